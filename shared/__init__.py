@@ -1,0 +1,1 @@
+"""What the control plane and the agent must agree on: words, shapes and the conversation. No I/O."""

@@ -1,0 +1,30 @@
+"""Time as a dependency: programs get a SystemClock, tests and simulations one that moves when told."""
+
+from __future__ import annotations
+
+import datetime as dt
+import time
+from typing import Protocol
+
+
+class Clock(Protocol):
+    def now_ms(self) -> int:
+        """Unix time in milliseconds: what is stored and sent."""
+        ...
+
+    def monotonic(self) -> float:
+        """Seconds on a clock that no one sets: what is measured inside one process."""
+        ...
+
+
+class SystemClock:
+    def now_ms(self) -> int:
+        return time.time_ns() // 1_000_000
+
+    def monotonic(self) -> float:
+        return time.monotonic()
+
+
+def to_datetime(ms: int) -> dt.datetime:
+    """Unix milliseconds as an aware UTC time."""
+    return dt.datetime.fromtimestamp(ms / 1000, tz=dt.UTC)

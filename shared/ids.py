@@ -1,0 +1,44 @@
+"""Identifiers, each a type of its own, and how they are made.
+
+Jobs, pipelines and presets carry ids of Elastic Transcoder's form (13 digits of Unix milliseconds, a dash, six word
+characters), so that one id serves every dialect. Everything else is a prefixed UUIDv7: sortable by time, unguessable.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+from typing import Final, NewType
+
+TenantId = NewType("TenantId", str)  # twelve digits, like an account number
+UserId = NewType("UserId", str)
+KeyId = NewType("KeyId", str)
+ClusterId = NewType("ClusterId", str)  # chosen by the operator: "paris-1"
+NodeId = NewType("NodeId", str)
+BootId = NewType("BootId", str)  # new at every start of an agent
+PipelineId = NewType("PipelineId", str)
+PresetId = NewType("PresetId", str)
+JobId = NewType("JobId", str)
+TaskId = NewType("TaskId", str)
+LeaseId = NewType("LeaseId", str)
+Attempt = NewType("Attempt", int)  # counts the grants of a task; only rises: the fencing token
+
+TRANSCODER_ID_PATTERN: Final = r"^\d{13}-\w{6}$"
+_ALPHABET: Final = "0123456789abcdefghijklmnopqrstuvwxyz"
+
+
+def transcoder_id(now_ms: int) -> str:
+    """An id of Elastic Transcoder's form, e.g. `1763750000000-a1b2c3`."""
+    return f"{now_ms:013d}-" + "".join(secrets.choice(_ALPHABET) for _ in range(6))
+
+
+def prefixed_id(prefix: str, now_ms: int) -> str:
+    """`nd_` and the like: a prefix and the hexadecimal form of a UUIDv7 (RFC 9562 §5.7)."""
+    random = int.from_bytes(os.urandom(10), "big")
+    value = (now_ms & (1 << 48) - 1) << 80 | 0x7 << 76 | (random >> 68 & 0xFFF) << 64 | 0b10 << 62 | random & (1 << 62) - 1
+    return f"{prefix}_{value:032x}"
+
+
+def lease_id() -> LeaseId:
+    """128 random bits: nobody can name a lease that was not granted to them."""
+    return LeaseId(secrets.token_hex(16))
