@@ -1,0 +1,113 @@
+"""The job document as a tenant sends it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from enum import StrEnum
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, model_validator
+from pydantic_core import PydanticCustomError
+
+from shared.jobspec.fields import (
+    ClientRequestToken,
+    KeyPrefix,
+    LabelKey,
+    LabelValue,
+    MetadataKey,
+    MetadataValue,
+    ObjectKey,
+    OutputKey,
+    Slug,
+    TranscoderId,
+)
+from shared.jobspec.settings import PaddingPolicy, Settings, SizingPolicy, ThumbnailPixels
+from shared.models import Sent
+
+
+class StartPolicy(StrEnum):
+    AUTO = "auto"
+    MANUAL = "manual"  # waits, Submitted, until somebody starts it
+
+
+class HardwarePreference(StrEnum):
+    PREFER = "prefer"  # a hardware encoder where one is free, software otherwise
+    REQUIRE = "require"
+    AVOID = "avoid"
+
+
+class PlaylistFormat(StrEnum):
+    HLS_V3 = "HLSv3"
+    MPEG_DASH = "MPEG-DASH"
+
+
+class Placement(Sent):
+    """Where the work may run."""
+
+    cluster_id: Slug | None = None
+    labels: dict[LabelKey, LabelValue] = Field(default_factory=dict, max_length=10)
+    hardware: HardwarePreference = HardwarePreference.PREFER
+
+
+class Input(Sent):
+    key: ObjectKey
+
+
+class OutputThumbnails(Sent):
+    """Pictures of an output at equal distances; what is left out comes from the preset."""
+
+    pattern: Annotated[OutputKey, Field(pattern=r"\{count\}")] = Field(
+        description="Key with {count}, five digits from 00001, and optionally {resolution}; the extension is added."
+    )
+    format: Literal["jpg", "png"] | None = None
+    interval: Annotated[int, Field(ge=1, le=99_999)] | None = None
+    max_width: ThumbnailPixels | None = None
+    max_height: ThumbnailPixels | None = None
+    sizing_policy: SizingPolicy | None = None
+    padding_policy: PaddingPolicy | None = None
+
+
+class Output(Sent):
+    key: OutputKey
+    preset_id: TranscoderId | None = None
+    settings: Settings | None = None
+    segment_duration: Annotated[float, Field(ge=1, le=60)] | None = Field(
+        None, description="Seconds; makes a ts output a row of segments with a playlist."
+    )
+    thumbnails: OutputThumbnails | None = None
+
+    @model_validator(mode="after")
+    def _has_one_source_of_settings(self) -> Self:
+        if (self.preset_id is None) == (self.settings is None):
+            raise PydanticCustomError("preset_or_settings", "An output has either `preset_id` or `settings`.")
+        return self
+
+
+class Playlist(Sent):
+    name: OutputKey
+    format: PlaylistFormat
+    output_keys: Annotated[tuple[OutputKey, ...], Field(min_length=1, max_length=30)]
+
+
+class JobDocument(Sent):
+    pipeline_id: TranscoderId
+    client_request_token: ClientRequestToken | None = Field(
+        None, description="Makes this create happen once: the same token and document again give the first answer."
+    )
+    priority: Annotated[int, Field(ge=-50, le=50)] = 0
+    start: StartPolicy = StartPolicy.AUTO
+    placement: Placement = Placement()
+    inputs: Annotated[tuple[Input, ...], Field(min_length=1, max_length=1)]
+    output_key_prefix: KeyPrefix = ""
+    outputs: Annotated[tuple[Output, ...], Field(min_length=1, max_length=30)]
+    playlists: Annotated[tuple[Playlist, ...], Field(max_length=30)] = ()
+    metadata: dict[MetadataKey, MetadataValue] = Field(default_factory=dict, max_length=10)
+    max_attempts: Annotated[int, Field(ge=1, le=10)] = 3
+
+    @model_validator(mode="after")
+    def _names_are_unique(self) -> Self:
+        for kind, names in (("output", [o.key for o in self.outputs]), ("playlist", [p.name for p in self.playlists])):
+            repeated = [name for name, count in Counter(names).items() if count > 1]
+            if repeated:
+                raise PydanticCustomError("repeated_name", "Two {kind}s are named {name}.", {"kind": kind, "name": repeated[0]})
+        return self

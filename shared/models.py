@@ -1,0 +1,32 @@
+"""The three kinds of pydantic model: what users send, what programs tell each other, what is answered."""
+
+from __future__ import annotations
+
+from pydantic import BaseModel, ConfigDict
+
+
+class Sent(BaseModel):
+    """Written by people: unknown fields and loose types are refused, so that a typo is never silently ignored."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+
+class Message(BaseModel):
+    """Between control plane and agent: unknown fields are ignored, so that old meets new."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+
+class Answer(BaseModel):
+    """Rendered for people and their programs."""
+
+    model_config = ConfigDict(frozen=True)
+
+
+NOT_SUPPORTED_YET: frozenset[str] = frozenset(
+    {
+        "album_art", "aspect_ratio", "captions", "clip", "composition", "container_hint", "encryption", "hls_content_protection",
+        "interlaced", "notifications", "play_ready_drm", "resolution", "rotate", "thumbnail_encryption", "watermarks", "webhooks",
+    }
+)  # fmt: skip
+"""Fields that the job document will have: refused by name where a model does not know them, never ignored."""

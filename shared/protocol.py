@@ -1,0 +1,323 @@
+"""The conversation between an agent and the control plane. Nothing ever connects to an agent: it asks.
+
+All messages are JSON, `POST`ed to `/agent/v1/<name>` under the node's credential (`Authorization: Bearer …`), except `enrol`.
+
+    enrol     once: a one-time join token buys a node id and a credential
+    hello     at every start: a new boot id, the probed facts, the attempts whose result is still in the outbox.
+              Every other lease of the node's earlier boots ends at once and its work is handed out again.
+    poll      held up to `poll_wait`; carries what is free; answered with orders as soon as there are any
+    accept    before anything of an attempt runs: after this the job is Progressing and can no longer be cancelled
+    beat      every `beat_interval`: presence, and renewal of the lease of every attempt named in it;
+              answered per attempt with keep, stop or drop
+    progress  between beats, at most every `progress_interval`, for those who watch; renews nothing, may get lost
+    urls      where to upload the objects of one attempt
+    report    how an attempt ended; kept in an outbox on disk and sent again until it is answered
+
+Every message about an attempt carries its `AttemptRef`. One that is not the live lease changes nothing and is answered
+with `stale_lease` (409): the agent ends the attempt, deletes its workspace and says no more of it. Reports are idempotent:
+the same one again is answered as the first time. Clocks are never compared: messages carry durations, in seconds.
+
+    enrolled ─ hello ─┬─ poll ── StartTask ─ accept ─ (beat | progress)* ─ urls ─ report
+                      └─ poll ── StopTask  ─ the process ends ─ report(stopped)
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Final, Literal
+
+from pydantic import Field
+
+from shared.capacity import Bytes, Free, NodeFacts
+from shared.failures import Failure
+from shared.ids import Attempt, BootId, ClusterId, JobId, LeaseId, NodeId, TaskId
+from shared.jobspec import HardwarePreference, PlaylistFormat, Settings, ThumbnailSettings
+from shared.models import Message
+from shared.statuses import JobStatus, Phase
+
+PROTOCOL_VERSION: Final = 1
+"""1 (2026-11): the first."""
+
+
+class AttemptRef(Message):
+    """Names one lease. All three must be those of the live one."""
+
+    task_id: TaskId
+    attempt: Attempt
+    lease_id: LeaseId
+
+
+class Timings(Message):
+    """Set by the server, in every answer to hello, poll and beat; seconds."""
+
+    beat_interval: float = 10.0
+    lease: float = 60.0
+    poll_wait: float = 20.0
+    progress_interval: float = 1.0
+
+
+# What is to be done ---------------------------------------------------------------------------------------------------
+
+
+class InputSpec(Message):
+    index: int
+    url: str = Field(description="Signed GET; relative to the control plane, or absolute.")
+    size: Bytes
+
+
+class ThumbnailSpec(Message):
+    pattern: str = Field(description="The whole key, {count} and {resolution} still in it, without extension.")
+    settings: ThumbnailSettings
+
+
+class OutputSpec(Message):
+    index: int
+    key: str = Field(description="The whole key; with `segment_duration` the stem of playlist and segments.")
+    settings: Settings
+    segment_duration: float | None = None
+    thumbnails: ThumbnailSpec | None = None
+
+
+class PlaylistSpec(Message):
+    index: int
+    key: str = Field(description="The whole key, extension included.")
+    format: PlaylistFormat
+    outputs: tuple[int, ...] = Field(description="Indices of outputs, in the tenant's order.")
+
+
+class TranscodeFile(Message):
+    """Make every output of a job from its inputs."""
+
+    kind: Literal["transcode_file"] = "transcode_file"
+    outputs: tuple[OutputSpec, ...]
+    playlists: tuple[PlaylistSpec, ...] = ()
+    hardware: HardwarePreference = HardwarePreference.PREFER
+
+
+Payload = Annotated[TranscodeFile, Field(discriminator="kind")]
+"""Tagged, so that streams, probes and parts of files can join."""
+
+
+# Orders ---------------------------------------------------------------------------------------------------------------
+
+
+class StartTask(Message):
+    type: Literal["start_task"] = "start_task"
+    ref: AttemptRef
+    job_id: JobId
+    inputs: tuple[InputSpec, ...]
+    payload: Payload
+    nvenc_sessions: int = Field(0, description="Sessions granted: 0 means encode in software.")
+    cpu_threads: int = Field(description="Threads granted.")
+    scratch: Bytes = Field(description="Bytes of workspace granted.")
+
+
+class StopTask(Message):
+    type: Literal["stop_task"] = "stop_task"
+    ref: AttemptRef
+
+
+class Drain(Message):
+    """Take no new work until `resume`; what runs goes on."""
+
+    type: Literal["drain"] = "drain"
+
+
+class Resume(Message):
+    type: Literal["resume"] = "resume"
+
+
+class Reprobe(Message):
+    type: Literal["reprobe"] = "reprobe"
+
+
+Order = Annotated[StartTask | StopTask | Drain | Resume | Reprobe, Field(discriminator="type")]
+
+
+# Calls ----------------------------------------------------------------------------------------------------------------
+
+
+class EnrolRequest(Message):
+    protocol: int = PROTOCOL_VERSION
+    join_token: str
+    hostname: str
+
+
+class EnrolAnswer(Message):
+    node_id: NodeId
+    credential: str
+    cluster_id: ClusterId
+
+
+class HelloRequest(Message):
+    protocol: int = PROTOCOL_VERSION
+    boot_id: BootId
+    facts: NodeFacts
+    unreported: tuple[AttemptRef, ...] = Field((), description="Attempts that ended and whose report is still in the outbox.")
+
+
+class HelloAnswer(Message):
+    timings: Timings
+    draining: bool
+
+
+class PollRequest(Message):
+    boot_id: BootId
+    free: Free
+    wait: float = 20.0
+
+
+class PollAnswer(Message):
+    orders: tuple[Order, ...] = ()
+    timings: Timings
+
+
+class AcceptRequest(Message):
+    ref: AttemptRef
+
+
+class AcceptAnswer(Message):
+    timings: Timings
+
+
+class Progress(Message):
+    """How far an attempt is. `percent` never falls within an attempt and ends at 100 only with the report."""
+
+    phase: Phase
+    percent: float = Field(ge=0, le=100)
+    fps: float | None = None
+    speed: float | None = Field(None, description="Seconds of media per second.")
+    eta: float | None = Field(None, description="Seconds left, as far as one can tell.")
+    encoder: str | None = None
+
+
+class AttemptProgress(Message):
+    ref: AttemptRef
+    progress: Progress
+
+
+class BeatRequest(Message):
+    boot_id: BootId
+    free: Free
+    attempts: tuple[AttemptProgress, ...] = ()
+
+
+class Verdict(Message):
+    """What is to become of one attempt: go on, stop it (and report `stopped`), or drop it: the lease is gone."""
+
+    ref: AttemptRef
+    verdict: Literal["keep", "stop", "drop"]
+
+
+class BeatAnswer(Message):
+    verdicts: tuple[Verdict, ...] = ()
+    timings: Timings
+    draining: bool = False
+
+
+class ProgressRequest(Message):
+    boot_id: BootId
+    attempts: tuple[AttemptProgress, ...]
+
+
+class StagedFile(Message):
+    name: str = Field(pattern=r"^[a-z0-9][a-z0-9_.]{0,99}$", description="The agent's own name for it within the attempt.")
+    size: Bytes
+
+
+class UrlsRequest(Message):
+    ref: AttemptRef
+    files: tuple[StagedFile, ...] = Field(max_length=5000)
+
+
+class Upload(Message):
+    name: str
+    url: str = Field(description="Signed PUT; relative to the control plane, or absolute.")
+
+
+class UrlsAnswer(Message):
+    uploads: tuple[Upload, ...]
+
+
+# How it ended ---------------------------------------------------------------------------------------------------------
+
+
+class DetectedProperties(Message):
+    """Of an input, as ffprobe sees it; null where it has none (a sound file has no width)."""
+
+    width: int | None = None
+    height: int | None = None
+    frame_rate: float | None = None
+    duration: float | None = None
+    size: Bytes
+
+
+class ProducedObject(Message):
+    """A verified file, uploaded to staging as `name`, to become visible as `key`."""
+
+    name: str
+    key: str
+    size: Bytes
+    role: Literal["media", "media_playlist", "master_playlist", "thumbnail"]
+
+
+class OutputResult(Message):
+    index: int
+    status: Literal[JobStatus.COMPLETE, JobStatus.ERROR]
+    failure: Failure | None = None
+    width: int | None = None
+    height: int | None = None
+    frame_rate: float | None = None
+    duration: float | None = None
+    size: Bytes | None = None
+    encoder: str | None = None
+    objects: tuple[ProducedObject, ...] = ()
+
+
+class PlaylistResult(Message):
+    index: int
+    status: Literal[JobStatus.COMPLETE, JobStatus.ERROR]
+    failure: Failure | None = None
+    objects: tuple[ProducedObject, ...] = ()
+
+
+class Finished(Message):
+    """Every output has ended, well or badly, and the good ones lie verified in staging."""
+
+    type: Literal["finished"] = "finished"
+    inputs: tuple[DetectedProperties, ...]
+    outputs: tuple[OutputResult, ...]
+    playlists: tuple[PlaylistResult, ...] = ()
+    encode_seconds: float = Field(description="Wall time in ffmpeg.")
+
+
+class Failed(Message):
+    """Nothing came of it; the cause decides whether it is tried again."""
+
+    type: Literal["failed"] = "failed"
+    failure: Failure
+    inputs: tuple[DetectedProperties, ...] = ()
+
+
+class Stopped(Message):
+    """The process that was ordered to stop is gone, with everything it started."""
+
+    type: Literal["stopped"] = "stopped"
+
+
+class HandedBack(Message):
+    """The node gives the work back unharmed (it drains, it restarted): no attempt is spent."""
+
+    type: Literal["handed_back"] = "handed_back"
+    reason: str
+
+
+Outcome = Annotated[Finished | Failed | Stopped | HandedBack, Field(discriminator="type")]
+
+
+class ReportRequest(Message):
+    ref: AttemptRef
+    outcome: Outcome
+
+
+class ReportAnswer(Message):
+    task_state: str
