@@ -27,9 +27,25 @@ TRANSCODER_ID_PATTERN: Final = r"^\d{13}-\w{6}$"
 _ALPHABET: Final = "0123456789abcdefghijklmnopqrstuvwxyz"
 
 
-def transcoder_id(now_ms: int) -> str:
-    """An id of Elastic Transcoder's form, e.g. `1763750000000-a1b2c3`."""
-    return f"{now_ms:013d}-" + "".join(secrets.choice(_ALPHABET) for _ in range(6))
+class TranscoderIds:
+    """Makes ids of Elastic Transcoder's form, e.g. `1763750000000-a1b2c3`.
+
+    Those of one process sort in the order in which they were made, also within a millisecond and when the clock is set
+    back: listing by id is listing in submission order.
+    """
+
+    def __init__(self) -> None:
+        self._last_ms = 0
+        self._made = 0
+
+    def next(self, now_ms: int) -> str:
+        if now_ms > self._last_ms:
+            self._last_ms, self._made = now_ms, 0
+        elif self._made == len(_ALPHABET) ** 2:
+            self._last_ms, self._made = self._last_ms + 1, 0
+        high, low = divmod(self._made, len(_ALPHABET))
+        self._made += 1
+        return f"{self._last_ms:013d}-{_ALPHABET[high]}{_ALPHABET[low]}" + "".join(secrets.choice(_ALPHABET) for _ in range(4))
 
 
 def prefixed_id(prefix: str, now_ms: int) -> str:

@@ -1,0 +1,1 @@
+"""What may happen, decided from values. No I/O, no clock: `now` is passed in."""

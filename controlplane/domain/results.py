@@ -1,0 +1,43 @@
+"""What a report may publish, in which order, and what the job becomes."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from typing import Final
+
+from shared.protocol import Finished, OutputSpec, ProducedObject, TranscodeFile
+
+ORDER: Final = {"media": 0, "thumbnail": 0, "media_playlist": 1, "master_playlist": 2}
+"""Whatever names another object becomes visible after it."""
+
+
+def in_publishing_order(objects: Iterable[ProducedObject]) -> list[ProducedObject]:
+    return sorted(objects, key=lambda produced: ORDER[produced.role])
+
+
+def objects_of(report: Finished) -> list[ProducedObject]:
+    return [produced for result in (*report.outputs, *report.playlists) for produced in result.objects]
+
+
+def stray_keys(work: TranscodeFile, report: Finished) -> list[str]:
+    """Keys in a report that the job never asked for: a node may publish only what it was told to make."""
+    allowed = [_keys_of(output) for output in work.outputs]
+    playlists = {playlist.key for playlist in work.playlists}
+    stray = [
+        produced.key
+        for result in report.outputs
+        for produced in result.objects
+        if result.index >= len(allowed) or not allowed[result.index].fullmatch(produced.key)
+    ]
+    return stray + [produced.key for result in report.playlists for produced in result.objects if produced.key not in playlists]
+
+
+def _keys_of(output: OutputSpec) -> re.Pattern[str]:
+    stem = re.escape(output.key)
+    patterns = [stem if output.segment_duration is None else rf"{stem}(\.m3u8|\d{{5,}}\.ts)"]
+    if output.thumbnails is not None:
+        pattern = re.escape(output.thumbnails.pattern)
+        pattern = pattern.replace(re.escape("{count}"), r"\d{5,}").replace(re.escape("{resolution}"), r"\d+x\d+")
+        patterns.append(rf"{pattern}\.{output.thumbnails.settings.format}")
+    return re.compile("|".join(patterns))
