@@ -5,7 +5,9 @@ All messages are JSON, `POST`ed to `/agent/v1/<name>` under the node's credentia
     enrol     once: a one-time join token buys a node id and a credential
     hello     at every start: a new boot id, the probed facts, the attempts whose result is still in the outbox.
               Every other lease of the node's earlier boots ends at once and its work is handed out again.
-    poll      held up to `poll_wait`; carries what is free; answered with orders as soon as there are any
+    poll      held up to `poll_wait`; carries what is free; answered with orders as soon as there are any. A node breaks off
+              a held poll and asks again when it has more (or less) free than it said; a poll answers again with every
+              granted attempt that was not accepted yet, so an answer that got lost loses nothing
     accept    before anything of an attempt runs: after this the job is Progressing and can no longer be cancelled
     beat      every `beat_interval`: presence, and renewal of the lease of every attempt named in it;
               answered per attempt with keep, stop or drop
@@ -109,6 +111,7 @@ class StartTask(Message):
     nvenc_sessions: int = Field(0, description="Sessions granted: 0 means encode in software.")
     cpu_threads: int = Field(description="Threads granted.")
     scratch: Bytes = Field(description="Bytes of workspace granted.")
+    memory: Bytes = Field(0, description="Bytes of memory granted; 0 when the server does not say.")
 
 
 class StopTask(Message):
