@@ -1,0 +1,28 @@
+"""What ffmpeg is to do, and what to think of what it did. Pure: values in, values out; the caller runs and reads.
+
+Every process runs with the attempt's workspace as its working directory. The input lies in `in/0`; everything made lies in
+`out/` under names of ours: `o<index>.<extension>`, `o<index>_%05d.ts`, `t<index>_%05d.png`, `m<index>.m3u8`, `p<index>.m3u8`,
+`p<index>.mpd`. No tenant's string reaches a command line or a local name. File names in the signatures below are relative to `out/`.
+
+    probe      ffprobe_argv(path: str) -> list[str]                         path: "in/0"
+               parse_probe(output: bytes, *, size: int, stderr: bytes = b"") -> MediaFacts      raises MediaRefused(.failure)
+               detected(facts: MediaFacts) -> DetectedProperties
+    plan       plan(task: TranscodeFile, facts: tuple[MediaFacts, ...], *, device: Device, threads: int) -> Plan
+                   Plan.passes: tuple[Pass, ...]; Plan.refused: Mapping[int, Failure] (outputs this input cannot become)
+                   Pass.argv: list[str]; Pass.outputs: tuple[PlannedOutput, ...]; Pass.duration: float (0.0: unknown)
+                   PlannedOutput.index: int; PlannedOutput.encoder: str
+               split(p: Pass) -> tuple[Pass, ...]                           one per output: only the guilty one fails
+    progress   ProgressParser(duration: float).feed(chunk: bytes) -> Sample | None
+                   Sample: percent, fps, speed, eta                         of the pass; percent never falls
+    verify     inspections(output: PlannedOutput, files: Mapping[str, int]) -> tuple[Inspection, ...]
+                   files: name -> size of everything in out/; Inspection: name, argv (its stdout is the probe)
+               judge(output, files, probes: Mapping[str, bytes], *, read: Read, stderr_tail: bytes = b"") -> Verified | Failure
+                   probes: Inspection.name -> stdout; Read = Callable[[str, int, int], bytes]: (name, offset, length)
+    package    package(task, verified: Mapping[int, Verified], *, read: Read) -> Package
+                   Package.files: Mapping[str, bytes] (to write into out/), .outputs: tuple[OutputResult, ...] (Complete ones,
+                   with their objects), .playlists: tuple[PlaylistResult, ...] (all of the task's)
+    diagnosis  diagnose(exit_code: int, stderr_tail: bytes) -> Failure      of a pass that did not end with 0
+               reason_of(exit_code: int, stderr_tail: bytes) -> Reason      the same as an enum: what a fallback decides by
+
+ffmpeg reads `q` from its standard input as the order to finish; progress comes from its standard output.
+"""
