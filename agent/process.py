@@ -1,7 +1,7 @@
 """Supervises one child and everything it starts. Knows nothing of what the child does.
 
-However `supervise` is left (the child ends, is stopped, runs out of time, the caller is cancelled), the child and all it
-started are gone. Both pipes are always drained; of stderr only the tail is kept.
+However `supervise` is left (the child ends, is stopped, runs out of time, the caller is cancelled), the child and all
+it started are gone. Both pipes are always drained; of stderr only the tail is kept.
 """
 
 from __future__ import annotations
@@ -10,16 +10,16 @@ import asyncio
 import contextlib
 import os
 import signal
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from io import FileIO
 from pathlib import Path
 from typing import Final, Protocol, Self
 
-import psutil
-
 STDERR_TAIL: Final = 16 * 1024
 _CHUNK: Final = 64 * 1024
+_ESCAPED: Final = 1.0
 
 OnStdout = Callable[[bytes], None]
 """Gets stdout in pieces as they come, not split into lines. Runs in the event loop: be quick."""
@@ -46,9 +46,14 @@ class Exit:
     def is_success(self) -> bool:
         return self.code == 0
 
+    @property
+    def returncode(self) -> int:
+        """As `subprocess` tells it: the code, or the signal as a negative number."""
+        return self.code if self.code is not None else -(self.signal or 0)
+
 
 class StopRequest:
-    """Asked once, by anybody, for one child or several in a row; whoever supervises acts on it."""
+    """Asked once, by anybody, for one child or several in a row: each of them is made to end."""
 
     def __init__(self) -> None:
         self._asked = asyncio.Event()
@@ -72,27 +77,228 @@ class Ladder:
     interrupt: float = 5.0
 
 
-class Child(Protocol):
-    """A process that was started elsewhere or here."""
-
-    async def wait(self) -> int:
-        """Its exit code, or the negative number of the signal that killed it. May be awaited often."""
-        ...
-
-    def interrupt(self) -> None: ...
-
-    def kill(self) -> None:
-        """The child and everything it started, at once; also what it left behind when it is already gone."""
-        ...
+LADDER: Final = Ladder()
 
 
 @dataclass(frozen=True)
 class Pipes:
-    """The child's ends of its three pipes, closed here as soon as the child has them."""
+    """The child's ends of its three pipes; closed here as soon as the child has them."""
 
     stdin: int
     stdout: int
     stderr: int
 
+    def close(self) -> None:
+        for end in (self.stdin, self.stdout, self.stderr):
+            os.close(end)
+
+
+class Child(Protocol):
+    """A process that runs, wherever it was started."""
+
+    async def wait(self) -> int:
+        """Its exit code, or the negative number of the signal that killed it."""
+        ...
+
+    def interrupt(self) -> None:
+        """INT to the program that does the work."""
+        ...
+
+    def kill(self) -> None:
+        """Everything it started too, and what it left behind when it has ended by itself."""
+        ...
+
 
 Spawn = Callable[[Pipes], Awaitable[Child]]
+
+
+async def run(
+    argv: Sequence[str],
+    *,
+    cwd: Path,
+    env: Mapping[str, str],
+    on_stdout: OnStdout,
+    stop: StopRequest,
+    wall_time: float | None = None,
+    ladder: Ladder = LADDER,
+) -> Exit:
+    """Run a program of this machine. On the main thread only: the child dies with the thread that started it."""
+
+    async def spawn(pipes: Pipes) -> Child:
+        return await _LocalChild.start(argv, cwd, env, pipes)
+
+    return await supervise(spawn, on_stdout=on_stdout, stop=stop, wall_time=wall_time, ladder=ladder)
+
+
+async def supervise(
+    spawn: Spawn,
+    *,
+    on_stdout: OnStdout,
+    stop: StopRequest,
+    wall_time: float | None = None,
+    ladder: Ladder = LADDER,
+) -> Exit:
+    """Stay with a child until it and everything it started are gone."""
+    stdin, stdout, stderr, far = _open_pipes()
+    with stdin, stdout, stderr:
+        try:
+            child = await spawn(far)
+        finally:
+            far.close()
+        tail = _Tail()
+        drains = [asyncio.create_task(_drain(stdout, on_stdout)), asyncio.create_task(_drain(stderr, tail.feed))]
+        descent = _Descent(child, stdin, stop, wall_time, ladder)
+        returncode = await _attend(child, drains, descent)
+        return _told(returncode, descent.ended_by, bytes(tail.kept))
+
+
+async def _attend(child: Child, drains: list[asyncio.Task[None]], descent: _Descent) -> int:
+    exited = asyncio.create_task(child.wait(), name="exit")
+    ending = asyncio.create_task(descent.run(), name="stop ladder")
+    try:
+        returncode = await _until_exit(exited, drains, ending)
+        child.kill()
+        await _rest(drains)
+        return returncode
+    finally:
+        child.kill()
+        for task in (ending, *drains):
+            task.cancel()
+        await asyncio.wait({exited, ending, *drains})
+
+
+async def _until_exit(exited: asyncio.Task[int], drains: list[asyncio.Task[None]], ending: asyncio.Task[None]) -> int:
+    """The exit code; raises at once what goes wrong on the way, such as an error of `on_stdout`."""
+    pending: set[asyncio.Task[int] | asyncio.Task[None]] = {exited, *drains, ending}
+    while not exited.done():
+        done, pending = await asyncio.wait(pending, return_when=asyncio.FIRST_COMPLETED)
+        for task in done:
+            task.result()
+    return exited.result()
+
+
+async def _rest(drains: list[asyncio.Task[None]]) -> None:
+    """What the pipes still hold. The time limit is for a process that escaped and keeps one open."""
+    done, _ = await asyncio.wait(drains, timeout=_ESCAPED)
+    for drain in done:
+        drain.result()
+
+
+class _Descent:
+    """Makes the child end when it is due: down the ladder when asked, at once when its time is over."""
+
+    def __init__(self, child: Child, stdin: FileIO, stop: StopRequest, wall_time: float | None, ladder: Ladder) -> None:
+        self._child, self._stdin, self._stop, self._wall_time, self._ladder = child, stdin, stop, wall_time, ladder
+        self.ended_by = EndedBy.ITSELF
+
+    async def run(self) -> None:
+        try:
+            await asyncio.wait_for(self._stop.wait(), self._wall_time)
+        except TimeoutError:
+            self.ended_by = EndedBy.TIME_LIMIT
+        else:
+            self.ended_by = EndedBy.STOP
+            await self._ask()
+        self._child.kill()
+
+    async def _ask(self) -> None:
+        with contextlib.suppress(OSError):
+            self._stdin.write(b"q")
+        await asyncio.sleep(self._ladder.quit)
+        self._child.interrupt()
+        await asyncio.sleep(self._ladder.interrupt)
+
+
+class _Tail:
+    def __init__(self) -> None:
+        self.kept = bytearray()
+
+    def feed(self, chunk: bytes) -> None:
+        self.kept += chunk
+        del self.kept[:-STDERR_TAIL]
+
+
+def _open_pipes() -> tuple[FileIO, FileIO, FileIO, Pipes]:
+    """This side's stdin, stdout and stderr, and the child's."""
+    (far_in, near_in), (near_out, far_out), (near_err, far_err) = os.pipe(), os.pipe(), os.pipe()
+    os.set_blocking(near_in, False)
+    return FileIO(near_in, "w"), FileIO(near_out), FileIO(near_err), Pipes(far_in, far_out, far_err)
+
+
+async def _drain(pipe: FileIO, sink: OnStdout) -> None:
+    reader = asyncio.StreamReader(limit=_CHUNK)
+    protocol = asyncio.StreamReaderProtocol(reader)
+    transport, _ = await asyncio.get_running_loop().connect_read_pipe(lambda: protocol, pipe)
+    try:
+        while chunk := await reader.read(_CHUNK):
+            sink(chunk)
+    finally:
+        transport.close()
+
+
+def _told(returncode: int, ended_by: EndedBy, stderr: bytes) -> Exit:
+    if returncode < 0:
+        return Exit(code=None, signal=-returncode, stderr=stderr, ended_by=ended_by)
+    return Exit(code=returncode, stderr=stderr, ended_by=ended_by)
+
+
+class _LocalChild:
+    """A child of this process, leader of its own session."""
+
+    def __init__(self, process: asyncio.subprocess.Process) -> None:
+        self._process = process
+
+    @classmethod
+    async def start(cls, argv: Sequence[str], cwd: Path, env: Mapping[str, str], pipes: Pipes) -> Self:
+        """`setpriv` has the kernel kill the child when this process dies, however that happens."""
+        process = await asyncio.create_subprocess_exec(
+            *("setpriv", "--pdeathsig", "KILL", "--", *argv),
+            stdin=pipes.stdin,
+            stdout=pipes.stdout,
+            stderr=pipes.stderr,
+            cwd=cwd,
+            env=dict(env),
+            start_new_session=True,
+        )
+        return cls(process)
+
+    async def wait(self) -> int:
+        return await self._process.wait()
+
+    def interrupt(self) -> None:
+        """Only to processes that have no children of their own: those above them are wrappers, which INT would kill."""
+        family = _family(self._process.pid)
+        parents = {parent for _, parent in family}
+        for pid, _ in family:
+            if pid not in parents:
+                _send(pid, signal.SIGINT)
+
+    def kill(self) -> None:
+        if self._process.returncode is None:
+            for pid, _ in _family(self._process.pid):
+                _send(pid, signal.SIGKILL)
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(self._process.pid, signal.SIGKILL)
+
+
+def _send(pid: int, number: signal.Signals) -> None:
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.kill(pid, number)
+
+
+def _family(root: int) -> list[tuple[int, int]]:
+    """(pid, parent) of a process, its descendants, and what else lives in its session."""
+    processes = list(_processes())
+    found = {root}
+    while more := {pid for pid, parent, session in processes if parent in found or session == root} - found:
+        found |= more
+    return [(pid, parent) for pid, parent, _ in processes if pid in found]
+
+
+def _processes() -> Iterator[tuple[int, int, int]]:
+    """(pid, parent, session) of everything that runs; a name may hold spaces and brackets."""
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            with contextlib.suppress(OSError):
+                _state, parent, _group, session, *_ = (entry / "stat").read_text().rpartition(")")[2].split()
+                yield int(entry.name), int(parent), int(session)

@@ -1,0 +1,224 @@
+"""One child and everything it starts: drained, stopped in stages, never left behind."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from agent.process import STDERR_TAIL, EndedBy, Exit, Ladder, OnStdout, StopRequest, run
+
+QUICK = Ladder(quit=0.15, interrupt=0.15)
+
+
+class Child:
+    """Runs a Python script as the child and tells when it has said something."""
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+        self.stop = StopRequest()
+        self.said = bytearray()
+        self.spoke = asyncio.Event()
+
+    def hear(self, chunk: bytes) -> None:
+        self.said += chunk
+        self.spoke.set()
+
+    async def run(self, script: str, *, wall_time: float | None = None, on_stdout: OnStdout | None = None) -> Exit:
+        return await run(
+            [sys.executable, "-I", "-S", "-u", "-c", script],
+            cwd=self.directory,
+            env={"PATH": "/usr/bin:/bin"},
+            on_stdout=on_stdout or self.hear,
+            stop=self.stop,
+            wall_time=wall_time,
+            ladder=QUICK,
+        )
+
+    def pids_said(self) -> list[int]:
+        return [int(word) for word in self.said.split()]
+
+
+@pytest.fixture
+def child(tmp_path: Path) -> Child:
+    return Child(tmp_path)
+
+
+def is_alive(pid: int) -> bool:
+    """Zombies, which wait for whoever adopted them, have ended."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+def eventually(holds: Callable[[], bool], seconds: float = 1.0) -> bool:
+    """Other processes end in their own time: looks again until then."""
+    end = time.monotonic() + seconds
+    while not holds():
+        if time.monotonic() > end:
+            return False
+        time.sleep(0.005)
+    return True
+
+
+async def test_the_exit_code_and_both_outputs_are_told(child: Child):
+    ended = await child.run("import sys; print('heard'); print('seen', file=sys.stderr); sys.exit(3)")
+    assert (ended.code, ended.signal, ended.stderr, ended.ended_by) == (3, None, b"seen\n", EndedBy.ITSELF)
+    assert bytes(child.said) == b"heard\n"
+    assert not ended.is_success
+
+
+async def test_a_death_by_signal_is_told_as_the_signal(child: Child):
+    ended = await child.run("import os; os.kill(os.getpid(), 11)")
+    assert (ended.code, ended.signal, ended.returncode) == (None, 11, -11)
+
+
+async def test_the_child_works_in_its_directory_with_only_the_environment_it_was_given(child: Child):
+    await child.run("import os; print(os.getcwd(), sorted(os.environ.keys() - {'LC_CTYPE'}))")
+    assert child.said.decode() == f"{child.directory} ['PATH']\n"
+
+
+async def test_a_flood_on_both_pipes_is_drained_and_only_the_tail_of_stderr_kept(child: Child):
+    ended = await child.run(
+        "import sys\n"
+        "for _ in range(200): sys.stderr.write('e' * 10_000); sys.stdout.write('o' * 10_000)\n"
+        "sys.stderr.write('the end')"
+    )
+    assert len(child.said) == 2_000_000
+    assert len(ended.stderr) == STDERR_TAIL
+    assert ended.stderr.endswith(b"ethe end")
+
+
+async def test_a_child_that_reads_q_ends_by_itself_when_stopped(child: Child):
+    running = asyncio.create_task(child.run("print('up'); import sys; sys.exit(40 + (sys.stdin.read(1) == 'q'))"))
+    await child.spoke.wait()
+    child.stop.ask()
+    assert await running == Exit(code=41, ended_by=EndedBy.STOP)
+
+
+async def test_a_child_that_ignores_q_is_interrupted(child: Child):
+    running = asyncio.create_task(
+        child.run(
+            "import signal, sys, time\n"
+            "signal.signal(signal.SIGINT, lambda *_: sys.exit(7))\n"
+            "print('up'); time.sleep(60)"
+        )
+    )
+    await child.spoke.wait()
+    child.stop.ask()
+    assert (await running).code == 7
+
+
+async def test_the_interrupt_reaches_the_worker_and_not_its_wrapper(child: Child):
+    running = asyncio.create_task(
+        child.run(
+            "import subprocess, sys\n"
+            "worker = 'import signal, sys, time; signal.signal(2, lambda *_: sys.exit(7)); print(1); time.sleep(60)'\n"
+            "argv = [sys.executable, '-I', '-S', '-u', '-c', worker]\n"
+            "sys.exit(subprocess.run(argv, start_new_session=True).returncode)"
+        )
+    )
+    await child.spoke.wait()
+    child.stop.ask()
+    assert (await running).code == 7
+
+
+async def test_a_child_that_ignores_everything_is_killed_with_all_it_started(child: Child):
+    running = asyncio.create_task(
+        child.run(
+            "import os, signal, subprocess, time\n"
+            "signal.signal(signal.SIGINT, signal.SIG_IGN)\n"
+            "other = subprocess.Popen(['sleep', '60'], start_new_session=True)\n"
+            "print(os.getpid(), other.pid); time.sleep(60)"
+        )
+    )
+    await child.spoke.wait()
+    child.stop.ask()
+    ended = await running
+    assert (ended.signal, ended.ended_by) == (signal.SIGKILL, EndedBy.STOP)
+    assert eventually(lambda: not any(map(is_alive, child.pids_said())))
+
+
+async def test_a_child_that_takes_too_long_is_killed_at_once(child: Child):
+    ended = await child.run("import time; time.sleep(60)", wall_time=0.1)
+    assert (ended.signal, ended.ended_by) == (signal.SIGKILL, EndedBy.TIME_LIMIT)
+
+
+async def test_a_stop_that_was_asked_before_the_start_holds(child: Child):
+    child.stop.ask()
+    assert (await child.run("import time; time.sleep(60)")).ended_by is EndedBy.STOP
+
+
+async def test_nothing_is_left_when_the_caller_is_cancelled(child: Child):
+    running = asyncio.create_task(
+        child.run(
+            "import os, subprocess, time\n"
+            "other = subprocess.Popen(['sleep', '60'])\n"
+            "print(os.getpid(), other.pid); time.sleep(60)"
+        )
+    )
+    await child.spoke.wait()
+    running.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await running
+    assert eventually(lambda: not any(map(is_alive, child.pids_said())))
+
+
+async def test_what_a_child_leaves_behind_is_killed_and_does_not_delay_the_result(child: Child):
+    ended = await child.run(
+        "import subprocess; print(subprocess.Popen(['sleep', '60']).pid)",
+    )
+    assert ended.is_success
+    assert eventually(lambda: not any(map(is_alive, child.pids_said())))
+
+
+async def test_an_error_of_the_listener_ends_the_child_and_is_raised(child: Child):
+    def refuse(chunk: bytes) -> None:
+        child.hear(chunk)
+        raise ValueError("not what I expected")
+
+    with pytest.raises(ValueError, match="not what I expected"):
+        await child.run("import os, time; print(os.getpid()); time.sleep(60)", on_stdout=refuse)
+    assert eventually(lambda: not any(map(is_alive, child.pids_said())))
+
+
+async def test_no_descriptor_stays_open(child: Child):
+    await child.run("pass")
+    before = len(os.listdir("/proc/self/fd"))
+    for _ in range(5):
+        await child.run("pass")
+    assert len(os.listdir("/proc/self/fd")) == before
+
+
+def test_the_child_dies_with_its_parent_however_that_dies(tmp_path: Path):
+    parent = subprocess.Popen(
+        [sys.executable, "-u", "-c", ORPHANING],
+        stdout=subprocess.PIPE,
+        cwd=Path.cwd(),
+        env=os.environ | {"PYTHONPATH": "."},
+    )
+    assert parent.stdout is not None
+    pid = int(parent.stdout.readline())
+    parent.kill()
+    parent.communicate()
+    assert eventually(lambda: not is_alive(pid))
+
+
+ORPHANING = """
+import asyncio, pathlib, sys
+from agent.process import StopRequest, run
+
+async def main():
+    await run(["sh", "-c", "echo $$; exec sleep 60"], cwd=pathlib.Path("/"), env={"PATH": "/usr/bin:/bin"},
+              on_stdout=lambda chunk: print(chunk.decode(), end=""), stop=StopRequest())
+
+asyncio.run(main())
+"""
