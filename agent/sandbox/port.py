@@ -2,22 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import os
+import stat
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Final, Protocol
 
-from agent.process import Exit, OnStdout, StopRequest
+from agent.process import EndedBy, Exit, OnStdout, StopRequest
 
 PROGRAMS: Final = frozenset({"ffmpeg", "ffprobe"})
 """All that is ever run confined: `argv[0]` is one of these names, never a path."""
+
+ENVIRONMENT: Final[Mapping[str, str]] = {
+    "PATH": "/usr/local/bin:/usr/bin:/bin",
+    "LANG": "C.UTF-8",
+    "HOME": "/nonexistent",
+}
+"""All that a confined program sees of the environment."""
 
 GIB: Final = 1024**3
 
 
 @dataclass(frozen=True)
 class Limits:
-    """Of one run; sizes in bytes, times in seconds."""
+    """Of one run; sizes in bytes, times in seconds. `file_size` is of the biggest file it may write."""
 
     file_size: int = 100 * GIB
     wall_time: float = 24 * 3600.0
@@ -45,6 +55,49 @@ class Sandbox(Protocol):
     ) -> Exit:
         """Run to its end with the workspace as working directory; file names in `argv` are relative to it.
 
-        Two runs in one workspace take turns. When it returns or raises, nothing of the run is left.
+        Two runs in one workspace may have to take turns. When it returns or raises, nothing of the run is left, and the
+        workspace holds only files and directories.
         """
         ...
+
+
+def require_program(argv: Sequence[str]) -> None:
+    if not argv or argv[0] not in PROGRAMS:
+        raise ConfinementError(f"Only {' and '.join(sorted(PROGRAMS))} are run, not {argv[:1]}.")
+
+
+def rlimits(limits: Limits) -> tuple[str, ...]:
+    """A prefix for a command line. Memory is what is writable and private: address space alone says nothing with CUDA."""
+    return (
+        *("nice", "-n", str(limits.nice)),
+        *("prlimit", f"--fsize={limits.file_size}", f"--data={limits.memory}", f"--nproc={limits.processes}"),
+        *("--core=0", "--"),
+    )
+
+
+async def trial(sandbox: Sandbox, parent: Path | None = None) -> str | None:
+    """Run something harmless in it; what went wrong, or None."""
+    with TemporaryDirectory(prefix="trial-", dir=parent) as workspace:
+        try:
+            ended = await sandbox.run(
+                ["ffmpeg", "-version"],
+                workspace=Path(workspace),
+                limits=Limits(wall_time=30.0),
+                on_stdout=lambda _: None,
+                stop=StopRequest(),
+            )
+        except (ConfinementError, OSError) as error:
+            return str(error)
+    if ended.ended_by is EndedBy.TIME_LIMIT:
+        return "ffmpeg -version did not end within 30 s"
+    return None if ended.is_success else ended.stderr.decode(errors="replace").strip() or f"ffmpeg ended with {ended}"
+
+
+def sweep(workspace: Path) -> None:
+    """Leave only files and directories: the agent must never follow a link that a taken-over ffmpeg made."""
+    for directory, names, files in os.walk(workspace):
+        for name in (*names, *files):
+            entry = Path(directory, name)
+            mode = entry.lstat().st_mode
+            if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
+                entry.unlink()

@@ -1,0 +1,40 @@
+"""No confinement: for machines whose owner said so, and for tests."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from agent import process
+from agent.process import LADDER, Exit, Ladder, OnStdout, StopRequest
+from agent.sandbox.port import ENVIRONMENT, Limits, require_program, rlimits, sweep, trial
+
+
+class Unconfined:
+    """ffmpeg with its limits, but with the network and every file of the agent's user."""
+
+    name = "none"
+
+    def __init__(self, *, environment: Mapping[str, str] = ENVIRONMENT, ladder: Ladder = LADDER) -> None:
+        self._environment = environment
+        self._ladder = ladder
+
+    async def check(self) -> str | None:
+        return await trial(self)
+
+    async def run(
+        self, argv: Sequence[str], *, workspace: Path, limits: Limits, on_stdout: OnStdout, stop: StopRequest
+    ) -> Exit:
+        require_program(argv)
+        try:
+            return await process.run(
+                [*rlimits(limits), *argv],
+                cwd=workspace,
+                env=self._environment,
+                on_stdout=on_stdout,
+                stop=stop,
+                wall_time=limits.wall_time,
+                ladder=self._ladder,
+            )
+        finally:
+            sweep(workspace)
