@@ -1,0 +1,54 @@
+"""From a graph to a command line: the one place that knows how ffmpeg wants to be called, and how it is kept in bounds.
+
+ffmpeg-python draws the graph; the options it cannot place (those of the whole process) are put in front here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+import ffmpeg
+
+MAX_PIXELS: Final = 7680 * 4320
+MAX_STREAMS: Final = 64
+FORMATS: Final = (
+    "aac", "ac3", "aiff", "amr", "asf", "avi", "caf", "dv", "eac3", "flac", "flv", "gif", "h264", "hevc", "ivf", "m4v",
+    "matroska", "mov", "mp3", "mp4", "mpeg", "mpegts", "mpegvideo", "mxf", "ogg", "w64", "wav", "webm",
+)  # fmt: skip
+"""Demuxers that open nothing but the file they are given. Never here: hls, dash, concat, image2, sdp, rtsp, lavfi, tty."""
+
+INPUT_GUARDS: Final[dict[str, Any]] = {
+    "protocol_whitelist": "file,pipe",
+    "format_whitelist": ",".join(FORMATS),
+    "max_streams": MAX_STREAMS,
+    "max_pixels": MAX_PIXELS,
+    "probesize": "50M",
+    "analyzeduration": "30M",
+}
+"""In front of every `-i` of a file that a tenant sent, ffprobe's as well."""
+
+_WHOLE_PROCESS: Final = ("-hide_banner", "-v", "error", "-nostats", "-progress", "pipe:1", "-stats_period", "0.5", "-y")
+
+Stream = Any
+"""A node's outlet in ffmpeg-python, which has no types."""
+
+
+def source(name: str, **options: Any) -> Stream:
+    """The input file `name` of the workspace, guarded."""
+    return ffmpeg.input(f"file:{name}", **INPUT_GUARDS, **options)
+
+
+def sink(streams: Sequence[Stream], name: str, options: dict[str, Any]) -> Stream:
+    """An output file; `name` may be a pattern of the muxer's."""
+    return ffmpeg.output(*streams, f"file:{name}", **options)
+
+
+def ffmpeg_argv(sinks: Sequence[Stream], *, threads: int, device_options: Sequence[str] = ()) -> list[str]:
+    arguments: list[str] = ffmpeg.get_args(ffmpeg.merge_outputs(*sinks))
+    return ["ffmpeg", *_WHOLE_PROCESS, "-filter_complex_threads", str(threads), *device_options, *arguments]
+
+
+def ffprobe_argv(file: str, *options: str, guards: dict[str, Any]) -> list[str]:
+    guarded = [word for name, value in guards.items() for word in (f"-{name}", str(value))]
+    return ["ffprobe", "-hide_banner", "-v", "error", *guarded, "-of", "json", *options, file]

@@ -1,0 +1,71 @@
+"""What a file is, as far as planning and judging need to know."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fractions import Fraction
+
+from shared.failures import Failure
+
+
+@dataclass(frozen=True)
+class VideoFacts:
+    index: int
+    """Which stream of the file."""
+    codec: str
+    width: int
+    height: int
+    """Coded pixels, before rotation."""
+    pixel_aspect: Fraction
+    rotation: int
+    """Clockwise quarter turns that players make: 0, 90, 180 or 270."""
+    frame_rate: Fraction
+    """Frames per second that a constant-rate copy would have."""
+    pix_fmt: str
+    interlaced: bool
+    color_space: str | None
+    duration: float | None
+    frames: int | None
+    start: float
+    """Seconds after the start of the file."""
+
+    @property
+    def shown_width(self) -> int:
+        return self.height if self.rotation in (90, 270) else self.width
+
+    @property
+    def shown_height(self) -> int:
+        return self.width if self.rotation in (90, 270) else self.height
+
+    @property
+    def shown_pixel_aspect(self) -> Fraction:
+        return 1 / self.pixel_aspect if self.rotation in (90, 270) else self.pixel_aspect
+
+
+@dataclass(frozen=True)
+class AudioFacts:
+    index: int
+    codec: str
+    channels: int
+    sample_rate: int
+    duration: float | None
+    start: float
+
+
+@dataclass(frozen=True)
+class MediaFacts:
+    format: str
+    size: int
+    duration: float | None
+    duration_is_exact: bool
+    """Whether the container counted it, rather than somebody guessed it from the bit rate."""
+    video: VideoFacts | None
+    audio: AudioFacts | None
+
+
+class MediaRefused(Exception):
+    """The file cannot be an input; the failure says what its owner can do."""
+
+    def __init__(self, failure: Failure) -> None:
+        super().__init__(failure.message)
+        self.failure = failure

@@ -1,0 +1,116 @@
+"""How large a picture becomes: every sizing policy with every padding policy, as arithmetic.
+
+The source is cropped around its middle, then scaled, then padded around its middle. Cropping comes first, so that no source,
+however long and thin, is ever scaled to more than the frame holds.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Final
+
+from shared.jobspec import PaddingPolicy, SizingPolicy, ThumbnailSettings, VideoCodec, VideoSettings
+
+DEFAULT_WIDTH: Final = 1920
+DEFAULT_HEIGHT: Final = 1080
+
+
+@dataclass(frozen=True)
+class Size:
+    width: int
+    height: int
+
+    def __str__(self) -> str:
+        return f"{self.width}x{self.height}"
+
+
+@dataclass(frozen=True)
+class Sizing:
+    source: Size
+    cropped: Size
+    """The part of the source that is shown, in its own pixels."""
+    scaled: Size
+    frame: Size
+    """What the output has: `scaled` and, around it, black."""
+    pixel_aspect: Fraction
+
+    @property
+    def crops(self) -> bool:
+        return self.cropped != self.source
+
+    @property
+    def pads(self) -> bool:
+        return self.frame != self.scaled
+
+
+def of_video(video: VideoSettings, source: Size, pixel_aspect: Fraction) -> Sizing:
+    """Even dimensions, as chroma needs them; square pixels unless a display aspect ratio is asked for."""
+    box = Size(video.max_width or DEFAULT_WIDTH, video.max_height or DEFAULT_HEIGHT)
+    grid = 1 if video.codec is VideoCodec.GIF else 2
+    if video.display_aspect_ratio == "auto":
+        return _sized(video.sizing_policy, video.padding_policy, source, pixel_aspect, box, Fraction(1), grid)
+    across, down = map(int, video.display_aspect_ratio.split(":"))
+    shape = Fraction(across, down)
+    sizing = _sized(
+        video.sizing_policy, video.padding_policy, source, pixel_aspect, box, shape * box.height / box.width, grid
+    )
+    return Sizing(source, sizing.cropped, sizing.scaled, sizing.frame, shape * sizing.frame.height / sizing.frame.width)
+
+
+def of_thumbnails(thumbnails: ThumbnailSettings, source: Size, pixel_aspect: Fraction) -> Sizing:
+    box = Size(thumbnails.max_width or DEFAULT_WIDTH, thumbnails.max_height or DEFAULT_HEIGHT)
+    return _sized(thumbnails.sizing_policy, thumbnails.padding_policy, source, pixel_aspect, box, Fraction(1), 1)
+
+
+def _sized(
+    policy: SizingPolicy,
+    padding: PaddingPolicy,
+    source: Size,
+    pixel_aspect: Fraction,
+    box: Size,
+    box_pixel: Fraction,
+    grid: int,
+) -> Sizing:
+    natural_width, natural_height = _natural(source, pixel_aspect / box_pixel)
+    across, down = _factors(policy, box.width / natural_width, box.height / natural_height)
+    width, height = natural_width * across, natural_height * down
+    scaled = Size(_on_grid(width, box.width, grid), _on_grid(height, box.height, grid))
+    cropped = Size(_kept(source.width, width, box.width), _kept(source.height, height, box.height))
+    return Sizing(source, cropped, scaled, box if padding is PaddingPolicy.PAD else scaled, box_pixel)
+
+
+def _natural(source: Size, stretch: Fraction) -> tuple[Fraction, Fraction]:
+    """The source in pixels of the output's shape: one dimension may grow, none shrinks."""
+    if stretch >= 1:
+        return source.width * stretch, Fraction(source.height)
+    return Fraction(source.width), source.height / stretch
+
+
+def _factors(policy: SizingPolicy, across: Fraction, down: Fraction) -> tuple[Fraction, Fraction]:
+    """What each dimension is multiplied by, where `across` and `down` would make it that of the box."""
+    match policy:
+        case SizingPolicy.STRETCH:
+            return across, down
+        case SizingPolicy.FIT:
+            both = min(across, down)
+        case SizingPolicy.FILL:
+            both = max(across, down)
+        case SizingPolicy.KEEP:
+            both = Fraction(1)
+        case SizingPolicy.SHRINK_TO_FIT:
+            both = min(across, down, Fraction(1))
+        case SizingPolicy.SHRINK_TO_FILL:
+            both = min(max(across, down), Fraction(1))
+    return both, both
+
+
+def _on_grid(length: Fraction, limit: int, grid: int) -> int:
+    return min(limit, max(grid, round(length / grid) * grid))
+
+
+def _kept(source: int, length: Fraction, limit: int) -> int:
+    """How much of a source dimension is shown when it would become `length`; even, where anything is cut off."""
+    if length <= limit:
+        return source
+    return min(source, max(2, round(source * limit / length / 2) * 2))
