@@ -1,0 +1,5 @@
+"""`python -m agent` is `transcoder agent`."""
+
+from agent.commands import agent
+
+agent(prog_name="transcoder agent")

@@ -1,0 +1,187 @@
+"""The agent as a whole: what it is made of, and the order in which it starts and stops."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+from dataclasses import dataclass, field
+
+import structlog
+
+from agent.capacity import Surroundings, probe_all, scratch_left
+from agent.client import ControlPlane
+from agent.files import write_durably
+from agent.jobs.journal import Journal, kill_strangers
+from agent.jobs.outbox import Outbox
+from agent.jobs.runner import Runner
+from agent.jobs.slots import Slots
+from agent.jobs.workload import Workload
+from agent.jobs.workspace import remove_leftovers
+from agent.loops.heartbeat import Heartbeat, Watching
+from agent.loops.orders import Orders
+from agent.loops.pulse import Pulse
+from agent.loops.reports import Reports
+from agent.loops.watchdog import Notifier, Watchdog
+from agent.racing import Interrupted, unless
+from agent.sandbox import Sandbox
+from agent.settings import Settings
+from agent.state import State
+from shared.capacity import NodeFacts
+from shared.clock import Clock, SystemClock
+from shared.ids import BootId, prefixed_id
+from shared.protocol import HelloRequest
+
+log = structlog.get_logger()
+
+
+class Shutdown:
+    """Asked for once, the agent drains; asked for again, it stops what runs."""
+
+    def __init__(self) -> None:
+        self.draining = asyncio.Event()
+        self.stopping = asyncio.Event()
+
+    def ask(self) -> None:
+        (self.stopping if self.draining.is_set() else self.draining).set()
+
+
+@dataclass(frozen=True)
+class Agent:
+    settings: Settings
+    client: ControlPlane
+    sandbox: Sandbox
+    notifier: Notifier = field(default_factory=lambda: Notifier(None))
+    watchdog_every: float | None = None
+    clock: Clock = field(default_factory=SystemClock)
+
+    async def run(self, shutdown: Shutdown) -> None:
+        """Until it is shut down. Raises a group with Revoked or ProtocolTooOld when the control plane wants it no more."""
+        state = State(self.settings.state)
+        with state.claimed():
+            await asyncio.to_thread(clear_leftovers, state)
+            around = Surroundings(self.settings, self.sandbox, state.work)
+            facts = await probe_all(around)
+            async with self.client:
+                try:
+                    await Service(self, state, around, facts).run(shutdown)
+                except Interrupted:
+                    log.info("agent.shut_down_unheard")
+        log.info("agent.ended")
+
+
+class Service:
+    """One start of an agent, from hello to its end."""
+
+    def __init__(self, agent: Agent, state: State, around: Surroundings, facts: NodeFacts) -> None:
+        self._settings = agent.settings
+        self._client = agent.client
+        self._notifier = agent.notifier
+        self._state = state
+        self._around = around
+        self._facts = facts
+        self._boot_id = BootId(prefixed_id("bt", agent.clock.now_ms()))
+        self._pulse = Pulse(agent.clock)
+        self._watchdog = Watchdog(agent.notifier, self._pulse, agent.watchdog_every)
+        self._outbox = Outbox(state.outbox, agent.clock)
+        self._journal = Journal(state.journal)
+        self._slots = Slots(
+            facts.capacity, scratch_left=lambda: scratch_left(state.work, agent.settings.scratch_reserve)
+        )
+        self._runner = Runner(
+            client=agent.client,
+            sandbox=agent.sandbox,
+            journal=self._journal,
+            outbox=self._outbox,
+            work=state.work,
+            clock=agent.clock,
+        )
+        self._clock = agent.clock
+
+    async def run(self, shutdown: Shutdown) -> None:
+        """The loops outlive the work, and the beats outlive all: a lease that nobody renews is taken away."""
+        async with asyncio.TaskGroup() as loops:
+            self._background = [loops.create_task(self._watchdog.run(), name="watchdog")]
+            self._notifier.tell("READY=1", "STATUS=Waiting for the control plane.")
+            try:
+                draining = await self._greet(shutdown)
+            except Interrupted:
+                self._end_background()
+                raise
+            async with asyncio.TaskGroup() as attempts:
+                workload = Workload(attempts, self._runner, self._slots, self._outbox)
+                workload.pause(draining)
+                self._start(loops, workload)
+                gc.freeze()
+                self._notifier.tell("STATUS=Working.")
+                await shutdown.draining.wait()
+                await self._drain(workload, shutdown)
+            await self._send_last_reports()
+            self._end_background()
+
+    async def _greet(self, shutdown: Shutdown) -> bool:
+        """Until the control plane answers the hello or nobody waits for it any more; tells whether to take no work yet."""
+        self._state.facts.write_text(self._facts.model_dump_json(indent=2) + "\n")
+        answer = await unless(shutdown.draining.wait(), self._client.hello(self._hello()))
+        log.info("agent.greeted", boot_id=self._boot_id, draining=answer.draining, gpu_note=self._facts.gpu_note)
+        return answer.draining
+
+    def _start(self, loops: asyncio.TaskGroup, workload: Workload) -> None:
+        def reprobe() -> None:
+            self._background.append(loops.create_task(self._reprobe(workload), name="reprobe"))
+
+        client, boot_id, pulse = self._client, self._boot_id, self._pulse
+        running = {
+            "heartbeat": Heartbeat(client, workload, self._outbox, boot_id, pulse=pulse).run(),
+            "watching": Watching(client, workload, boot_id).run(),
+            "reports": Reports(client, self._outbox, pulse=pulse).run(),
+            "orders": Orders(client, workload, boot_id, reprobe=reprobe, pulse=pulse, clock=self._clock).run(),
+        }
+        self._background += [loops.create_task(loop, name=name) for name, loop in running.items()]
+
+    def _end_background(self) -> None:
+        for task in self._background:
+            task.cancel()
+
+    async def _reprobe(self, workload: Workload) -> None:
+        """Once nothing runs: what is busy cannot be counted."""
+        await workload.wait_idle()
+        self._facts = await probe_all(self._around)
+        self._slots.resize(self._facts.capacity)
+        await asyncio.to_thread(write_durably, self._state.facts, self._facts.model_dump_json(indent=2).encode())
+        await self._client.hello(self._hello())
+        log.info("agent.probed_again", gpu_note=self._facts.gpu_note)
+
+    async def _drain(self, workload: Workload, shutdown: Shutdown) -> None:
+        """Take nothing new and wait for what runs; hand it back when the grace is over or the second signal comes."""
+        log.info("agent.draining", running=len(workload.running()))
+        self._notifier.tell("STOPPING=1", "STATUS=Draining.")
+        workload.close()
+        try:
+            async with asyncio.timeout(self._settings.drain_grace.total_seconds()):
+                await unless(shutdown.stopping.wait(), workload.wait_idle())
+        except (TimeoutError, Interrupted):
+            log.info("agent.handing_back", running=len(workload.running()))
+            workload.hand_back_all("The node shuts down.")
+            await workload.wait_idle()
+
+    async def _send_last_reports(self) -> None:
+        """What is not answered in time is kept, and sent at the next start."""
+        try:
+            async with asyncio.timeout(self._settings.report_grace.total_seconds()):
+                await self._outbox.emptied.wait()
+        except TimeoutError:
+            log.warning("agent.reports_left", count=len(self._outbox.refs()))
+
+    def _hello(self) -> HelloRequest:
+        return HelloRequest(boot_id=self._boot_id, facts=self._facts, unreported=self._outbox.refs())
+
+
+def clear_leftovers(state: State) -> None:
+    """What an agent that was killed left behind. Its leases end with our hello, so nothing of it is of use."""
+    journal = Journal(state.journal)
+    interrupted = [(entry.ref.task_id, entry.ref.attempt) for entry in journal.entries()]
+    killed = kill_strangers(state.work)
+    removed = remove_leftovers(state.work)
+    journal.clear()
+    if interrupted or killed or removed:
+        log.warning("agent.cleared_leftovers", interrupted=interrupted, killed=killed, workspaces=removed)

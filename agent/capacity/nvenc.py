@@ -1,0 +1,154 @@
+"""Which NVIDIA cards really encode. A list of encoders proves nothing: each codec is tried on each card."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Final, TypeVar
+
+import pynvml
+import structlog
+
+from agent.capacity.found import Found, Surroundings
+from agent.capacity.trial import try_out
+from shared.capacity import Gpu
+
+CODECS: Final = ("h264_nvenc", "hevc_nvenc")
+_PATIENCE: Final = 20.0
+_OVERLAP: Final = 3
+"""Seconds that every one of the simultaneous encodes lasts, so that all are open at once."""
+_CONSUMER_BRANDS: Final = frozenset({"GeForce", "TITAN"})
+
+log = structlog.get_logger()
+ValueT = TypeVar("ValueT")
+
+
+@dataclass(frozen=True)
+class Card:
+    """What the driver says of a card, as far as it says anything."""
+
+    index: int
+    uuid: str
+    name: str
+    memory: int
+    driver: str
+
+    @property
+    def shares_its_cap(self) -> bool:
+        """Consumer cards: the driver caps sessions for all of them together."""
+        return any(brand in self.name for brand in _CONSUMER_BRANDS)
+
+
+class NoDriver(Exception):
+    """Why NVML cannot be asked, in words."""
+
+
+async def probe(around: Surroundings) -> Found:
+    try:
+        cards = await asyncio.to_thread(list_cards)
+    except NoDriver as reason:
+        return Found(gpus=(), gpu_note=str(reason))
+    tried = [await _try_card(around, card) for card in cards]
+    gpus = share_caps(cards, tried)
+    return Found(gpus=gpus, gpu_note=note_on(gpus))
+
+
+def list_cards(nvml: Any = pynvml) -> tuple[Card, ...]:
+    """Raises NoDriver when the library or the driver is missing or they do not fit together."""
+    try:
+        nvml.nvmlInit()
+    except nvml.NVMLError as error:
+        raise NoDriver(_without_driver(nvml, error)) from error
+    try:
+        driver = _ask(nvml, nvml.nvmlSystemGetDriverVersion, "unknown")
+        count = _ask(nvml, nvml.nvmlDeviceGetCount, 0)
+        return tuple(_card(nvml, index, driver) for index in range(count))
+    finally:
+        _ask(nvml, nvml.nvmlShutdown, None)
+
+
+def _card(nvml: Any, index: int, driver: str) -> Card:
+    handle = _ask(nvml, lambda: nvml.nvmlDeviceGetHandleByIndex(index), None)
+    return Card(
+        index=index,
+        uuid=_ask(nvml, lambda: nvml.nvmlDeviceGetUUID(handle), ""),
+        name=_ask(nvml, lambda: nvml.nvmlDeviceGetName(handle), "NVIDIA card"),
+        memory=_ask(nvml, lambda: int(nvml.nvmlDeviceGetMemoryInfo(handle).total), 0),
+        driver=driver,
+    )
+
+
+def _ask(nvml: Any, question: Callable[[], ValueT], unknown: ValueT) -> ValueT:
+    """Each question alone: a card that cannot answer one may answer the next."""
+    try:
+        answer = question()
+    except nvml.NVMLError:
+        return unknown
+    return answer.decode() if isinstance(answer, bytes) else answer  # type: ignore[return-value]
+
+
+def _without_driver(nvml: Any, error: Exception) -> str:
+    match getattr(error, "value", None):
+        case nvml.NVML_ERROR_LIBRARY_NOT_FOUND:
+            return "no NVIDIA driver: NVML library not found"
+        case nvml.NVML_ERROR_DRIVER_NOT_LOADED:
+            return "no NVIDIA driver: the kernel module is not loaded"
+        case nvml.NVML_ERROR_LIB_RM_VERSION_MISMATCH:
+            return "the NVIDIA driver was upgraded and needs a restart: library and kernel module do not match"
+        case _:
+            return f"the NVIDIA driver does not answer: {error}"
+
+
+async def _try_card(around: Surroundings, card: Card) -> Gpu:
+    encoders = [codec for codec in CODECS if await _encodes(around, card, codec, seconds="0.2")]
+    sessions = await _sessions(around, card, encoders[0]) if encoders else 0
+    log.info("gpu.tried", index=card.index, name=card.name, encoders=encoders, sessions=sessions)
+    return Gpu(
+        index=card.index,
+        uuid=card.uuid,
+        name=card.name,
+        memory=card.memory,
+        driver=card.driver,
+        encoders=tuple(encoders),
+        sessions=sessions,
+    )
+
+
+async def _encodes(around: Surroundings, card: Card, codec: str, *, seconds: str, paced: bool = False) -> bool:
+    _, ended = await try_out(around, encode_argv(card.index, codec, seconds, paced=paced), within=_PATIENCE)
+    return ended.is_success
+
+
+async def _sessions(around: Surroundings, card: Card, codec: str) -> int:
+    """As many as were open at once when so many were tried."""
+    at_once = (
+        _encodes(around, card, codec, seconds=str(_OVERLAP), paced=True)
+        for _ in range(around.settings.max_nvenc_sessions)
+    )
+    return sum(await asyncio.gather(*at_once))
+
+
+def encode_argv(index: int, codec: str, seconds: str, *, paced: bool) -> list[str]:
+    """A picture large enough for every generation of the hardware, encoded into nothing."""
+    pace = ["-re"] if paced else []
+    source = ["-f", "lavfi", "-i", f"testsrc2=s=256x256:d={seconds}"]
+    return ["ffmpeg", "-hide_banner", "-nostdin", *pace, *source, "-c:v", codec, "-gpu", str(index), "-f", "null", "-"]
+
+
+def share_caps(cards: Sequence[Card], tried: Sequence[Gpu]) -> tuple[Gpu, ...]:
+    """Cards under one cap were each tried alone and each reached it: together they have it once."""
+    sharing = [gpu for card, gpu in zip(cards, tried, strict=True) if card.shares_its_cap and gpu.sessions]
+    cap = max((gpu.sessions for gpu in sharing), default=0)
+    shares = {
+        gpu.index: min(gpu.sessions, cap // len(sharing) + (place < cap % len(sharing)))
+        for place, gpu in enumerate(sharing)
+    }
+    return tuple(gpu.model_copy(update={"sessions": shares.get(gpu.index, gpu.sessions)}) for gpu in tried)
+
+
+def note_on(gpus: Sequence[Gpu]) -> str:
+    if not gpus:
+        return "the NVIDIA driver finds no card"
+    useless = [gpu.name for gpu in gpus if not gpu.encoders]
+    return f"no encode worked on {', '.join(useless)}" if useless else ""

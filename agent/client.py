@@ -1,0 +1,326 @@
+"""The agent's side of `shared.protocol`, one method per call, and the transfers over signed URLs.
+
+Every way in which a call can go wrong is one of these:
+
+    Unreachable       no answer, or one that says "not now"; worth asking again after `retry_after`
+    Revoked           the control plane no longer knows this node's credential: nothing more to do
+    ProtocolTooOld    the control plane speaks a newer protocol: nothing to do before an upgrade
+    StaleLease        the attempt is no longer ours
+    TranscoderError   any other refusal, with the code that the control plane gave
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import ssl
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from pathlib import Path
+from types import TracebackType
+from typing import Final, Self, TypeVar
+
+import aiohttp
+from aiohttp.typedefs import LooseHeaders
+from pydantic import BaseModel, ConfigDict, ValidationError
+from yarl import URL
+
+from agent.backoff import Random, Sleep, wait_after
+from shared.clock import Clock, SystemClock
+from shared.errors import ErrorCode, StaleLease, TranscoderError
+from shared.models import Message
+from shared.protocol import (
+    AcceptAnswer,
+    AcceptRequest,
+    AttemptRef,
+    BeatAnswer,
+    BeatRequest,
+    EnrolAnswer,
+    EnrolRequest,
+    HelloAnswer,
+    HelloRequest,
+    PollAnswer,
+    PollRequest,
+    ProgressRequest,
+    ReportAnswer,
+    ReportRequest,
+    StagedFile,
+    Timings,
+    Upload,
+    UrlsAnswer,
+    UrlsRequest,
+)
+
+ACCEPT_PATIENCE: Final = 30.0
+URLS_PATIENCE: Final = 600.0
+MAX_FILES_PER_CALL: Final = 5000
+_ANSWER_TIMEOUT: Final = 15.0
+_BEAT_TIMEOUT: Final = 8.0
+_CONNECT_TIMEOUT: Final = 8.0
+_SILENCE_TIMEOUT: Final = 60.0
+_CHUNK: Final = 1 << 20
+_NOT_NOW: Final = frozenset({408, 425, 429})
+
+AnswerT = TypeVar("AnswerT", bound=Message)
+ResultT = TypeVar("ResultT")
+
+
+class Unreachable(Exception):
+    """No answer, or one that says "not now"."""
+
+    def __init__(self, detail: str, retry_after: float | None = None) -> None:
+        super().__init__(detail)
+        self.retry_after = retry_after
+
+
+class Revoked(Exception):
+    """The control plane refuses this node's credential."""
+
+
+class ProtocolTooOld(Exception):
+    """This agent must be upgraded before the control plane talks to it."""
+
+
+class Problem(BaseModel):
+    """The body of a refusal, as far as an agent reads it (RFC 9457)."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    code: ErrorCode
+    detail: str = ""
+    pointer: str | None = None
+    retry_after: float | None = None
+
+
+class ControlPlane:
+    """A node's connections to its control plane; those of beats are their own, so that transfers never starve them."""
+
+    def __init__(
+        self,
+        url: str,
+        credential: str,
+        *,
+        tls: ssl.SSLContext | bool = True,
+        clock: Clock | None = None,
+        sleep: Sleep = asyncio.sleep,
+        randomly: Random = random.random,
+    ) -> None:
+        self._base = URL(url if url.endswith("/") else url + "/")
+        self._authorization = {"Authorization": f"Bearer {credential}"}
+        self._tls = tls
+        self._clock = clock or SystemClock()
+        self._sleep = sleep
+        self._random = randomly
+        self._stack = AsyncExitStack()
+        self.timings = Timings()
+
+    async def __aenter__(self) -> Self:
+        self._calls = await self._session(connections=32, headers=self._authorization)
+        self._beats = await self._session(connections=2, headers=self._authorization)
+        self._transfers = await self._session(connections=8, headers={}, auto_decompress=False)
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._stack.aclose()
+
+    async def hello(self, request: HelloRequest) -> HelloAnswer:
+        """Tried until it is answered: without it nothing else makes sense."""
+        return await self.persistently(lambda: self._call(self._calls, "hello", request, HelloAnswer), patience=None)
+
+    async def poll(self, request: PollRequest) -> PollAnswer:
+        return await self._call(self._calls, "poll", request, PollAnswer, timeout=request.wait + _ANSWER_TIMEOUT)
+
+    async def accept(self, ref: AttemptRef) -> AcceptAnswer:
+        request = AcceptRequest(ref=ref)
+        return await self.persistently(
+            lambda: self._call(self._calls, "accept", request, AcceptAnswer), patience=ACCEPT_PATIENCE
+        )
+
+    async def beat(self, request: BeatRequest) -> BeatAnswer:
+        return await self._call(self._beats, "beat", request, BeatAnswer, timeout=_BEAT_TIMEOUT)
+
+    async def progress(self, request: ProgressRequest) -> None:
+        """For those who watch: sent once, and lost if it gets lost."""
+        await self._call(self._calls, "progress", request, Message, timeout=_BEAT_TIMEOUT)
+
+    async def urls(self, ref: AttemptRef, files: tuple[StagedFile, ...]) -> tuple[Upload, ...]:
+        """Where to upload each of these files, asked for in portions."""
+        uploads: list[Upload] = []
+        for start in range(0, len(files), MAX_FILES_PER_CALL):
+            request = UrlsRequest(ref=ref, files=files[start : start + MAX_FILES_PER_CALL])
+            answer = await self.persistently(
+                lambda request=request: self._call(self._calls, "urls", request, UrlsAnswer),  # type: ignore[misc]
+                patience=URLS_PATIENCE,
+            )
+            uploads += answer.uploads
+        return tuple(uploads)
+
+    async def report(self, request: ReportRequest) -> ReportAnswer:
+        """Once; the outbox sends it again."""
+        return await self._call(self._calls, "report", request, ReportAnswer)
+
+    @asynccontextmanager
+    async def download(self, url: str, *, offset: int) -> AsyncIterator[aiohttp.ClientResponse]:
+        """The object behind a signed URL from `offset` on; the status tells whether the server honoured that (206)."""
+        headers = {"Range": f"bytes={offset}-"} if offset else {}
+        with _as_unreachable():
+            async with self._transfers.get(self._absolute(url), headers=headers, allow_redirects=False) as response:
+                await _raise_refusal(response)
+                yield response
+
+    async def upload(self, url: str, file: Path, size: int) -> None:
+        headers = {"Content-Length": str(size), "Content-Type": "application/octet-stream"}
+        with _as_unreachable():
+            async with self._transfers.put(
+                self._absolute(url), data=_chunks(file), headers=headers, allow_redirects=False
+            ) as response:
+                await _raise_refusal(response)
+
+    async def persistently(self, call: Callable[[], Awaitable[ResultT]], *, patience: float | None) -> ResultT:
+        """Call again while the control plane is unreachable, for `patience` seconds (None: for ever)."""
+        started = self._clock.monotonic()
+        tries = 0
+        while True:
+            try:
+                return await call()
+            except Unreachable as error:
+                delay = wait_after(tries, self._random, error.retry_after)
+                if patience is not None and self._clock.monotonic() - started + delay > patience:
+                    raise
+            tries += 1
+            await self._sleep(delay)
+
+    async def _call(
+        self,
+        session: aiohttp.ClientSession,
+        name: str,
+        request: Message,
+        answer: type[AnswerT],
+        *,
+        timeout: float = _ANSWER_TIMEOUT,
+    ) -> AnswerT:
+        body = await _post(session, self._base / "agent/v1" / name, request, timeout)
+        told = _parse(answer, body)
+        self.timings = getattr(told, "timings", self.timings)
+        return told
+
+    async def _session(
+        self, *, connections: int, headers: LooseHeaders, auto_decompress: bool = True
+    ) -> aiohttp.ClientSession:
+        session = _session(self._tls, connections=connections, headers=headers, auto_decompress=auto_decompress)
+        return await self._stack.enter_async_context(session)
+
+    def _absolute(self, url: str) -> URL:
+        """Signed URLs are taken as they are: encoding them anew would break their signature."""
+        signed = URL(url, encoded=True)
+        return signed if signed.absolute else self._base.join(signed)
+
+
+async def enrol(url: str, request: EnrolRequest, *, tls: ssl.SSLContext | bool = True) -> EnrolAnswer:
+    """Buy a node id and a credential with a join token; once, because a token is spent by the first try that arrives."""
+    async with _session(tls, connections=1, headers={}) as session:
+        body = await _post(session, URL(url) / "agent/v1/enrol", request, _ANSWER_TIMEOUT)
+    return _parse(EnrolAnswer, body)
+
+
+async def is_reachable(url: str, *, tls: ssl.SSLContext | bool = True) -> bool:
+    """Whether the control plane answers at all."""
+    timeout = aiohttp.ClientTimeout(total=3.0)
+    try:
+        async with (
+            _session(tls, connections=1, headers={}) as session,
+            session.get(URL(url) / "healthz", timeout=timeout, allow_redirects=False) as response,
+        ):
+            return response.status == 200
+    except (aiohttp.ClientError, OSError, TimeoutError):
+        return False
+
+
+def trust(ca_file: Path | None) -> ssl.SSLContext | bool:
+    """What the connections trust: the given authorities, or the system's."""
+    return ssl.create_default_context(cafile=str(ca_file)) if ca_file else True
+
+
+def _session(
+    tls: ssl.SSLContext | bool, *, connections: int, headers: LooseHeaders, auto_decompress: bool = True
+) -> aiohttp.ClientSession:
+    return aiohttp.ClientSession(
+        connector=aiohttp.TCPConnector(limit=connections, ssl=tls),
+        timeout=aiohttp.ClientTimeout(total=None, connect=_CONNECT_TIMEOUT, sock_read=_SILENCE_TIMEOUT),
+        headers=headers,
+        cookie_jar=aiohttp.DummyCookieJar(),
+        read_bufsize=_CHUNK,
+        auto_decompress=auto_decompress,
+        trust_env=False,
+    )
+
+
+async def _post(session: aiohttp.ClientSession, url: URL, request: Message, timeout: float) -> bytes:
+    headers = {"Content-Type": "application/json"}
+    limits = aiohttp.ClientTimeout(total=timeout, connect=_CONNECT_TIMEOUT)
+    data = request.model_dump_json().encode()
+    with _as_unreachable():
+        async with session.post(url, data=data, headers=headers, timeout=limits, allow_redirects=False) as response:
+            await _raise_refusal(response)
+            return await response.read()
+
+
+def _parse(answer: type[AnswerT], body: bytes) -> AnswerT:
+    """An answer that is not of the protocol comes from something in between, which may pass."""
+    try:
+        return answer.model_validate_json(body or b"{}")
+    except ValidationError as error:
+        raise Unreachable(f"The control plane's answer is not a {answer.__name__}.") from error
+
+
+async def _raise_refusal(response: aiohttp.ClientResponse) -> None:
+    if response.status < 300:
+        return
+    try:
+        problem = Problem.model_validate_json(await response.read())
+    except ValidationError:
+        problem = None
+    raise _refusal(response.status, problem, _seconds(response.headers.get("Retry-After")))
+
+
+def _refusal(status: int, problem: Problem | None, retry_after: float | None) -> Exception:
+    """Only the control plane's own words end anything; a bare status may come from any box in between."""
+    if problem is None:
+        if status in (403, 404, 410):
+            code = ErrorCode.LINK_REFUSED if status == 403 else ErrorCode.NOT_FOUND
+            return TranscoderError.of(code, f"The answer was {status}.")
+        return Unreachable(f"The answer was {status}.", retry_after)
+    match problem.code:
+        case ErrorCode.STALE_LEASE:
+            return StaleLease(problem.detail)
+        case ErrorCode.UNAUTHENTICATED:
+            return Revoked(problem.detail)
+        case ErrorCode.PROTOCOL_TOO_OLD:
+            return ProtocolTooOld(problem.detail)
+    if status in _NOT_NOW or status >= 500:
+        return Unreachable(problem.detail or problem.code, problem.retry_after or retry_after)
+    return TranscoderError.of(problem.code, problem.detail, pointer=problem.pointer)
+
+
+def _seconds(header: str | None) -> float | None:
+    try:
+        return max(0.0, float(header)) if header else None
+    except ValueError:
+        return None
+
+
+@contextmanager
+def _as_unreachable() -> Iterator[None]:
+    try:
+        yield
+    except (aiohttp.ClientError, TimeoutError, ConnectionError) as error:
+        raise Unreachable(str(error) or type(error).__name__) from error
+
+
+async def _chunks(file: Path) -> AsyncIterator[bytes]:
+    """A file in portions, read off the loop."""
+    with file.open("rb") as source:
+        while chunk := await asyncio.to_thread(source.read, _CHUNK):
+            yield chunk

@@ -1,0 +1,14 @@
+"""`transcoder agent …`: for those who own a node."""
+
+from __future__ import annotations
+
+from agent.commands.group import agent
+from agent.commands.join import join
+from agent.commands.run import run
+from agent.commands.status import status
+
+__all__ = ["agent"]
+
+agent.add_command(join)
+agent.add_command(run)
+agent.add_command(status)

@@ -1,0 +1,68 @@
+"""The group, and what its commands have in common."""
+
+from __future__ import annotations
+
+import ssl
+from collections.abc import Callable
+from enum import IntEnum
+from pathlib import Path
+from typing import Any
+
+import click
+from pydantic import ValidationError
+
+from agent import client
+from agent.settings import CONFIG_FILE, Settings, load
+
+
+class ExitCode(IntEnum):
+    """Of `run`; the service manager starts it again after none of these but a failure."""
+
+    FAILURE = 1
+    PROTOCOL_TOO_OLD = 76  # EX_PROTOCOL
+    REVOKED = 77  # EX_NOPERM
+    MISCONFIGURED = 78  # EX_CONFIG
+
+
+def refusal(message: str, code: ExitCode = ExitCode.FAILURE) -> click.ClickException:
+    """Why the command does not do it, with the exit code that says so."""
+    refused = click.ClickException(message)
+    setattr(refused, "exit_code", int(code))  # noqa: B010 (click declares it for the class, and reads it from the instance)
+    return refused
+
+
+@click.group(help="The edge node: join a control plane, run, look at what runs.")
+def agent() -> None:
+    """Commands register below."""
+
+
+def state_option(command: Callable[..., Any]) -> Callable[..., Any]:
+    return click.option(
+        "--state",
+        type=click.Path(file_okay=False, path_type=Path),
+        help="Directory of everything the agent keeps.  [default: /var/lib/transcoder/agent]",
+    )(command)
+
+
+def config_option(command: Callable[..., Any]) -> Callable[..., Any]:
+    return click.option(
+        "--config",
+        type=click.Path(dir_okay=False, path_type=Path),
+        default=CONFIG_FILE,
+        show_default=True,
+        help="TOML file with settings.",
+    )(command)
+
+
+def read_settings(config: Path, **arguments: Any) -> Settings:
+    try:
+        return load(config, **arguments)
+    except (ValidationError, ValueError) as error:
+        raise refusal(f"The settings are not valid: {error}", ExitCode.MISCONFIGURED) from error
+
+
+def trust(settings: Settings) -> ssl.SSLContext | bool:
+    try:
+        return client.trust(settings.ca_file)
+    except OSError as error:
+        raise refusal(f"{settings.ca_file} cannot be used: {error}", ExitCode.MISCONFIGURED) from error

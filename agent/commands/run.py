@@ -1,0 +1,85 @@
+"""`transcoder agent run`: what the service runs. Nothing on standard output; events go to standard error."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+from pathlib import Path
+
+import click
+import structlog
+import uvloop
+
+from agent.app import Agent, Shutdown
+from agent.capacity.ffmpeg import NoFfmpeg
+from agent.client import ControlPlane, ProtocolTooOld, Revoked
+from agent.commands.group import ExitCode, agent, config_option, read_settings, refusal, state_option, trust
+from agent.commands.logs import log_to_stderr
+from agent.identity import NotJoined, read_credential, read_identity
+from agent.loops.watchdog import Notifier
+from agent.sandbox import ConfinementError
+from agent.sandbox.choice import choose
+from agent.settings import Settings
+from agent.state import State, StateInUse
+
+log = structlog.get_logger()
+
+
+@agent.command(
+    help="Work for the control plane that was joined, until TERM or INT: the first drains, the second stops."
+)
+@click.option("--url", help="The control plane, when it moved since `join`.")
+@click.option(
+    "--ca-file", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="Authorities to trust (PEM)."
+)
+@click.option(
+    "--insecure-unconfined", is_flag=True, default=None, help="Run ffmpeg without a sandbox where none works."
+)
+@state_option
+@config_option
+def run(
+    url: str | None, ca_file: Path | None, insecure_unconfined: bool | None, state: Path | None, config: Path
+) -> None:
+    log_to_stderr()
+    arguments = {"url": url, "ca_file": ca_file, "insecure_unconfined": insecure_unconfined, "state": state}
+    settings = read_settings(config, **arguments)
+    try:
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            runner.run(_run(settings))
+    except* Revoked as group:
+        raise refusal(f"This node was revoked: {_first(group)}", ExitCode.REVOKED) from group
+    except* ProtocolTooOld as group:
+        raise refusal(f"This agent must be upgraded: {_first(group)}", ExitCode.PROTOCOL_TOO_OLD) from group
+    except* (NotJoined, ConfinementError, NoFfmpeg) as group:
+        raise refusal(str(_first(group)), ExitCode.MISCONFIGURED) from group
+    except* StateInUse as group:
+        raise refusal(str(_first(group))) from group
+
+
+async def _run(settings: Settings) -> None:
+    """The signals are listened to from the very beginning."""
+    shutdown = Shutdown()
+    loop = asyncio.get_running_loop()
+    for signum in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(signum, shutdown.ask)
+    identity, credential = read_identity(settings), read_credential(settings)
+    structlog.contextvars.bind_contextvars(node_id=identity.node_id)
+    log.info("agent.starting", url=identity.url, state=str(settings.state))
+    work = State(settings.state).work
+    work.mkdir(parents=True, exist_ok=True, mode=0o700)
+    await Agent(
+        settings=settings,
+        client=ControlPlane(identity.url, credential, tls=trust(settings)),
+        sandbox=await choose(workspaces=work, insecure=settings.insecure_unconfined),
+        notifier=Notifier(os.environ.get("NOTIFY_SOCKET")),
+        watchdog_every=_watchdog_every(os.environ.get("WATCHDOG_USEC")),
+    ).run(shutdown)
+
+
+def _watchdog_every(microseconds: str | None) -> float | None:
+    return int(microseconds) / 1e6 if microseconds else None
+
+
+def _first(error: BaseException) -> BaseException:
+    return _first(error.exceptions[0]) if isinstance(error, BaseExceptionGroup) else error

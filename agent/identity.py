@@ -1,0 +1,68 @@
+"""Who this node is: written by `join`, read by everything else."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Final
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from agent.files import write_durably
+from agent.settings import Settings
+from shared.ids import ClusterId, NodeId
+from shared.protocol import EnrolAnswer
+
+CREDENTIAL: Final = "node-credential"
+_IDENTITY: Final = "node.json"
+
+
+class NotJoined(Exception):
+    """This machine has no node id, no address of a control plane, or no credential yet."""
+
+
+class Identity(BaseModel):
+    """The public half: everything but the credential."""
+
+    model_config = ConfigDict(frozen=True)
+
+    url: str
+    node_id: NodeId
+    cluster_id: ClusterId
+
+
+def is_joined(state: Path) -> bool:
+    return (state / _IDENTITY).exists()
+
+
+def remember(state: Path, url: str, answer: EnrolAnswer) -> Identity:
+    """Keep what `enrol` gave; the credential in a file of its own that only its owner can read."""
+    state.mkdir(parents=True, exist_ok=True, mode=0o700)
+    identity = Identity(url=url, node_id=answer.node_id, cluster_id=answer.cluster_id)
+    write_durably(state / CREDENTIAL, answer.credential.encode() + b"\n")
+    write_durably(state / _IDENTITY, identity.model_dump_json(indent=2).encode() + b"\n", mode=0o644)
+    return identity
+
+
+def read_identity(settings: Settings) -> Identity:
+    path = settings.state / _IDENTITY
+    try:
+        identity = Identity.model_validate_json(path.read_bytes())
+    except FileNotFoundError:
+        raise NotJoined(f"{path} does not exist: run `transcoder agent join` first.") from None
+    except (OSError, ValidationError) as error:
+        raise NotJoined(f"{path} cannot be read: {error}") from error
+    return identity.model_copy(update={"url": settings.url}) if settings.url else identity
+
+
+def read_credential(settings: Settings) -> str:
+    """The node's secret: the named file, else systemd's credential, else the one that `join` wrote."""
+    path = settings.credential_file or _credential_of_unit(settings) or settings.state / CREDENTIAL
+    try:
+        return path.read_text().strip()
+    except OSError as error:
+        raise NotJoined(f"The node credential {path} cannot be read: {error.strerror}.") from error
+
+
+def _credential_of_unit(settings: Settings) -> Path | None:
+    path = settings.credentials_directory and settings.credentials_directory / CREDENTIAL
+    return path if path and path.exists() else None

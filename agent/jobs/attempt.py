@@ -1,0 +1,82 @@
+"""One lease while it is worked on: how far it is, and whether somebody ended it and why."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import StrEnum
+from typing import Final
+
+from agent.process import StopRequest
+from shared.ids import JobId
+from shared.protocol import AttemptProgress, AttemptRef, Progress, StartTask
+from shared.statuses import Phase
+
+SPANS: Final[Mapping[Phase, tuple[float, float]]] = {
+    Phase.FETCHING: (0.0, 3.0),
+    Phase.PROBING: (3.0, 4.0),
+    Phase.ENCODING: (4.0, 94.0),
+    Phase.VERIFYING: (94.0, 96.0),
+    Phase.UPLOADING: (96.0, 99.5),
+    Phase.PUBLISHING: (99.5, 99.9),
+}
+"""What part of an attempt each phase is said to be, in percent; 100 comes only with the report."""
+
+
+class EndReason(StrEnum):
+    """Why an attempt is ended from outside; recorded before anything is stopped."""
+
+    STOPPED = "stopped"
+    DROPPED = "dropped"
+    HANDED_BACK = "handed_back"
+
+
+class Attempt:
+    def __init__(self, order: StartTask) -> None:
+        self.order = order
+        self.stop = StopRequest()
+        self.progress = Progress(phase=Phase.FETCHING, percent=0)
+        self.ended: EndReason | None = None
+        self.ended_because = ""
+
+    @property
+    def ref(self) -> AttemptRef:
+        return self.order.ref
+
+    @property
+    def job_id(self) -> JobId:
+        return self.order.job_id
+
+    @property
+    def told(self) -> AttemptProgress:
+        return AttemptProgress(ref=self.ref, progress=self.progress)
+
+    def end(self, reason: EndReason, because: str = "") -> None:
+        """The first reason stands, except that a lease which is gone beats every other."""
+        if self.ended is None or reason is EndReason.DROPPED:
+            self.ended, self.ended_because = reason, because
+        self.stop.ask()
+
+    def reach(
+        self,
+        phase: Phase,
+        fraction: float = 0.0,
+        *,
+        fps: float | None = None,
+        speed: float | None = None,
+        eta: float | None = None,
+        encoder: str | None = None,
+    ) -> None:
+        """Note how far it is: `fraction` of the phase. What is told never goes back."""
+        self.progress = Progress(
+            phase=phase,
+            percent=max(self.progress.percent, percent_of(phase, fraction)),
+            fps=fps,
+            speed=speed,
+            eta=eta,
+            encoder=encoder or self.progress.encoder,
+        )
+
+
+def percent_of(phase: Phase, fraction: float) -> float:
+    start, end = SPANS[phase]
+    return round(start + (end - start) * min(1.0, max(0.0, fraction)), 2)

@@ -1,0 +1,48 @@
+"""An attempt that comes to nothing, as an exception, and the failures that the agent itself can tell of."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from shared.failures import Cause, Failure, FailureCode
+
+
+class AttemptFailed(Exception):
+    """No output can be made; the failure says whose fault it is."""
+
+    def __init__(self, failure: Failure) -> None:
+        super().__init__(failure.message)
+        self.failure = failure
+
+
+INPUT_MISSING: Final = Failure(
+    cause=Cause.INPUT,
+    code=FailureCode.INPUT_MISSING,
+    message="The input object no longer exists. Upload it again and submit a new job.",
+)
+INPUT_CHANGED: Final = Failure(
+    cause=Cause.UNKNOWN,
+    code=FailureCode.STORAGE_ERROR,
+    message="The input object changed while it was being read. Leave inputs as they are until their jobs have ended.",
+)
+INPUT_UNREACHABLE: Final = Failure(
+    cause=Cause.NODE, code=FailureCode.STORAGE_ERROR, message="The node could not fetch the input from its storage."
+)
+OUTPUT_UNREACHABLE: Final = Failure(
+    cause=Cause.NODE, code=FailureCode.STORAGE_ERROR, message="The node could not upload the outputs to their storage."
+)
+OUTPUT_STORAGE_FULL: Final = Failure(
+    cause=Cause.UNKNOWN, code=FailureCode.STORAGE_ERROR, message="The storage of the outputs is full."
+)
+SCRATCH_FULL: Final = Failure(cause=Cause.NODE, code=FailureCode.NODE_FAULT, message="The node ran out of disk space.")
+TOOK_TOO_LONG: Final = Failure(
+    cause=Cause.UNKNOWN,
+    code=FailureCode.INTERNAL,
+    message="The encode took far longer than this input should need and was ended.",
+)
+CONFINEMENT_FAILED: Final = Failure(
+    cause=Cause.NODE, code=FailureCode.NODE_FAULT, message="The node could not confine ffmpeg."
+)
+AGENT_FAULT: Final = Failure(
+    cause=Cause.NODE, code=FailureCode.INTERNAL, message="The node's agent failed in a way it did not expect."
+)

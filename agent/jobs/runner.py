@@ -1,0 +1,129 @@
+"""The life of one attempt, from accept to report. However it goes, nothing of it is left but the report."""
+
+from __future__ import annotations
+
+import errno
+from pathlib import Path
+from typing import assert_never
+
+import structlog
+
+from agent.client import ControlPlane, Unreachable
+from agent.jobs.attempt import Attempt, EndReason
+from agent.jobs.failure import AGENT_FAULT, CONFINEMENT_FAILED, SCRATCH_FULL, AttemptFailed
+from agent.jobs.journal import Entry, Journal
+from agent.jobs.outbox import Outbox
+from agent.jobs.transcode import Transcode
+from agent.jobs.workspace import Workspace, workspace
+from agent.racing import Interrupted, unless
+from agent.sandbox import ConfinementError, Sandbox
+from shared.clock import Clock
+from shared.errors import StaleLease, TranscoderError
+from shared.failures import Failure
+from shared.protocol import Failed, Finished, HandedBack, Outcome, ReportRequest, Stopped, TranscodeFile
+
+log = structlog.get_logger()
+
+
+class Runner:
+    def __init__(
+        self, *, client: ControlPlane, sandbox: Sandbox, journal: Journal, outbox: Outbox, work: Path, clock: Clock
+    ) -> None:
+        self._client = client
+        self._sandbox = sandbox
+        self._journal = journal
+        self._outbox = outbox
+        self._work = work
+        self._clock = clock
+
+    async def run(self, attempt: Attempt) -> None:
+        """Returns when everything of the attempt is gone and its report, if there is one to make, is in the outbox."""
+        with structlog.contextvars.bound_contextvars(
+            job_id=attempt.job_id, task_id=attempt.ref.task_id, attempt=attempt.ref.attempt
+        ):
+            try:
+                if await self._is_accepted(attempt):
+                    await self._run_accepted(attempt)
+            except Exception:
+                log.exception("attempt.crashed")
+                await self._report(attempt, _failed(AGENT_FAULT))
+
+    async def hand_back(self, attempt: Attempt, because: str) -> None:
+        """Give back what was never begun."""
+        attempt.end(EndReason.HANDED_BACK, because)
+        await self._report(attempt, None)
+
+    async def _is_accepted(self, attempt: Attempt) -> bool:
+        """Whether the lease is ours to work on. When nobody answers it is given back: the answer may have been lost."""
+        try:
+            await unless(attempt.stop.wait(), self._client.accept(attempt.ref))
+        except (StaleLease, TranscoderError) as error:
+            log.info("attempt.not_accepted", code=error.code)
+            return False
+        except Unreachable:
+            attempt.end(EndReason.HANDED_BACK, "The control plane did not answer the accept.")
+        except Interrupted:
+            pass
+        else:
+            log.info("attempt.accepted")
+            return True
+        await self._report(attempt, None)
+        return False
+
+    async def _run_accepted(self, attempt: Attempt) -> None:
+        """The report goes out before the workspace is cleared away: nobody need wait for that."""
+        await self._journal.open(Entry(ref=attempt.ref, job_id=attempt.job_id, since_ms=self._clock.now_ms()))
+        try:
+            async with workspace(self._work, attempt.ref) as space:
+                await self._report(attempt, await self._outcome(attempt, space))
+        finally:
+            await self._journal.close(attempt.ref)
+
+    async def _outcome(self, attempt: Attempt, space: Workspace) -> Outcome | None:
+        """What came of it by itself; None when it was ended from outside before anything did."""
+        match attempt.order.payload:
+            case TranscodeFile() as task:
+                work = Transcode(attempt, task, space, client=self._client, sandbox=self._sandbox, clock=self._clock)
+            case unknown:
+                assert_never(unknown)
+        try:
+            return await work.run()
+        except Interrupted:
+            return None
+        except StaleLease:
+            attempt.end(EndReason.DROPPED)
+            return None
+        except AttemptFailed as failed:
+            return Failed(failure=failed.failure, inputs=work.detected)
+        except ConfinementError as error:
+            log.error("attempt.unconfined", reason=str(error))
+            return _failed(CONFINEMENT_FAILED)
+        except OSError as error:
+            if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+                raise
+            return _failed(SCRATCH_FULL)
+
+    async def _report(self, attempt: Attempt, outcome: Outcome | None) -> None:
+        reported = what_to_report(attempt, outcome)
+        log.info("attempt.ended", outcome=reported.type if reported else "dropped")
+        if reported is not None:
+            await self._outbox.put(ReportRequest(ref=attempt.ref, outcome=reported))
+
+
+def what_to_report(attempt: Attempt, outcome: Outcome | None) -> Outcome | None:
+    """What ended it from outside goes before what came of it, but finished work is not given back."""
+    match attempt.ended:
+        case EndReason.DROPPED:
+            return None
+        case EndReason.STOPPED:
+            return Stopped()
+        case EndReason.HANDED_BACK:
+            return outcome if isinstance(outcome, Finished) else HandedBack(reason=attempt.ended_because)
+        case None:
+            return outcome
+        case unknown:
+            assert_never(unknown)
+
+
+def _failed(failure: Failure) -> Failed:
+    return Failed(failure=failure)

@@ -1,0 +1,245 @@
+"""The work of one `TranscodeFile`: fetch, probe, plan, encode, verify, package, upload."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Coroutine, Mapping, Sequence
+from typing import Any, Final
+
+import structlog
+
+from agent.client import ControlPlane
+from agent.jobs.attempt import Attempt
+from agent.jobs.failure import TOOK_TOO_LONG, AttemptFailed
+from agent.jobs.fetch import fetch
+from agent.jobs.publish import publish
+from agent.jobs.workspace import Workspace
+from agent.media.diagnosis import diagnose
+from agent.media.encoders import Device
+from agent.media.facts import MediaFacts, MediaRefused
+from agent.media.package import Package, package
+from agent.media.plan import Pass, Plan, PlannedOutput, plan, split
+from agent.media.probe import detected, ffprobe_argv, parse_probe
+from agent.media.progress import ProgressParser, Sample
+from agent.media.verify import Verified, inspections, judge
+from agent.racing import Interrupted, unless
+from agent.sandbox import EndedBy, Exit, Limits, OnStdout, Sandbox
+from shared.clock import Clock
+from shared.failures import Cause, Failure
+from shared.protocol import DetectedProperties, Finished, OutputResult, StagedFile, StartTask, TranscodeFile
+from shared.statuses import JobStatus, Phase
+
+PROBE_TIME: Final = 60.0
+LEAST_ENCODE_TIME: Final = 900.0
+ENCODE_TIME_PER_SECOND: Final = 60.0
+"""Seconds of wall time for each second of media and each output; beyond it the encode hangs, it is not slow."""
+
+log = structlog.get_logger()
+
+
+class Transcode:
+    def __init__(
+        self,
+        attempt: Attempt,
+        task: TranscodeFile,
+        space: Workspace,
+        *,
+        client: ControlPlane,
+        sandbox: Sandbox,
+        clock: Clock,
+    ) -> None:
+        self._attempt = attempt
+        self._order = attempt.order
+        self._task = task
+        self._space = space
+        self._client = client
+        self._sandbox = sandbox
+        self._clock = clock
+        self._verified: dict[int, Verified] = {}
+        self._failures: dict[int, Failure] = {}
+        self._encode_seconds = 0.0
+        self.detected: tuple[DetectedProperties, ...] = ()
+
+    async def run(self) -> Finished:
+        """Raises AttemptFailed, StaleLease, or Interrupted when the attempt is ended from outside."""
+        await self._fetch()
+        facts = await self._probe()
+        planned = await asyncio.to_thread(self._plan, facts)
+        self._failures.update(planned.refused)
+        for number, encode in enumerate(planned.passes):
+            await self._encode(encode, done=number / len(planned.passes), share=1 / len(planned.passes))
+        raise_if_nothing_came(self._verified, self._failures)
+        packed = await asyncio.to_thread(self._package)
+        await self._publish(packed)
+        return Finished(
+            inputs=self.detected,
+            outputs=results(packed, self._failures),
+            playlists=packed.playlists,
+            encode_seconds=round(self._encode_seconds, 3),
+        )
+
+    async def _fetch(self) -> None:
+        whole = sum(source.size for source in self._order.inputs) or 1
+        got = 0
+
+        def told(count: int) -> None:
+            nonlocal got
+            got += count
+            self._attempt.reach(Phase.FETCHING, got / whole)
+
+        for source in self._order.inputs:
+            target = self._space.input(source.index)
+            await self._unless_ended(fetch(self._client, source, target, told))
+
+    async def _probe(self) -> tuple[MediaFacts, ...]:
+        self._attempt.reach(Phase.PROBING)
+        facts: list[MediaFacts] = []
+        for source in self._order.inputs:
+            output, ended = await self._capture(ffprobe_argv(f"in/{source.index}"))
+            try:
+                facts.append(parse_probe(output, size=source.size, stderr=ended.stderr))
+            except MediaRefused as refused:
+                raise AttemptFailed(refused.failure) from refused
+            self.detected = tuple(map(detected, facts))
+        return tuple(facts)
+
+    def _plan(self, facts: tuple[MediaFacts, ...]) -> Plan:
+        device = Device.NVENC if self._order.nvenc_sessions else Device.CPU
+        return plan(self._task, facts, device=device, threads=self._order.cpu_threads)
+
+    async def _encode(self, encode: Pass, *, done: float, share: float) -> None:
+        """One ffmpeg. When it fails, its outputs are made one by one, so that only the guilty one fails."""
+        before = self._space.files()
+        ended = await self._encoded(encode, done=done, share=share)
+        if ended.is_success:
+            for output in encode.outputs:
+                await self._verify(output, ended)
+            return
+        self._space.keep_only(before)
+        failure = failure_of(ended)
+        log.warning(
+            "pass.failed", outputs=[output.index for output in encode.outputs], code=failure.code, cause=failure.cause
+        )
+        if failure.cause is Cause.NODE:
+            raise AttemptFailed(failure)
+        if len(encode.outputs) == 1:
+            self._failures[encode.outputs[0].index] = failure
+            return
+        parts = split(encode)
+        for number, part in enumerate(parts):
+            await self._encode(part, done=done + share * number / len(parts), share=share / len(parts))
+
+    async def _encoded(self, encode: Pass, *, done: float, share: float) -> Exit:
+        parser = ProgressParser(encode.duration)
+        encoder = "+".join(dict.fromkeys(output.encoder for output in encode.outputs if output.encoder)) or None
+        self._attempt.reach(Phase.ENCODING, done, encoder=encoder)
+
+        def told(chunk: bytes) -> None:
+            sample: Sample | None = parser.feed(chunk)
+            if sample is not None:
+                fraction = done + share * sample.percent / 100
+                self._attempt.reach(Phase.ENCODING, fraction, fps=sample.fps, speed=sample.speed, eta=sample.eta)
+
+        started = self._clock.monotonic()
+        try:
+            return await self._run(encode.argv, limits_of(self._order, encode_time(encode)), told)
+        finally:
+            self._encode_seconds += self._clock.monotonic() - started
+
+    async def _verify(self, output: PlannedOutput, ended: Exit) -> None:
+        self._attempt.reach(Phase.VERIFYING)
+        files = self._space.files()
+        probes: dict[str, bytes] = {}
+        for inspection in inspections(output, files):
+            probes[inspection.name], _ = await self._capture(inspection.argv)
+        verdict = await asyncio.to_thread(judge, output, files, probes, read=self._space.read, stderr_tail=ended.stderr)
+        if isinstance(verdict, Verified):
+            self._verified[output.index] = verdict
+            return
+        log.warning(
+            "output.refused", output=output.index, code=verdict.code, cause=verdict.cause, reason=verdict.message
+        )
+        if verdict.cause is Cause.NODE:
+            raise AttemptFailed(verdict)
+        self._failures[output.index] = verdict
+
+    def _package(self) -> Package:
+        packed = package(self._task, self._verified, read=self._space.read)
+        for name, content in packed.files.items():
+            (self._space.out / name).write_bytes(content)
+        return packed
+
+    async def _publish(self, packed: Package) -> None:
+        self._attempt.reach(Phase.UPLOADING)
+        files = staged(packed)
+        whole = sum(file.size for file in files) or 1
+        sent = 0
+
+        def told(count: int) -> None:
+            nonlocal sent
+            sent += count
+            self._attempt.reach(Phase.UPLOADING, sent / whole)
+
+        await self._unless_ended(publish(self._client, self._attempt.ref, self._space.out, files, told))
+        self._attempt.reach(Phase.PUBLISHING)
+
+    async def _capture(self, argv: Sequence[str]) -> tuple[bytes, Exit]:
+        """Run a probe; what it wrote, and how it ended."""
+        written = bytearray()
+        ended = await self._run(argv, limits_of(self._order, PROBE_TIME), written.extend)
+        return bytes(written), ended
+
+    async def _run(self, argv: Sequence[str], limits: Limits, on_stdout: OnStdout) -> Exit:
+        ended = await self._sandbox.run(
+            argv, workspace=self._space.root, limits=limits, on_stdout=on_stdout, stop=self._attempt.stop
+        )
+        if self._attempt.stop.is_asked:
+            raise Interrupted
+        if ended.ended_by is EndedBy.TIME_LIMIT:
+            raise AttemptFailed(TOOK_TOO_LONG)
+        return ended
+
+    async def _unless_ended(self, work: Coroutine[Any, Any, None]) -> None:
+        await unless(self._attempt.stop.wait(), work)
+
+
+def limits_of(order: StartTask, wall_time: float) -> Limits:
+    """What was granted, where the order says so; the sandbox's own limits otherwise."""
+    usual = Limits()
+    return Limits(
+        file_size=order.scratch or usual.file_size,
+        memory=order.memory or usual.memory,
+        wall_time=min(wall_time, usual.wall_time),
+    )
+
+
+def encode_time(encode: Pass) -> float:
+    """Seconds that a pass may take; without a known duration, as long as anything may."""
+    if not encode.duration:
+        return Limits().wall_time
+    return LEAST_ENCODE_TIME + ENCODE_TIME_PER_SECOND * encode.duration * len(encode.outputs)
+
+
+def failure_of(ended: Exit) -> Failure:
+    code = ended.code if ended.code is not None else -(ended.signal or 0)
+    return diagnose(code, ended.stderr)
+
+
+def raise_if_nothing_came(verified: Mapping[int, object], failures: Mapping[int, Failure]) -> None:
+    """When nothing came of it and that need not be the input's fault, another try may do better."""
+    if verified:
+        return
+    for failure in failures.values():
+        if failure.cause is not Cause.INPUT:
+            raise AttemptFailed(failure)
+
+
+def results(packed: Package, failures: Mapping[int, Failure]) -> tuple[OutputResult, ...]:
+    failed = (OutputResult(index=index, status=JobStatus.ERROR, failure=failure) for index, failure in failures.items())
+    return tuple(sorted((*packed.outputs, *failed), key=lambda result: result.index))
+
+
+def staged(packed: Package) -> tuple[StagedFile, ...]:
+    """Every file to upload, once, even where several objects are made of it."""
+    objects = (made for result in (*packed.outputs, *packed.playlists) for made in result.objects)
+    return tuple({made.name: StagedFile(name=made.name, size=made.size) for made in objects}.values())

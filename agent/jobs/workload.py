@@ -1,0 +1,127 @@
+"""Everything this node works on, and what it may still take."""
+
+from __future__ import annotations
+
+import asyncio
+
+import structlog
+
+from agent.jobs.attempt import Attempt, EndReason
+from agent.jobs.outbox import Outbox
+from agent.jobs.runner import Runner
+from agent.jobs.slots import NoRoom, Slots
+from shared.capacity import Free
+from shared.protocol import AttemptProgress, AttemptRef, Progress, StartTask
+from shared.statuses import Phase
+
+_NOTHING = Free(cpu_threads=0, memory=0, scratch=0, nvenc_sessions=0)
+
+log = structlog.get_logger()
+
+
+class Workload:
+    """Attempts run as tasks of `group`, which the caller owns and therefore outlives them all."""
+
+    def __init__(self, group: asyncio.TaskGroup, runner: Runner, slots: Slots, outbox: Outbox) -> None:
+        self._group = group
+        self._runner = runner
+        self._slots = slots
+        self._outbox = outbox
+        self._attempts: dict[AttemptRef, Attempt] = {}
+        self._is_paused = False
+        self._is_closed = False
+        self._idle = asyncio.Event()
+        self._idle.set()
+        self.busy = asyncio.Event()
+
+    @property
+    def changed(self) -> asyncio.Event:
+        """Set when `free` may differ from what the control plane was told in a poll that it still holds."""
+        return self._slots.changed
+
+    @property
+    def is_idle(self) -> bool:
+        return not self._attempts
+
+    def free(self) -> Free:
+        return _NOTHING if self._is_paused or self._is_closed else self._slots.free()
+
+    def start(self, order: StartTask) -> None:
+        """Obey, once: an order that comes again (its answer was lost) starts nothing new."""
+        if order.ref in self._attempts or order.ref in self._outbox:
+            return
+        self._drop_earlier(order)
+        attempt = Attempt(order)
+        try:
+            refusal = self._refusal()
+            if refusal is None:
+                self._slots.take(order)
+        except NoRoom:
+            refusal = "The node has no room for it."
+        self._attempts[order.ref] = attempt
+        self._idle.clear()
+        self.busy.set()
+        work = self._runner.run(attempt) if refusal is None else self._runner.hand_back(attempt, refusal)
+        task = self._group.create_task(work, name=f"attempt {order.ref.task_id}.{order.ref.attempt}")
+        task.add_done_callback(lambda _: self._forget(attempt))
+
+    def stop(self, ref: AttemptRef) -> None:
+        self._end(ref, EndReason.STOPPED)
+
+    def drop(self, ref: AttemptRef) -> None:
+        self._end(ref, EndReason.DROPPED)
+
+    def drop_all(self) -> None:
+        for attempt in self._attempts.values():
+            attempt.end(EndReason.DROPPED)
+
+    def hand_back_all(self, because: str) -> None:
+        for attempt in self._attempts.values():
+            attempt.end(EndReason.HANDED_BACK, because)
+
+    def pause(self, paused: bool) -> None:
+        """Take no new work until told otherwise."""
+        if paused != self._is_paused:
+            log.info("node.draining" if paused else "node.resumed")
+            self._is_paused = paused
+            self._slots.changed.set()
+
+    def close(self) -> None:
+        """Take no new work ever again."""
+        self._is_closed = True
+        self._slots.changed.set()
+
+    async def wait_idle(self) -> None:
+        await self._idle.wait()
+
+    def running(self) -> tuple[AttemptProgress, ...]:
+        return tuple(attempt.told for attempt in self._attempts.values())
+
+    def leased(self) -> tuple[AttemptProgress, ...]:
+        """All whose lease must be kept alive: what runs, and what ended and is not answered yet."""
+        reported = tuple(
+            AttemptProgress(ref=ref, progress=Progress(phase=Phase.PUBLISHING, percent=99.9))
+            for ref in self._outbox.refs()
+            if ref not in self._attempts
+        )
+        return self.running() + reported
+
+    def _refusal(self) -> str | None:
+        return "The node takes no new work." if self._is_paused or self._is_closed else None
+
+    def _drop_earlier(self, order: StartTask) -> None:
+        """A new grant of the same task means that the lease of the earlier one is gone."""
+        for ref in self._attempts:
+            if ref.task_id == order.ref.task_id:
+                self.drop(ref)
+
+    def _end(self, ref: AttemptRef, reason: EndReason) -> None:
+        if ref in self._attempts:
+            self._attempts[ref].end(reason)
+
+    def _forget(self, attempt: Attempt) -> None:
+        self._attempts.pop(attempt.ref, None)
+        self._slots.give_back(attempt.ref)
+        if not self._attempts:
+            self.busy.clear()
+            self._idle.set()

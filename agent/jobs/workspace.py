@@ -1,0 +1,80 @@
+"""One directory per attempt, which only the agent (and what it starts there) can enter; gone when the attempt is."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import shutil
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from shared.protocol import AttemptRef
+
+ATTEMPT_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,79}\.[0-9]{1,9}")
+
+
+def name_of(ref: AttemptRef) -> str:
+    """The local name of an attempt: of its directory, its journal entry and its report."""
+    name = f"{ref.task_id}.{ref.attempt}"
+    if not ATTEMPT_NAME.fullmatch(name):
+        raise ValueError(f"{name!r} cannot name an attempt.")
+    return name
+
+
+@dataclass(frozen=True)
+class Workspace:
+    root: Path
+
+    @property
+    def out(self) -> Path:
+        return self.root / "out"
+
+    def input(self, index: int) -> Path:
+        return self.root / "in" / str(index)
+
+    def files(self) -> Mapping[str, int]:
+        """Name and size of everything that was made."""
+        return {path.name: path.stat(follow_symlinks=False).st_size for path in self.out.iterdir() if _is_plain(path)}
+
+    def read(self, name: str, offset: int, length: int) -> bytes:
+        with (self.out / name).open("rb") as file:
+            file.seek(offset)
+            return file.read(length)
+
+    def keep_only(self, names: Mapping[str, int]) -> None:
+        """Remove everything that was made besides these: what a failed pass left."""
+        for path in self.out.iterdir():
+            if path.name not in names:
+                shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
+
+
+@asynccontextmanager
+async def workspace(below: Path, ref: AttemptRef) -> AsyncIterator[Workspace]:
+    """A fresh workspace, removed however it is left."""
+    root = below / name_of(ref)
+    await asyncio.to_thread(remove_workspace, root)
+    try:
+        for directory in (root, root / "in", root / "out"):
+            directory.mkdir(mode=0o700)
+        yield Workspace(root)
+    finally:
+        await asyncio.shield(asyncio.to_thread(remove_workspace, root))
+
+
+def remove_workspace(root: Path) -> None:
+    shutil.rmtree(root, ignore_errors=True)
+
+
+def remove_leftovers(below: Path) -> int:
+    """Remove every workspace: called at start, when none can be in use. Tells how many there were."""
+    leftovers = list(below.iterdir())
+    for root in leftovers:
+        remove_workspace(root)
+    return len(leftovers)
+
+
+def _is_plain(path: Path) -> bool:
+    return path.is_file() and not path.is_symlink()

@@ -1,0 +1,81 @@
+"""Sends what is in the outbox until it is answered."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import random
+
+import structlog
+
+from agent.backoff import CAP, Random, Sleep, wait_after
+from agent.client import ControlPlane, Unreachable
+from agent.jobs.outbox import Outbox
+from agent.loops.pulse import Pulse
+from agent.racing import Interrupted, unless
+from shared.errors import StaleLease, TranscoderError
+from shared.protocol import ReportRequest
+
+log = structlog.get_logger()
+
+
+class Reports:
+    def __init__(
+        self,
+        client: ControlPlane,
+        outbox: Outbox,
+        *,
+        pulse: Pulse,
+        sleep: Sleep = asyncio.sleep,
+        randomly: Random = random.random,
+    ) -> None:
+        self._client = client
+        self._outbox = outbox
+        self._pulse = pulse
+        self._sleep = sleep
+        self._random = randomly
+
+    async def run(self) -> None:
+        """A new report goes at once; those that were not answered wait longer each time. Raises Revoked or ProtocolTooOld."""
+        tries = 0
+        while True:
+            self._outbox.filled.clear()
+            unreachable = await self._send_all()
+            if unreachable is None:
+                tries = 0
+                self._pulse.rest("reports")
+                await self._outbox.filled.wait()
+                continue
+            pause = wait_after(tries, self._random, unreachable.retry_after)
+            tries += 1
+            self._pulse.promise("reports", pause)
+            with contextlib.suppress(Interrupted):
+                await unless(self._outbox.filled.wait(), self._pause(pause))
+
+    async def _send_all(self) -> Unreachable | None:
+        """Each once, until the control plane turns out to be unreachable."""
+        for ref in await self._outbox.discard_expired():
+            log.error("report.given_up", task_id=ref.task_id, attempt=ref.attempt)
+        for report in self._outbox.reports():
+            self._pulse.promise("reports", CAP)
+            try:
+                await self._send(report)
+            except Unreachable as error:
+                log.info("report.waits", task_id=report.ref.task_id, attempt=report.ref.attempt, reason=str(error))
+                return error
+        return None
+
+    async def _send(self, report: ReportRequest) -> None:
+        """Answered means done with, whatever the answer is: a refusal would be the same tomorrow."""
+        bound = log.bind(task_id=report.ref.task_id, attempt=report.ref.attempt, outcome=report.outcome.type)
+        try:
+            answer = await self._client.report(report)
+            bound.info("report.accepted", task_state=answer.task_state)
+        except StaleLease:
+            bound.info("report.stale")
+        except TranscoderError as error:
+            bound.error("report.refused", code=error.code, reason=error.detail)
+        await self._outbox.discard(report.ref)
+
+    async def _pause(self, seconds: float) -> None:
+        await self._sleep(seconds)
