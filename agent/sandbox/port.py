@@ -27,13 +27,21 @@ GIB: Final = 1024**3
 
 @dataclass(frozen=True)
 class Limits:
-    """Of one run; sizes in bytes, times in seconds. `file_size` is of the biggest file it may write."""
+    """Of one run; sizes in bytes, times in seconds. `file_size` is of the biggest file it may write.
+
+    `memory` is a wall against bombs, not an estimate: what ffmpeg reserves is about twice what it uses, so that less than
+    the default is taken for the default.
+    """
 
     file_size: int = 100 * GIB
     wall_time: float = 24 * 3600.0
     memory: int = 4 * GIB
     processes: int = 512
     nice: int = 10
+
+    @property
+    def reserved_memory(self) -> int:
+        return max(self.memory, 4 * GIB)
 
 
 class ConfinementError(Exception):
@@ -67,10 +75,10 @@ def require_program(argv: Sequence[str]) -> None:
 
 
 def rlimits(limits: Limits) -> tuple[str, ...]:
-    """A prefix for a command line. Memory is what is writable and private: address space alone says nothing with CUDA."""
+    """A prefix for a command line. Of memory, what is writable and private counts: address space says nothing with CUDA."""
     return (
         *("nice", "-n", str(limits.nice)),
-        *("prlimit", f"--fsize={limits.file_size}", f"--data={limits.memory}", f"--nproc={limits.processes}"),
+        *("prlimit", f"--fsize={limits.file_size}", f"--data={limits.reserved_memory}", f"--nproc={limits.processes}"),
         *("--core=0", "--"),
     )
 

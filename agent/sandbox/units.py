@@ -86,7 +86,7 @@ class Units:
 
 
 def _order(argv: Sequence[str], workspace: Path, limits: Limits) -> bytes:
-    kept = {"file_size": limits.file_size, "memory": limits.memory}  # the unit keeps the others
+    kept = {"file_size": limits.file_size, "memory": limits.reserved_memory}  # the unit keeps the others
     return json.dumps({"argv": list(argv), "workspace": workspace.name, "limits": kept}).encode()
 
 
