@@ -1,8 +1,9 @@
 """What ffmpeg is to do, and what to think of what it did. Pure: values in, values out; the caller runs and reads.
 
 Every process runs with the attempt's workspace as its working directory. The input lies in `in/0`; everything made lies in
-`out/` under names of ours: `o<index>.<extension>`, `o<index>_%05d.ts`, `t<index>_%05d.png`, `m<index>.m3u8`, `p<index>.m3u8`,
-`p<index>.mpd`. No tenant's string reaches a command line or a local name. File names in the signatures below are relative to `out/`.
+`out/` under names of ours: `o<index>.<extension>`, `o<index>_%05d.ts`, `t<index>_%05d.png`, and the playlists `m<index>.m3u8`,
+`p<index>.m3u8` and `p<index>.mpd`. No tenant's string reaches a command line or a local name. File names in the signatures
+below are relative to `out/`.
 
     probe      ffprobe_argv(path: str) -> list[str]                         path: "in/0"
                parse_probe(output: bytes, *, size: int, stderr: bytes = b"") -> MediaFacts      raises MediaRefused(.failure)
@@ -26,3 +27,18 @@ Every process runs with the attempt's workspace as its working directory. The in
 
 ffmpeg reads `q` from its standard input as the order to finish; progress comes from its standard output.
 """
+
+from agent.media.diagnosis import Reason, diagnose, reason_of
+from agent.media.encoders import Device
+from agent.media.facts import MediaFacts, MediaRefused
+from agent.media.packaging import Package, package
+from agent.media.planning import Pass, Plan, PlannedOutput, plan, split
+from agent.media.probe import detected, ffprobe_argv, parse_probe
+from agent.media.progress import ProgressParser, Sample
+from agent.media.verify import Inspection, Read, Verified, inspections, judge
+
+__all__ = [
+    "Device", "Inspection", "MediaFacts", "MediaRefused", "Package", "Pass", "Plan", "PlannedOutput", "ProgressParser", "Read",
+    "Reason", "Sample", "Verified", "detected", "diagnose", "ffprobe_argv", "inspections", "judge", "package", "parse_probe",
+    "plan", "reason_of", "split",
+]  # fmt: skip

@@ -70,7 +70,7 @@ def channel_count(audio: AudioSettings, source: int) -> int:
 
 def audio_options(audio: AudioSettings, *, rate: int, channels: int) -> Options:
     encoder = audio_encoder(audio)
-    options: Options = {"c:a": encoder.name, "ar": rate}
+    options: Options = {"c:a": encoder.name}
     if audio.codec is AudioCodec.FLAC and audio.bit_depth == 24:
         options["bits_per_raw_sample"] = 24
     if audio.codec in _DEFAULT_BIT_RATE:

@@ -30,10 +30,6 @@ class PlannedVideo:
     seconds: float | None
     """How long the source's picture is, where its container says so."""
 
-    @property
-    def frames(self) -> int | None:
-        return None if self.seconds is None else round(self.seconds * self.picture.rate)
-
 
 @dataclass(frozen=True)
 class PlannedAudio:
@@ -60,7 +56,7 @@ class PlannedOutput:
     audio: PlannedAudio | None
     thumbnails: PlannedThumbnails | None
     source_seconds: float | None
-    """How long the input is, where its container says so."""
+    """How long the input is, where its container says so and the output carries all that the input has."""
 
     @property
     def index(self) -> int:
@@ -72,6 +68,10 @@ class PlannedOutput:
             return self.video.encoder.name
         assert self.audio is not None
         return self.audio.encoder.name
+
+    @property
+    def picture(self) -> Picture | None:
+        return None if self.video is None else self.video.picture
 
     @property
     def is_segmented(self) -> bool:
@@ -144,11 +144,16 @@ def _refusal(spec: OutputSpec, source: MediaFacts) -> Failure | None:
 
 def _planned(spec: OutputSpec, source: MediaFacts, device: Device) -> PlannedOutput:
     settings = spec.settings
-    video = settings.video and source.video and _video(settings.video, source.video, source, device)
-    audio = settings.audio and source.audio and _audio(settings.audio, settings.container, source.audio, source)
-    thumbnails = spec.thumbnails and source.video and _thumbnails(spec.thumbnails, source.video, source)
-    exact = source.duration if source.duration_is_exact else None
-    return PlannedOutput(spec, video or None, audio or None, thumbnails or None, exact)
+    video = audio = thumbnails = None
+    if source.video is not None and settings.video is not None:
+        video = _video(settings.video, source.video, source, device)
+    if source.video is not None and spec.thumbnails is not None:
+        thumbnails = _thumbnails(spec.thumbnails, source.video, source)
+    if source.audio is not None and settings.audio is not None:
+        audio = _audio(settings.audio, settings.container, source.audio, source)
+    carries_all = (video is not None or source.video is None) and (audio is not None or source.audio is None)
+    seconds = source.duration if source.duration_is_exact and carries_all else None
+    return PlannedOutput(spec, video, audio, thumbnails, seconds)
 
 
 def _video(settings: VideoSettings, source: VideoFacts, facts: MediaFacts, device: Device) -> PlannedVideo:

@@ -1,0 +1,123 @@
+"""MPEG-DASH manifests (ISO/IEC 23009-1, on-demand profile) of single files with an index in front."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from fractions import Fraction
+from itertools import groupby
+from typing import Final
+from xml.etree import ElementTree as ET
+
+from agent.media.boxes import Index
+from agent.media.sizing import Size
+
+PROFILE: Final = "urn:mpeg:dash:profile:isoff-on-demand:2011"
+CHANNELS: Final = "urn:mpeg:dash:23003:3:audio_channel_configuration:2011"
+ALIGNED_WITHIN: Final = 0.02
+
+
+class Kind(StrEnum):
+    """What a player chooses among: one representation of each kind, or one that has both."""
+
+    VIDEO = "video"
+    AUDIO = "audio"
+    BOTH = "both"
+
+
+@dataclass(frozen=True)
+class Representation:
+    id: str
+    uri: str
+    index: Index
+    codecs: tuple[str, ...]
+    duration: float
+    size: Size | None = None
+    frame_rate: Fraction | None = None
+    sample_rate: int | None = None
+    channels: int | None = None
+
+    @property
+    def kind(self) -> Kind:
+        if self.size is None:
+            return Kind.AUDIO
+        return Kind.VIDEO if self.sample_rate is None else Kind.BOTH
+
+    @property
+    def peak_rate(self) -> int:
+        return max(
+            round(reference.size * 8 / reference.seconds) for reference in self.index.references if reference.seconds
+        )
+
+
+def manifest(representations: Sequence[Representation]) -> bytes:
+    longest = max(r.seconds for representation in representations for r in representation.index.references)
+    mpd = ET.Element(
+        "MPD",
+        {
+            "xmlns": "urn:mpeg:dash:schema:mpd:2011",
+            "profiles": PROFILE,
+            "type": "static",
+            "mediaPresentationDuration": f"PT{max(r.duration for r in representations):.3f}S",
+            "minBufferTime": f"PT{longest:.3f}S",
+        },
+    )
+    period = ET.SubElement(mpd, "Period", {"id": "0"})
+    by_kind = sorted(representations, key=lambda r: list(Kind).index(r.kind))
+    for number, (kind, alternatives) in enumerate(groupby(by_kind, key=lambda r: r.kind)):
+        _add_adaptation_set(period, number, kind, tuple(alternatives))
+    ET.indent(mpd)
+    document: bytes = ET.tostring(mpd, encoding="utf-8", xml_declaration=True)
+    return document + b"\n"
+
+
+def _add_adaptation_set(period: ET.Element, number: int, kind: Kind, alternatives: Sequence[Representation]) -> None:
+    attributes = {
+        "id": str(number),
+        "mimeType": "audio/mp4" if kind is Kind.AUDIO else "video/mp4",
+        "subsegmentAlignment": str(_are_aligned(alternatives)).lower(),
+        "subsegmentStartsWithSAP": "1",
+    }
+    if kind is not Kind.BOTH:
+        attributes["contentType"] = kind.value
+    adaptation_set = ET.SubElement(period, "AdaptationSet", attributes)
+    for representation in alternatives:
+        _add_representation(adaptation_set, representation)
+
+
+def _add_representation(adaptation_set: ET.Element, representation: Representation) -> None:
+    attributes = {"id": representation.id, "bandwidth": str(representation.peak_rate)}
+    if representation.codecs:
+        attributes["codecs"] = ",".join(representation.codecs)
+    if representation.size is not None:
+        attributes |= {"width": str(representation.size.width), "height": str(representation.size.height)}
+    if representation.frame_rate is not None:
+        attributes["frameRate"] = str(representation.frame_rate)
+    if representation.sample_rate is not None:
+        attributes["audioSamplingRate"] = str(representation.sample_rate)
+    element = ET.SubElement(adaptation_set, "Representation", attributes)
+    if representation.channels is not None:
+        ET.SubElement(
+            element, "AudioChannelConfiguration", {"schemeIdUri": CHANNELS, "value": str(representation.channels)}
+        )
+    ET.SubElement(element, "BaseURL").text = representation.uri
+    base = ET.SubElement(element, "SegmentBase", {"indexRange": str(representation.index.index)})
+    ET.SubElement(base, "Initialization", {"range": str(representation.index.initialization)})
+
+
+def _are_aligned(representations: Sequence[Representation]) -> bool:
+    """Whether fragments begin at the same times in all, so that a player may change over at any of them."""
+    starts = [_starts(representation.index) for representation in representations]
+    return all(
+        len(one) == len(starts[0]) and all(abs(a - b) <= ALIGNED_WITHIN for a, b in zip(one, starts[0], strict=True))
+        for one in starts
+    )
+
+
+def _starts(index: Index) -> list[float]:
+    at, starts = 0.0, []
+    for reference in index.references:
+        starts.append(at)
+        at += reference.seconds
+    return starts
