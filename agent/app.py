@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import random
 from dataclasses import dataclass, field
 
 import structlog
 
+from agent.backoff import Random, Sleep
 from agent.capacity import Surroundings, probe_all, scratch_left
 from agent.client import ControlPlane
 from agent.files import write_durably
@@ -19,8 +21,8 @@ from agent.jobs.workload import Workload
 from agent.jobs.workspace import remove_leftovers
 from agent.loops.heartbeat import Heartbeat, Watching
 from agent.loops.orders import Orders
-from agent.loops.pulse import Pulse
 from agent.loops.reports import Reports
+from agent.loops.timing import Timing
 from agent.loops.watchdog import Notifier, Watchdog
 from agent.racing import Interrupted, unless
 from agent.sandbox import Sandbox
@@ -48,40 +50,42 @@ class Shutdown:
 @dataclass(frozen=True)
 class Agent:
     settings: Settings
+    state: State
+    """Claimed: nobody else works in it."""
     client: ControlPlane
     sandbox: Sandbox
     notifier: Notifier = field(default_factory=lambda: Notifier(None))
     watchdog_every: float | None = None
     clock: Clock = field(default_factory=SystemClock)
+    sleep: Sleep = asyncio.sleep
+    randomly: Random = random.random
 
     async def run(self, shutdown: Shutdown) -> None:
         """Until it is shut down. Raises a group with Revoked or ProtocolTooOld when the control plane wants it no more."""
-        state = State(self.settings.state)
-        with state.claimed():
-            await asyncio.to_thread(clear_leftovers, state)
-            around = Surroundings(self.settings, self.sandbox, state.work)
-            facts = await probe_all(around)
-            async with self.client:
-                try:
-                    await Service(self, state, around, facts).run(shutdown)
-                except Interrupted:
-                    log.info("agent.shut_down_unheard")
+        await asyncio.to_thread(clear_leftovers, self.state)
+        around = Surroundings(self.settings, self.sandbox, self.state.work)
+        facts = await probe_all(around)
+        async with self.client:
+            try:
+                await Service(self, around, facts).run(shutdown)
+            except Interrupted:
+                log.info("agent.shut_down_unheard")
         log.info("agent.ended")
 
 
 class Service:
     """One start of an agent, from hello to its end."""
 
-    def __init__(self, agent: Agent, state: State, around: Surroundings, facts: NodeFacts) -> None:
+    def __init__(self, agent: Agent, around: Surroundings, facts: NodeFacts) -> None:
         self._settings = agent.settings
         self._client = agent.client
         self._notifier = agent.notifier
-        self._state = state
+        self._state = state = agent.state
         self._around = around
         self._facts = facts
         self._boot_id = BootId(prefixed_id("bt", agent.clock.now_ms()))
-        self._pulse = Pulse(agent.clock)
-        self._watchdog = Watchdog(agent.notifier, self._pulse, agent.watchdog_every)
+        self._timing = Timing(agent.clock, agent.sleep, agent.randomly)
+        self._watchdog = Watchdog(agent.notifier, agent.watchdog_every, timing=self._timing)
         self._outbox = Outbox(state.outbox, agent.clock)
         self._journal = Journal(state.journal)
         self._slots = Slots(
@@ -95,7 +99,6 @@ class Service:
             work=state.work,
             clock=agent.clock,
         )
-        self._clock = agent.clock
 
     async def run(self, shutdown: Shutdown) -> None:
         """The loops outlive the work, and the beats outlive all: a lease that nobody renews is taken away."""
@@ -129,12 +132,12 @@ class Service:
         def reprobe() -> None:
             self._background.append(loops.create_task(self._reprobe(workload), name="reprobe"))
 
-        client, boot_id, pulse = self._client, self._boot_id, self._pulse
+        client, boot_id, timing = self._client, self._boot_id, self._timing
         running = {
-            "heartbeat": Heartbeat(client, workload, self._outbox, boot_id, pulse=pulse).run(),
-            "watching": Watching(client, workload, boot_id).run(),
-            "reports": Reports(client, self._outbox, pulse=pulse).run(),
-            "orders": Orders(client, workload, boot_id, reprobe=reprobe, pulse=pulse, clock=self._clock).run(),
+            "heartbeat": Heartbeat(client, workload, self._outbox, boot_id, timing=timing).run(),
+            "watching": Watching(client, workload, boot_id, timing=timing).run(),
+            "reports": Reports(client, self._outbox, timing=timing).run(),
+            "orders": Orders(client, workload, boot_id, reprobe=reprobe, timing=timing).run(),
         }
         self._background += [loops.create_task(loop, name=name) for name, loop in running.items()]
 

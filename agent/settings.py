@@ -53,7 +53,7 @@ class Settings(BaseSettings):
     )
     max_cpu_threads: int | None = Field(None, ge=1, description="Threads to offer at most.")
     max_memory: ByteSize | None = Field(None, description="Memory to offer at most.")
-    max_nvenc_sessions: int = Field(8, ge=0, description="Hardware encodes to try for at once on each card.")
+    max_nvenc_sessions: int = Field(8, ge=1, description="Hardware encodes to offer at most on each card.")
     scratch_reserve: ByteSize = Field(ByteSize(1 << 30), description="Disk space that is never offered.")
 
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Self
 
 
 class StateInUse(Exception):
@@ -34,7 +35,7 @@ class State:
         return self.root / "facts.json"
 
     @contextmanager
-    def claimed(self) -> Iterator[None]:
+    def claimed(self) -> Iterator[Self]:
         """Ours alone until it is left, or until this process is gone, however it goes."""
         for directory in (self.root, self.work, self.journal, self.outbox):
             directory.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -43,7 +44,7 @@ class State:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
                 raise StateInUse(f"Another agent already runs on {self.root}.") from None
-            yield
+            yield self
 
     @property
     def is_in_use(self) -> bool:

@@ -16,8 +16,6 @@ from shared.capacity import Gpu
 
 CODECS: Final = ("h264_nvenc", "hevc_nvenc")
 _PATIENCE: Final = 20.0
-_OVERLAP: Final = 3
-"""Seconds that every one of the simultaneous encodes lasts, so that all are open at once."""
 _CONSUMER_BRANDS: Final = frozenset({"GeForce", "TITAN"})
 
 log = structlog.get_logger()
@@ -101,7 +99,7 @@ def _without_driver(nvml: Any, error: Exception) -> str:
 
 
 async def _try_card(around: Surroundings, card: Card) -> Gpu:
-    encoders = [codec for codec in CODECS if await _encodes(around, card, codec, seconds="0.2")]
+    encoders = [codec for codec in CODECS if await _encodes(around, card, codec, at_once=1)]
     sessions = await _sessions(around, card, encoders[0]) if encoders else 0
     log.info("gpu.tried", index=card.index, name=card.name, encoders=encoders, sessions=sessions)
     return Gpu(
@@ -115,25 +113,27 @@ async def _try_card(around: Surroundings, card: Card) -> Gpu:
     )
 
 
-async def _encodes(around: Surroundings, card: Card, codec: str, *, seconds: str, paced: bool = False) -> bool:
-    _, ended = await try_out(around, encode_argv(card.index, codec, seconds, paced=paced), within=_PATIENCE)
+async def _sessions(around: Surroundings, card: Card, codec: str) -> int:
+    """As many as can be open at once, up to what the settings ask for: most cards have that many."""
+    most = around.settings.max_nvenc_sessions
+    if await _encodes(around, card, codec, at_once=most):
+        return most
+    sessions = 1
+    while sessions + 1 < most and await _encodes(around, card, codec, at_once=sessions + 1):
+        sessions += 1
+    return min(sessions, most)
+
+
+async def _encodes(around: Surroundings, card: Card, codec: str, *, at_once: int) -> bool:
+    _, ended = await try_out(around, encode_argv(card.index, codec, at_once), within=_PATIENCE)
     return ended.is_success
 
 
-async def _sessions(around: Surroundings, card: Card, codec: str) -> int:
-    """As many as were open at once when so many were tried."""
-    at_once = (
-        _encodes(around, card, codec, seconds=str(_OVERLAP), paced=True)
-        for _ in range(around.settings.max_nvenc_sessions)
-    )
-    return sum(await asyncio.gather(*at_once))
-
-
-def encode_argv(index: int, codec: str, seconds: str, *, paced: bool) -> list[str]:
-    """A picture large enough for every generation of the hardware, encoded into nothing."""
-    pace = ["-re"] if paced else []
-    source = ["-f", "lavfi", "-i", f"testsrc2=s=256x256:d={seconds}"]
-    return ["ffmpeg", "-hide_banner", "-nostdin", *pace, *source, "-c:v", codec, "-gpu", str(index), "-f", "null", "-"]
+def encode_argv(index: int, codec: str, at_once: int) -> list[str]:
+    """A picture large enough for every generation of the hardware, encoded so many times at once into nothing."""
+    source = ["-f", "lavfi", "-i", "testsrc2=s=256x256:d=0.2"]
+    encode = ["-map", "0:v", "-c:v", codec, "-gpu", str(index), "-f", "null", "-"]
+    return ["ffmpeg", "-hide_banner", "-nostdin", *source, *(at_once * encode)]
 
 
 def share_caps(cards: Sequence[Card], tried: Sequence[Gpu]) -> tuple[Gpu, ...]:

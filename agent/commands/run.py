@@ -66,15 +66,15 @@ async def _run(settings: Settings) -> None:
     identity, credential = read_identity(settings), read_credential(settings)
     structlog.contextvars.bind_contextvars(node_id=identity.node_id)
     log.info("agent.starting", url=identity.url, state=str(settings.state))
-    work = State(settings.state).work
-    work.mkdir(parents=True, exist_ok=True, mode=0o700)
-    await Agent(
-        settings=settings,
-        client=ControlPlane(identity.url, credential, tls=trust(settings)),
-        sandbox=await choose(workspaces=work, insecure=settings.insecure_unconfined),
-        notifier=Notifier(os.environ.get("NOTIFY_SOCKET")),
-        watchdog_every=_watchdog_every(os.environ.get("WATCHDOG_USEC")),
-    ).run(shutdown)
+    with State(settings.state).claimed() as state:
+        await Agent(
+            settings=settings,
+            state=state,
+            client=ControlPlane(identity.url, credential, tls=trust(settings)),
+            sandbox=await choose(workspaces=state.work, insecure=settings.insecure_unconfined),
+            notifier=Notifier(os.environ.get("NOTIFY_SOCKET")),
+            watchdog_every=_watchdog_every(os.environ.get("WATCHDOG_USEC")),
+        ).run(shutdown)
 
 
 def _watchdog_every(microseconds: str | None) -> float | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Coroutine, Mapping, Sequence
+from itertools import chain
 from typing import Any, Final
 
 import structlog
@@ -241,5 +242,7 @@ def results(packed: Package, failures: Mapping[int, Failure]) -> tuple[OutputRes
 
 def staged(packed: Package) -> tuple[StagedFile, ...]:
     """Every file to upload, once, even where several objects are made of it."""
-    objects = (made for result in (*packed.outputs, *packed.playlists) for made in result.objects)
-    return tuple({made.name: StagedFile(name=made.name, size=made.size) for made in objects}.values())
+    of_outputs = (made for output in packed.outputs for made in output.objects)
+    of_playlists = (made for playlist in packed.playlists for made in playlist.objects)
+    files = {made.name: StagedFile(name=made.name, size=made.size) for made in chain(of_outputs, of_playlists)}
+    return tuple(files.values())

@@ -65,6 +65,9 @@ async def workspace(below: Path, ref: AttemptRef) -> AsyncIterator[Workspace]:
 
 
 def remove_workspace(root: Path) -> None:
+    """Where a sandbox that was killed left a link instead, the link goes; what it names is the sandbox's."""
+    if root.is_symlink():
+        root.unlink()
     shutil.rmtree(root, ignore_errors=True)
 
 

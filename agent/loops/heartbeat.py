@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
-import random
 from typing import Final, assert_never
 
 import structlog
 
-from agent.backoff import Random, Sleep, full_jitter
+from agent.backoff import Random, full_jitter
 from agent.client import ControlPlane, ProtocolTooOld, Revoked, Unreachable
 from agent.jobs.outbox import Outbox
 from agent.jobs.workload import Workload
-from agent.loops.pulse import Pulse
+from agent.loops.timing import Timing
 from shared.errors import TranscoderError
 from shared.ids import BootId
 from shared.protocol import AttemptProgress, BeatRequest, ProgressRequest, Verdict
@@ -34,17 +32,13 @@ class Heartbeat:
         outbox: Outbox,
         boot_id: BootId,
         *,
-        pulse: Pulse,
-        sleep: Sleep = asyncio.sleep,
-        randomly: Random = random.random,
+        timing: Timing,
     ) -> None:
         self._client = client
         self._workload = workload
         self._outbox = outbox
         self._boot_id = boot_id
-        self._pulse = pulse
-        self._sleep = sleep
-        self._random = randomly
+        self._timing = timing
 
     async def run(self) -> None:
         """After a beat that was not answered the next one comes sooner. Raises Revoked or ProtocolTooOld."""
@@ -57,9 +51,9 @@ class Heartbeat:
                 if not missed:
                     log.warning("beat.unanswered", reason=str(error))
                 missed += 1
-            pause = next_beat(self._client.timings.beat_interval, missed, self._random)
-            self._pulse.promise("heartbeat", pause + _LONGEST_BEAT)
-            await self._sleep(pause)
+            pause = next_beat(self._client.timings.beat_interval, missed, self._timing.randomly)
+            self._timing.pulse.promise("heartbeat", pause + _LONGEST_BEAT)
+            await self._timing.sleep(pause)
 
     async def _beat(self) -> None:
         request = BeatRequest(boot_id=self._boot_id, free=self._workload.free(), attempts=self._workload.leased())
@@ -84,13 +78,11 @@ class Heartbeat:
 class Watching:
     """Tells how far the work is, between beats and only while there is any. Nothing depends on it."""
 
-    def __init__(
-        self, client: ControlPlane, workload: Workload, boot_id: BootId, *, sleep: Sleep = asyncio.sleep
-    ) -> None:
+    def __init__(self, client: ControlPlane, workload: Workload, boot_id: BootId, *, timing: Timing) -> None:
         self._client = client
         self._workload = workload
         self._boot_id = boot_id
-        self._sleep = sleep
+        self._timing = timing
 
     async def run(self) -> None:
         told: tuple[AttemptProgress, ...] = ()
@@ -100,7 +92,7 @@ class Watching:
             if running != told:
                 told = running
                 await self._tell(running)
-            await self._sleep(self._client.timings.progress_interval)
+            await self._timing.sleep(self._client.timings.progress_interval)
 
     async def _tell(self, running: tuple[AttemptProgress, ...]) -> None:
         """Whatever goes wrong here, the beats find out and act on it."""

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import asyncio
-import random
 from collections.abc import Callable
 from typing import Final, assert_never
 
 import structlog
 
-from agent.backoff import CAP, Random, Sleep, wait_after
+from agent.backoff import CAP, wait_after
 from agent.client import ControlPlane, Unreachable
 from agent.jobs.workload import Workload
-from agent.loops.pulse import Pulse
+from agent.loops.timing import Timing
 from agent.racing import Interrupted, unless
-from shared.clock import Clock
 from shared.errors import TranscoderError
 from shared.ids import BootId
 from shared.protocol import Drain, Order, PollAnswer, PollRequest, Reprobe, Resume, StartTask, StopTask
@@ -33,29 +30,24 @@ class Orders:
         boot_id: BootId,
         *,
         reprobe: Callable[[], None],
-        pulse: Pulse,
-        clock: Clock,
-        sleep: Sleep = asyncio.sleep,
-        randomly: Random = random.random,
+        timing: Timing,
     ) -> None:
         self._client = client
         self._workload = workload
         self._boot_id = boot_id
         self._reprobe = reprobe
-        self._pulse = pulse
-        self._clock = clock
-        self._sleep = sleep
-        self._random = randomly
+        self._timing = timing
+        self._pulse = timing.pulse
 
     async def run(self) -> None:
         """Raises Revoked or ProtocolTooOld; everything else passes."""
         fruitless = 0
         while True:
             retry_after: float | None = None
-            asked = self._clock.monotonic()
+            asked = self._timing.clock.monotonic()
             try:
                 orders = (await self._poll()).orders
-                is_fruitless = not orders and self._clock.monotonic() - asked < TOO_SOON
+                is_fruitless = not orders and self._timing.clock.monotonic() - asked < TOO_SOON
             except Interrupted:
                 continue
             except (Unreachable, TranscoderError) as error:
@@ -65,7 +57,7 @@ class Orders:
                 self._obey(order)
             fruitless = fruitless + 1 if is_fruitless else 0
             if fruitless:
-                await self._rest(wait_after(fruitless - 1, self._random, retry_after))
+                await self._rest(wait_after(fruitless - 1, self._timing.randomly, retry_after))
 
     async def _poll(self) -> PollAnswer:
         wait = self._client.timings.poll_wait
@@ -91,7 +83,7 @@ class Orders:
 
     async def _rest(self, seconds: float) -> None:
         self._pulse.promise("orders", seconds)
-        await self._sleep(seconds)
+        await self._timing.sleep(seconds)
 
 
 def _level(fruitless: int) -> int:

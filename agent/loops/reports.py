@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
-import random
 
 import structlog
 
-from agent.backoff import CAP, Random, Sleep, wait_after
+from agent.backoff import CAP, wait_after
 from agent.client import ControlPlane, Unreachable
 from agent.jobs.outbox import Outbox
-from agent.loops.pulse import Pulse
+from agent.loops.timing import Timing
 from agent.racing import Interrupted, unless
 from shared.errors import StaleLease, TranscoderError
 from shared.protocol import ReportRequest
@@ -25,15 +23,12 @@ class Reports:
         client: ControlPlane,
         outbox: Outbox,
         *,
-        pulse: Pulse,
-        sleep: Sleep = asyncio.sleep,
-        randomly: Random = random.random,
+        timing: Timing,
     ) -> None:
         self._client = client
         self._outbox = outbox
-        self._pulse = pulse
-        self._sleep = sleep
-        self._random = randomly
+        self._timing = timing
+        self._pulse = timing.pulse
 
     async def run(self) -> None:
         """A new report goes at once; those that were not answered wait longer each time. Raises Revoked or ProtocolTooOld."""
@@ -46,7 +41,7 @@ class Reports:
                 self._pulse.rest("reports")
                 await self._outbox.filled.wait()
                 continue
-            pause = wait_after(tries, self._random, unreachable.retry_after)
+            pause = wait_after(tries, self._timing.randomly, unreachable.retry_after)
             tries += 1
             self._pulse.promise("reports", pause)
             with contextlib.suppress(Interrupted):
@@ -78,4 +73,4 @@ class Reports:
         await self._outbox.discard(report.ref)
 
     async def _pause(self, seconds: float) -> None:
-        await self._sleep(seconds)
+        await self._timing.sleep(seconds)

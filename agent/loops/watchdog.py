@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import socket
 from typing import Final
 
 import structlog
 
-from agent.backoff import Sleep
-from agent.loops.pulse import Pulse
+from agent.loops.timing import Timing
 
 _FEEDINGS: Final = 3
 """How often within the watchdog's time it is fed."""
@@ -33,17 +31,16 @@ class Notifier:
 
 
 class Watchdog:
-    def __init__(self, notifier: Notifier, pulse: Pulse, every: float | None, *, sleep: Sleep = asyncio.sleep) -> None:
+    def __init__(self, notifier: Notifier, every: float | None, *, timing: Timing) -> None:
         self._notifier = notifier
-        self._pulse = pulse
+        self._timing = timing
         self._every = every
-        self._sleep = sleep
 
     async def run(self) -> None:
         """Returns at once when nobody wants to be fed."""
         while self._every is not None:
-            if stuck := self._pulse.stuck():
+            if stuck := self._timing.pulse.stuck():
                 log.error("loops.stuck", loops=stuck)
             else:
                 self._notifier.tell("WATCHDOG=1")
-            await self._sleep(self._every / _FEEDINGS)
+            await self._timing.sleep(self._every / _FEEDINGS)
