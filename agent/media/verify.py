@@ -110,7 +110,14 @@ def _judged(
     _check_planned(output, counted)
     thumbnails = () if output.thumbnails is None else _thumbnails(output, output.thumbnails, files, read)
     size = sum(segment.size for segment in segments) or files[output.file]
-    return Verified(output, round(counted.seconds, 3), size, segments, thumbnails)
+    return Verified(output, round(_duration(output, counted), 3), size, segments, thumbnails)
+
+
+def _duration(output: PlannedOutput, counted: _Counted) -> float:
+    """Without the packet that encoders of sound put in front and what fills up the last one."""
+    planned = output.audio.seconds if output.audio is not None else None
+    heard = counted.audio_seconds or 0.0
+    return max(counted.video_seconds or 0.0, heard if planned is None else min(heard, planned))
 
 
 # What is there --------------------------------------------------------------------------------------------------------

@@ -155,7 +155,9 @@ class VideoSettings(Sent):
     chroma_subsampling: Literal["yuv420p", "yuv422p"] = "yuv420p"
     interlaced_mode: InterlacedMode = InterlacedMode.PROGRESSIVE
     color_space_conversion: ColorSpaceConversion = ColorSpaceConversion.NONE
-    loop_count: Annotated[int, Field(ge=0, le=100)] | Literal["infinite"] = Field("infinite", description="Of an animated GIF.")
+    loop_count: Annotated[int, Field(ge=0, le=100)] | Literal["infinite"] = Field(
+        "infinite", description="Of an animated GIF."
+    )
     keyframes_max_distance: Annotated[int, Field(ge=1, le=100_000)] = Field(90, description="Frames.")
     fixed_gop: bool = False
     frame_rate: FrameRate | Literal["auto"] = "auto"
@@ -181,6 +183,15 @@ class VideoSettings(Sent):
             raise _mismatch("max_bit_rate", "`max_bit_rate` is at least `bit_rate`.")
         if self.chroma_subsampling == "yuv422p" and self.codec is not VideoCodec.MPEG2:
             raise _mismatch("chroma_subsampling", "Only mpeg2 is made in yuv422p.")
+        if self.codec is VideoCodec.MPEG2 and self.frame_rate in ("10", "15"):
+            raise _mismatch("frame_rate", "mpeg2 has no frame rate below 23.97.")
+        if self.interlaced_mode is not InterlacedMode.PROGRESSIVE and self.codec not in (
+            VideoCodec.H264,
+            VideoCodec.MPEG2,
+        ):
+            raise _mismatch("interlaced_mode", f"{self.codec} is always progressive.")
+        if self.quality is not None and self.codec is VideoCodec.GIF:
+            raise _mismatch("quality", "A gif has no quality to choose.")
         return self
 
 
@@ -201,13 +212,17 @@ class AudioSettings(Sent):
         if self.profile is not None and self.codec is not AudioCodec.AAC:
             raise _mismatch("profile", "Only aac has profiles.")
         if self.bit_rate is not None and self.codec in (AudioCodec.PCM, AudioCodec.FLAC):
-            raise _mismatch("bit_rate", f"{self.codec} is lossless: its bit rate follows from rate, depth and channels.")
+            raise _mismatch(
+                "bit_rate", f"{self.codec} is lossless: its bit rate follows from rate, depth and channels."
+            )
         if self.bit_depth is not None and self.bit_depth not in _BIT_DEPTHS.get(self.codec, ()):
             raise _mismatch("bit_depth", f"{self.codec} has no bit depth of {self.bit_depth} here.")
         if self.packing_mode is not PackingMode.SINGLE_TRACK and self.codec is not AudioCodec.PCM:
             raise _mismatch("packing_mode", "Only pcm is packed into several tracks.")
-        if not self.signed and self.bit_depth != 8:
-            raise _mismatch("signed", "Only 8-bit pcm is unsigned.")
+        if self.codec is AudioCodec.PCM and self.signed == (self.bit_depth == 8):
+            raise _mismatch("signed", "pcm is unsigned with 8 bits, and signed with more.")
+        if self.sample_rate != "auto" and self.sample_rate > _HIGHEST_SAMPLE_RATES.get(self.codec, 192000):
+            raise _mismatch("sample_rate", f"{self.codec} has no sample rate of {self.sample_rate} here.")
         return self
 
 
@@ -234,13 +249,29 @@ class Settings(Sent):
             raise _mismatch("video/codec", f"A {self.container} does not carry {self.video.codec} video.")
         if self.audio is not None and self.audio.codec not in AUDIO_CODECS.get(self.container, frozenset()):
             raise _mismatch("audio/codec", f"A {self.container} does not carry {self.audio.codec} sound.")
-        if self.audio is not None and self.audio.packing_mode is not PackingMode.SINGLE_TRACK and self.container is not Container.MXF:
+        if self.video is None and self.audio is not None and self.audio.channels == 0:
+            raise _mismatch("audio/channels", "Without video, sound needs channels.")
+        if self.audio is not None:
+            self._check_sound_of_container(self.audio)
+        if (
+            self.audio is not None
+            and self.audio.packing_mode is not PackingMode.SINGLE_TRACK
+            and self.container is not Container.MXF
+        ):
             raise _mismatch("audio/packing_mode", "Only mxf packs channels into tracks of their own.")
         if self.thumbnails is not None and self.video is None:
             raise _mismatch("thumbnails", "Thumbnails need video.")
         if self.container is Container.FMP4 and self.video is not None and not self.video.fixed_gop:
             raise _mismatch("video/fixed_gop", "fmp4 needs a fixed GOP.")
         return self
+
+    def _check_sound_of_container(self, audio: AudioSettings) -> None:
+        if self.container is Container.MXF and audio.bit_depth not in (None, 16, 24):
+            raise _mismatch("audio/bit_depth", "mxf carries pcm of 16 or 24 bits.")
+        if self.container is Container.MXF and audio.sample_rate not in ("auto", 48000):
+            raise _mismatch("audio/sample_rate", "mxf carries sound of 48000 Hz.")
+        if self.container is Container.FLV and audio.codec is AudioCodec.MP3 and audio.sample_rate == 32000:
+            raise _mismatch("audio/sample_rate", "flv carries mp3 of 22050, 44100 or 48000 Hz.")
 
 
 _PROFILES: Final[dict[VideoCodec, frozenset[str]]] = {
@@ -249,6 +280,12 @@ _PROFILES: Final[dict[VideoCodec, frozenset[str]]] = {
     VideoCodec.VP9: frozenset({"0", "1", "2", "3"}),
     VideoCodec.MPEG2: frozenset(),
     VideoCodec.GIF: frozenset(),
+}
+_HIGHEST_SAMPLE_RATES: Final[dict[AudioCodec, int]] = {
+    AudioCodec.AAC: 96000,
+    AudioCodec.MP2: 48000,
+    AudioCodec.MP3: 48000,
+    AudioCodec.VORBIS: 48000,
 }
 _BIT_DEPTHS: Final[dict[AudioCodec, tuple[int, ...]]] = {AudioCodec.PCM: (8, 16, 24, 32), AudioCodec.FLAC: (16, 24)}
 

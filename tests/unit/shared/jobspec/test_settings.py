@@ -1,0 +1,66 @@
+"""Settings that no encoder or container here can satisfy are refused by the name of the field at fault."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from shared.jobspec import Settings
+
+H264: dict[str, Any] = {"codec": "h264"}
+MPEG2: dict[str, Any] = {"codec": "mpeg2"}
+AAC: dict[str, Any] = {"codec": "aac"}
+PCM: dict[str, Any] = {"codec": "pcm"}
+
+
+def field_at_fault(**settings: Any) -> str:
+    with pytest.raises(ValidationError) as refusal:
+        Settings.model_validate(settings, strict=False)
+    [error] = refusal.value.errors()
+    return "/".join(map(str, (*error["loc"], error["ctx"]["field"])))
+
+
+@pytest.mark.parametrize(
+    ("field", "settings"),
+    [
+        ("video", {"container": "mp4"}),
+        ("video/codec", {"container": "webm", "video": H264}),
+        ("audio/codec", {"container": "webm", "audio": AAC}),
+        ("video/fixed_gop", {"container": "fmp4", "video": H264}),
+        ("video/quality", {"container": "mp4", "video": H264 | {"quality": 20, "bit_rate": 100_000}}),
+        ("video/profile", {"container": "mp4", "video": H264 | {"profile": "2"}}),
+        ("video/level", {"container": "webm", "video": {"codec": "vp9", "level": "3"}}),
+        ("video/max_bit_rate", {"container": "mp4", "video": H264 | {"bit_rate": 200_000, "max_bit_rate": 100_000}}),
+        ("video/max_frame_rate", {"container": "mp4", "video": H264 | {"frame_rate": "25", "max_frame_rate": "30"}}),
+        ("video/chroma_subsampling", {"container": "mp4", "video": H264 | {"chroma_subsampling": "yuv422p"}}),
+        ("video/frame_rate", {"container": "mpg", "video": MPEG2 | {"frame_rate": "15"}}),
+        ("video/interlaced_mode", {"container": "webm", "video": {"codec": "vp8", "interlaced_mode": "TopFirst"}}),
+        ("video/quality", {"container": "gif", "video": {"codec": "gif", "quality": 20}}),
+        ("audio/profile", {"container": "mp4", "audio": AAC | {"profile": "HE-AAC"}}),
+        ("audio/profile", {"container": "mp3", "audio": {"codec": "mp3", "profile": "auto"}}),
+        ("audio/bit_rate", {"container": "wav", "audio": PCM | {"bit_rate": 128_000}}),
+        ("audio/bit_depth", {"container": "flac", "audio": {"codec": "flac", "bit_depth": 32}}),
+        ("audio/signed", {"container": "wav", "audio": PCM | {"bit_depth": 8}}),
+        ("audio/signed", {"container": "wav", "audio": PCM | {"bit_depth": 16, "signed": False}}),
+        ("audio/sample_rate", {"container": "mp3", "audio": {"codec": "mp3", "sample_rate": 96000}}),
+        ("audio/packing_mode", {"container": "mp4", "audio": AAC | {"packing_mode": "OneChannelPerTrack"}}),
+        ("audio/packing_mode", {"container": "wav", "audio": PCM | {"packing_mode": "OneChannelPerTrack"}}),
+        ("audio/channels", {"container": "mp4", "audio": AAC | {"channels": 0}}),
+        ("audio/bit_depth", {"container": "mxf", "audio": PCM | {"bit_depth": 32}}),
+        ("audio/sample_rate", {"container": "mxf", "audio": PCM | {"sample_rate": 44100}}),
+        ("audio/sample_rate", {"container": "flv", "audio": {"codec": "mp3", "sample_rate": 32000}}),
+        ("thumbnails", {"container": "mp4", "audio": AAC, "thumbnails": {}}),
+    ],
+)  # fmt: skip
+def test_what_cannot_be_made_is_refused_by_its_field(field: str, settings: dict[str, Any]) -> None:
+    assert field_at_fault(**settings) == field
+
+
+def test_eight_bits_of_pcm_are_unsigned() -> None:
+    settings = Settings.model_validate(
+        {"container": "wav", "audio": PCM | {"bit_depth": 8, "signed": False}}, strict=False
+    )
+    assert settings.audio is not None
+    assert not settings.audio.signed
