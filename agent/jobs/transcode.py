@@ -15,14 +15,27 @@ from agent.jobs.failure import TOOK_TOO_LONG, AttemptFailed
 from agent.jobs.fetch import fetch
 from agent.jobs.publish import publish
 from agent.jobs.workspace import Workspace
-from agent.media.diagnosis import diagnose
-from agent.media.encoders import Device
-from agent.media.facts import MediaFacts, MediaRefused
-from agent.media.package import Package, package
-from agent.media.plan import Pass, Plan, PlannedOutput, plan, split
-from agent.media.probe import detected, ffprobe_argv, parse_probe
-from agent.media.progress import ProgressParser, Sample
-from agent.media.verify import Verified, inspections, judge
+from agent.media import (
+    Device,
+    MediaFacts,
+    MediaRefused,
+    Package,
+    Pass,
+    Plan,
+    PlannedOutput,
+    ProgressParser,
+    Sample,
+    Verified,
+    detected,
+    diagnose,
+    ffprobe_argv,
+    inspections,
+    judge,
+    package,
+    parse_probe,
+    plan,
+    split,
+)
 from agent.racing import Interrupted, unless
 from agent.sandbox import EndedBy, Exit, Limits, OnStdout, Sandbox
 from shared.clock import Clock
