@@ -66,5 +66,7 @@ class NodeFacts(Message):
     encoders: tuple[str, ...] = Field(description="Software encoders that this ffmpeg has and that the service uses.")
     confinement: str = Field(description='How ffmpeg is confined: "systemd", "bubblewrap" or "none".')
     gpu_note: str = Field(description="Why there is no usable GPU, in words, or empty.")
-    labels: dict[str, str] = Field(default_factory=dict, description="What the node's owner says of it; jobs may ask for them.")
+    labels: dict[str, str] = Field(
+        default_factory=dict, description="What the node's owner says of it; jobs may ask for them."
+    )
     capacity: Capacity

@@ -45,13 +45,17 @@ class TranscoderIds:
             self._last_ms, self._made = self._last_ms + 1, 0
         high, low = divmod(self._made, len(_ALPHABET))
         self._made += 1
-        return f"{self._last_ms:013d}-{_ALPHABET[high]}{_ALPHABET[low]}" + "".join(secrets.choice(_ALPHABET) for _ in range(4))
+        return f"{self._last_ms:013d}-{_ALPHABET[high]}{_ALPHABET[low]}" + "".join(
+            secrets.choice(_ALPHABET) for _ in range(4)
+        )
 
 
 def prefixed_id(prefix: str, now_ms: int) -> str:
     """`nd_` and the like: a prefix and the hexadecimal form of a UUIDv7 (RFC 9562 §5.7)."""
     random = int.from_bytes(os.urandom(10), "big")
-    value = (now_ms & (1 << 48) - 1) << 80 | 0x7 << 76 | (random >> 68 & 0xFFF) << 64 | 0b10 << 62 | random & (1 << 62) - 1
+    value = (
+        (now_ms & (1 << 48) - 1) << 80 | 0x7 << 76 | (random >> 68 & 0xFFF) << 64 | 0b10 << 62 | random & (1 << 62) - 1
+    )
     return f"{prefix}_{value:032x}"
 
 

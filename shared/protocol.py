@@ -155,7 +155,9 @@ class HelloRequest(Message):
     protocol: int = PROTOCOL_VERSION
     boot_id: BootId
     facts: NodeFacts
-    unreported: tuple[AttemptRef, ...] = Field((), description="Attempts that ended and whose report is still in the outbox.")
+    unreported: tuple[AttemptRef, ...] = Field(
+        (), description="Attempts that ended and whose report is still in the outbox."
+    )
 
 
 class HelloAnswer(Message):
@@ -223,7 +225,9 @@ class ProgressRequest(Message):
 
 
 class StagedFile(Message):
-    name: str = Field(pattern=r"^[a-z0-9][a-z0-9_.]{0,99}$", description="The agent's own name for it within the attempt.")
+    name: str = Field(
+        pattern=r"^[a-z0-9][a-z0-9_.]{0,99}$", description="The agent's own name for it within the attempt."
+    )
     size: Bytes
 
 

@@ -31,7 +31,9 @@ def plan(document: JobDocument, presets: Mapping[PresetId, Settings]) -> Transco
     Raises InvalidField, with a pointer into the document, where its parts do not fit together.
     """
     outputs = tuple(_output(index, output, document, presets) for index, output in enumerate(document.outputs))
-    playlists = tuple(_playlist(index, playlist, document, outputs) for index, playlist in enumerate(document.playlists))
+    playlists = tuple(
+        _playlist(index, playlist, document, outputs) for index, playlist in enumerate(document.playlists)
+    )
     _refuse_collisions(outputs, playlists)
     return TranscodeFile(outputs=outputs, playlists=playlists, hardware=document.placement.hardware)
 
@@ -57,14 +59,17 @@ def _output(index: int, output: Output, document: JobDocument, presets: Mapping[
     where = f"/outputs/{index}"
     if output.segment_duration is not None and settings.container is not Container.TS:
         raise InvalidField(
-            f"Only ts outputs are cut into segments; this one is {settings.container}.", pointer=f"{where}/segment_duration"
+            f"Only ts outputs are cut into segments; this one is {settings.container}.",
+            pointer=f"{where}/segment_duration",
         )
     return OutputSpec(
         index=index,
         key=document.output_key_prefix + output.key,
         settings=settings,
         segment_duration=output.segment_duration,
-        thumbnails=_thumbnails(output.thumbnails, settings, document.output_key_prefix, where) if output.thumbnails else None,
+        thumbnails=_thumbnails(output.thumbnails, settings, document.output_key_prefix, where)
+        if output.thumbnails
+        else None,
     )
 
 

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable
 from typing import Final
 
-from shared.protocol import Finished, OutputSpec, ProducedObject, TranscodeFile
+from shared.protocol import Finished, OutputResult, OutputSpec, PlaylistResult, ProducedObject, TranscodeFile
 
 ORDER: Final = {"media": 0, "thumbnail": 0, "media_playlist": 1, "master_playlist": 2}
 """Whatever names another object becomes visible after it."""
@@ -17,7 +17,8 @@ def in_publishing_order(objects: Iterable[ProducedObject]) -> list[ProducedObjec
 
 
 def objects_of(report: Finished) -> list[ProducedObject]:
-    return [produced for result in (*report.outputs, *report.playlists) for produced in result.objects]
+    results: tuple[OutputResult | PlaylistResult, ...] = (*report.outputs, *report.playlists)
+    return [produced for result in results for produced in result.objects]
 
 
 def stray_keys(work: TranscodeFile, report: Finished) -> list[str]:
@@ -30,7 +31,9 @@ def stray_keys(work: TranscodeFile, report: Finished) -> list[str]:
         for produced in result.objects
         if result.index >= len(allowed) or not allowed[result.index].fullmatch(produced.key)
     ]
-    return stray + [produced.key for result in report.playlists for produced in result.objects if produced.key not in playlists]
+    return stray + [
+        produced.key for result in report.playlists for produced in result.objects if produced.key not in playlists
+    ]
 
 
 def _keys_of(output: OutputSpec) -> re.Pattern[str]:

@@ -32,5 +32,7 @@ def after_failure(failure: Failure, *, spent: int, allowed: int) -> Retry | Fail
 
 def after_silence(*, spent: int, allowed: int) -> Retry | Failure:
     """The lease ran out. The silent node may have been killed by the work itself, so it counts as an attempt."""
-    lost = Failure(cause=Cause.NODE, code=FailureCode.NODE_FAULT, message="the node fell silent while it worked on this job")
+    lost = Failure(
+        cause=Cause.NODE, code=FailureCode.NODE_FAULT, message="the node fell silent while it worked on this job"
+    )
     return after_failure(lost, spent=spent, allowed=allowed)

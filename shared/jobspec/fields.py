@@ -23,7 +23,9 @@ def object_key(key: str) -> str:
     if len(normal.encode()) > MAX_KEY_BYTES:
         raise PydanticCustomError("object_key", "A key has at most 1,024 bytes.")
     if any(segment in ("", ".", "..") for segment in normal.split("/")):
-        raise PydanticCustomError("object_key", "A key has no empty, '.' or '..' segment, and neither starts nor ends with '/'.")
+        raise PydanticCustomError(
+            "object_key", "A key has no empty, '.' or '..' segment, and neither starts nor ends with '/'."
+        )
     if normal.split("/", 1)[0] == RESERVED_SEGMENT:
         raise PydanticCustomError("object_key", f"Keys below {RESERVED_SEGMENT!r} belong to the service.")
     return normal

@@ -109,5 +109,7 @@ class JobDocument(Sent):
         for kind, names in (("output", [o.key for o in self.outputs]), ("playlist", [p.name for p in self.playlists])):
             repeated = [name for name, count in Counter(names).items() if count > 1]
             if repeated:
-                raise PydanticCustomError("repeated_name", "Two {kind}s are named {name}.", {"kind": kind, "name": repeated[0]})
+                raise PydanticCustomError(
+                    "repeated_name", "Two {kind}s are named {name}.", {"kind": kind, "name": repeated[0]}
+                )
         return self

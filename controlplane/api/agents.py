@@ -1,0 +1,92 @@
+"""/agent/v1: the server's half of `shared.protocol`. Another router, another credential, never throttled with tenants."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
+from aiohttp import web
+from pydantic import BaseModel, ValidationError
+
+from controlplane.api.keys import CLUSTERS, DISPATCHER, PUBLISHER
+from controlplane.api.problems import invalid
+from controlplane.api.routing import BEARERS
+from controlplane.store.records import Node
+from shared import protocol
+from shared.models import Message
+
+M = TypeVar("M", bound=Message)
+MAX_MESSAGE = 8 * 1024 * 1024
+"""Bytes: a report of a long film names thousands of segments."""
+
+
+class Acknowledged(Message):
+    """Nothing more is to be said."""
+
+
+async def enrol(request: web.Request) -> web.Response:
+    asked = await _parse(request, protocol.EnrolRequest)
+    return _render(await request.app[CLUSTERS].enrol(asked))
+
+
+async def hello(app: web.Application, node: Node, asked: protocol.HelloRequest) -> Message:
+    return await app[CLUSTERS].hello(node, asked)
+
+
+async def poll(app: web.Application, node: Node, asked: protocol.PollRequest) -> Message:
+    return await app[DISPATCHER].poll(node, asked)
+
+
+async def accept(app: web.Application, node: Node, asked: protocol.AcceptRequest) -> Message:
+    return protocol.AcceptAnswer(timings=await app[DISPATCHER].accept(node, asked.ref))
+
+
+async def beat(app: web.Application, node: Node, asked: protocol.BeatRequest) -> Message:
+    return await app[DISPATCHER].beat(node, asked)
+
+
+async def progress(app: web.Application, node: Node, asked: protocol.ProgressRequest) -> Message:
+    await app[DISPATCHER].progress(node, asked)
+    return Acknowledged()
+
+
+async def urls(app: web.Application, node: Node, asked: protocol.UrlsRequest) -> Message:
+    return await app[DISPATCHER].urls(node, asked)
+
+
+async def report(app: web.Application, node: Node, asked: protocol.ReportRequest) -> Message:
+    return await app[PUBLISHER].report(node, asked)
+
+
+def routes() -> list[web.RouteDef]:
+    return [
+        web.post("/agent/v1/enrol", enrol),
+        web.post("/agent/v1/hello", _for_nodes(protocol.HelloRequest, hello)),
+        web.post("/agent/v1/poll", _for_nodes(protocol.PollRequest, poll)),
+        web.post("/agent/v1/accept", _for_nodes(protocol.AcceptRequest, accept)),
+        web.post("/agent/v1/beat", _for_nodes(protocol.BeatRequest, beat)),
+        web.post("/agent/v1/progress", _for_nodes(protocol.ProgressRequest, progress)),
+        web.post("/agent/v1/urls", _for_nodes(protocol.UrlsRequest, urls)),
+        web.post("/agent/v1/report", _for_nodes(protocol.ReportRequest, report)),
+    ]
+
+
+def _for_nodes(
+    kind: type[M], serve: Callable[[web.Application, Node, M], Awaitable[Message]]
+) -> Callable[[web.Request], Awaitable[web.Response]]:
+    async def handle(request: web.Request) -> web.Response:
+        node = await request.app[BEARERS].node(request.headers.get("Authorization"))
+        return _render(await serve(request.app, node, await _parse(request, kind)))
+
+    return handle
+
+
+async def _parse(request: web.Request, kind: type[M]) -> M:
+    try:
+        return kind.model_validate_json(await request.clone(client_max_size=MAX_MESSAGE).read())
+    except ValidationError as error:
+        raise invalid(error) from error
+
+
+def _render(message: BaseModel) -> web.Response:
+    return web.Response(body=message.model_dump_json().encode(), content_type="application/json")

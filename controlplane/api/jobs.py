@@ -1,0 +1,157 @@
+"""/v1/jobs"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from aiohttp import web
+
+from controlplane.api import views
+from controlplane.api.keys import BUCKETS, CLOCK, JOBS, SETTINGS
+from controlplane.api.links import absolute
+from controlplane.api.requests import EventsQuery, JobsQuery
+from controlplane.api.routing import TENANT, Call, Reply, Routes
+from controlplane.api.streaming import EventStream
+from controlplane.store.records import Job
+from shared.errors import InvalidField
+from shared.ids import JobId
+from shared.jobspec import JobDocument
+
+routes: Final = Routes("jobs")
+
+QUIET_SECONDS: Final = 15.0
+"""A stream of events that has nothing to tell says so this often, so that nobody in between closes it."""
+
+
+@routes.add(
+    "POST", "/v1/jobs", roles=TENANT, summary="Submit a job", body=JobDocument, answer=views.JobView, status=201
+)
+async def create(call: Call[JobDocument]) -> Reply:
+    token = _token(call)
+    made = await call.request.app[JOBS].submit(call.principal, call.body, call.sent, token)
+    headers = {"Location": f"/v1/jobs/{made.job.id}"}
+    if made.replayed:
+        headers["Idempotency-Replayed"] = "true"
+    return Reply(_view(call, made.job), status=201, headers=headers)
+
+
+@routes.add("GET", "/v1/jobs", roles=TENANT, summary="List jobs", query=JobsQuery, answer=views.Page[views.JobView])
+async def page(call: Call[None]) -> Reply:
+    query: JobsQuery = call.query
+    wanted: dict[str, str | None] = {
+        "status": query.status,
+        "pipeline_id": query.pipeline_id,
+        "cluster_id": query.cluster_id,
+    }
+    found, more = await call.request.app[JOBS].page(
+        call.principal.tenant, wanted, ascending=query.ascending, page_token=query.page_token, size=query.page_size
+    )
+    return Reply(views.Page[views.JobView](items=[_view(call, job) for job in found], next_page_token=more))
+
+
+@routes.add("GET", "/v1/jobs/{job_id}", roles=TENANT, summary="Read a job", answer=views.JobView)
+async def read(call: Call[None]) -> Reply:
+    return Reply(_view(call, await call.request.app[JOBS].get(call.principal.tenant, _id(call))))
+
+
+@routes.add(
+    "POST", "/v1/jobs/{job_id}/cancel", roles=TENANT, summary="Cancel a job that has not begun", answer=views.JobView
+)
+async def cancel(call: Call[None]) -> Reply:
+    return Reply(_view(call, await call.request.app[JOBS].cancel(call.principal.tenant, _id(call))))
+
+
+@routes.add(
+    "POST", "/v1/jobs/{job_id}/stop", roles=TENANT, summary="Stop a job that runs", answer=views.JobView, status=202
+)
+async def stop(call: Call[None]) -> Reply:
+    return Reply(_view(call, await call.request.app[JOBS].stop(call.principal.tenant, _id(call))), status=202)
+
+
+@routes.add(
+    "POST",
+    "/v1/jobs/{job_id}/start",
+    roles=TENANT,
+    summary="Start a job made with `start: manual`",
+    answer=views.JobView,
+)
+async def start(call: Call[None]) -> Reply:
+    return Reply(_view(call, await call.request.app[JOBS].start(call.principal.tenant, _id(call))))
+
+
+@routes.add(
+    "GET",
+    "/v1/jobs/{job_id}/events",
+    roles=TENANT,
+    summary="What happened to a job: JSON, or as it happens with `Accept: text/event-stream`",
+    query=EventsQuery,
+    answer=views.Page[views.EventView],
+    is_stream=True,
+)
+async def events(call: Call[None]) -> Reply | web.StreamResponse:
+    jobs, tenant_id, job_id = call.request.app[JOBS], call.principal.tenant, _id(call)
+    if "text/event-stream" not in call.request.headers.get("Accept", ""):
+        history = await jobs.history(tenant_id, job_id, call.query.after)
+        return Reply(views.Page[views.EventView](items=[views.event(event) for event in history]))
+    after = _last_event_id(call)
+    await jobs.get(tenant_id, job_id)
+    stream = await EventStream.open(call.request)
+    async for update in jobs.watch(tenant_id, job_id, after, QUIET_SECONDS):
+        if update is None:
+            await stream.comment("quiet")
+        elif update.event is not None:
+            await stream.send(views.event(update.event), event=update.event.type, event_id=str(update.event.id))
+        elif update.progress is not None:
+            await stream.send(update.progress, event="progress")
+    await stream.send(_view(call, await jobs.get(tenant_id, job_id)), event="end")
+    return stream.response
+
+
+@routes.add(
+    "GET",
+    "/v1/jobs/{job_id}/outputs",
+    roles=TENANT,
+    summary="Signed links to what a job made",
+    answer=views.Page[views.OutputLinks],
+)
+async def outputs(call: Call[None]) -> Reply:
+    """Links of one prefix: the names inside playlists resolve against them."""
+    app, tenant_id = call.request.app, call.principal.tenant
+    job = await app[JOBS].get(tenant_id, _id(call))
+    view = _view(call, job)
+    made = [produced for output in view.outputs for produced in output.objects]
+    made += [produced for playlist in view.playlists for produced in playlist.objects]
+    keys = [(produced.key, produced.role) for produced in made]
+    links = app[BUCKETS].output_links(await app[JOBS].files(job), keys)
+    items = [
+        views.OutputLinks(key=produced.key, role=produced.role, url=absolute(call.request, app[SETTINGS], link))
+        for produced, link in zip(made, links, strict=True)
+    ]
+    return Reply(views.Page[views.OutputLinks](items=items))
+
+
+def _view(call: Call[Any], job: Job) -> views.JobView:
+    app = call.request.app
+    return views.job(job, app[JOBS].progress(job), app[CLOCK].now_ms())
+
+
+def _id(call: Call[Any]) -> JobId:
+    return JobId(call.path("job_id"))
+
+
+def _token(call: Call[JobDocument]) -> str | None:
+    """The body's token or the `Idempotency-Key` header: the same thing."""
+    header, token = call.request.headers.get("Idempotency-Key"), call.body.client_request_token
+    if header is None:
+        return token
+    if token is not None and token != header:
+        raise InvalidField("`Idempotency-Key` and `client_request_token` differ.", pointer="/client_request_token")
+    if not (0 < len(header) <= 64 and header.isascii() and header.isprintable()):
+        raise InvalidField("`Idempotency-Key` has 1 to 64 printable ASCII characters.")
+    return header
+
+
+def _last_event_id(call: Call[None]) -> int:
+    """Where a stream goes on that was broken: browsers say so by themselves."""
+    header = call.request.headers.get("Last-Event-ID", "")
+    return int(header) if header.isdecimal() else int(call.query.after)

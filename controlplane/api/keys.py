@@ -1,0 +1,33 @@
+"""The services that handlers call, by the key under which the application keeps them."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from aiohttp import web
+
+from controlplane.services.buckets import Buckets
+from controlplane.services.clusters import Clusters
+from controlplane.services.dispatch import Dispatcher
+from controlplane.services.health import Health
+from controlplane.services.jobs import Jobs
+from controlplane.services.pages import Pages
+from controlplane.services.pipelines import Pipelines
+from controlplane.services.presets import Presets
+from controlplane.services.publishing import Publisher
+from controlplane.services.tenants import Tenants
+from controlplane.settings import Settings
+from shared.clock import Clock
+
+BUCKETS: Final = web.AppKey("buckets", Buckets)
+CLOCK: Final = web.AppKey("clock", Clock)
+CLUSTERS: Final = web.AppKey("clusters", Clusters)
+DISPATCHER: Final = web.AppKey("dispatcher", Dispatcher)
+HEALTH: Final = web.AppKey("health", Health)
+JOBS: Final = web.AppKey("jobs", Jobs)
+PAGES: Final = web.AppKey("pages", Pages)
+PIPELINES: Final = web.AppKey("pipelines", Pipelines)
+PRESETS: Final = web.AppKey("presets", Presets)
+PUBLISHER: Final = web.AppKey("publisher", Publisher)
+SETTINGS: Final = web.AppKey("settings", Settings)
+TENANTS: Final = web.AppKey("tenants", Tenants)

@@ -1,0 +1,137 @@
+"""/objects: files by signed links. The link is the permission; there is no other."""
+
+from __future__ import annotations
+
+import asyncio
+import mimetypes
+import os
+import re
+from typing import Final
+
+from aiohttp import web
+
+from controlplane.api.keys import BUCKETS, SETTINGS
+from controlplane.services.buckets import Followed
+from controlplane.storage.files import Upload
+from shared.errors import ErrorCode, InvalidField, TooLarge, TranscoderError
+
+CHUNK: Final = 1024 * 1024
+_RANGE: Final = re.compile(r"bytes (\d+)-(\d+)/(\d+)")
+_TYPES: Final = {
+    ".m3u8": "application/vnd.apple.mpegurl",
+    ".mpd": "application/dash+xml",
+    ".ts": "video/mp2t",
+    ".fmp4": "video/mp4",
+    ".mxf": "application/mxf",
+}
+
+
+def routes() -> list[web.RouteDef]:
+    return [
+        web.get("/objects/{token}/{key:.+}", get),
+        web.put("/objects/{token}/{key:.+}", put),
+        web.options("/objects/{token}/{key:.+}", options),
+    ]
+
+
+async def get(request: web.Request) -> web.StreamResponse:
+    """With Range, conditional requests and sendfile. HEAD on an upload link tells how much has arrived."""
+    key = request.match_info["key"]
+    if request.method == "HEAD" and (followed := await _upload_link(request, key)) is not None:
+        received = followed.bucket.received(followed.upload_id)
+        return web.Response(headers={"Upload-Offset": str(received), "Cache-Control": "no-store"})
+    followed = await request.app[BUCKETS].followed(request.match_info["token"], key, to_read=True)
+    descriptor = followed.bucket.open(key)
+    try:
+        response = web.FileResponse(f"/proc/self/fd/{descriptor}", chunk_size=CHUNK, headers=_headers(key))
+        await response.prepare(request)
+        return response
+    finally:
+        os.close(descriptor)
+
+
+async def put(request: web.Request) -> web.Response:
+    """The whole object, or with `Content-Range: bytes a-b/n` a part that goes on where the last one ended."""
+    key = request.match_info["key"]
+    followed = await request.app[BUCKETS].followed(request.match_info["token"], key, to_read=False)
+    start, total = _content_range(request)
+    limit = request.app[SETTINGS].max_object_size
+    if (total or request.content_length or 0) > limit:
+        raise TooLarge(f"Objects have at most {limit} bytes.")
+    upload = await asyncio.to_thread(followed.upload, key, offset=start)
+    try:
+        received = await _receive(request, upload, start, limit)
+        if total is not None and received < total:
+            return web.Response(status=202, headers={"Upload-Offset": str(received)})
+        await asyncio.to_thread(upload.finish)
+    finally:
+        upload.close()
+    return web.Response(status=201, headers={"Upload-Offset": str(received)})
+
+
+async def options(request: web.Request) -> web.Response:
+    """Players in browsers live at other origins; a link is good wherever it is opened."""
+    return web.Response(status=204, headers=_CORS)
+
+
+_CORS: Final = {
+    "Access-Control-Allow-Origin": "*",
+    "Access-Control-Allow-Methods": "GET, HEAD, PUT",
+    "Access-Control-Allow-Headers": "Range, Content-Range, Content-Type",
+    "Access-Control-Expose-Headers": "Content-Range, Content-Length, Upload-Offset",
+}
+
+
+async def _receive(request: web.Request, upload: Upload, start: int, limit: int) -> int:
+    """Writes the body in large pieces, each off the loop; how much of the object there is then."""
+    received, pieces, held = start, bytearray(), 0
+    async for chunk in request.content.iter_any():
+        pieces += chunk
+        held = len(pieces)
+        if received + held > limit:
+            raise TooLarge(f"Objects have at most {limit} bytes.")
+        if held >= CHUNK:
+            await asyncio.to_thread(upload.write, pieces)
+            received, pieces = received + held, bytearray()
+    await asyncio.to_thread(upload.write, pieces)
+    received += len(pieces)
+    if request.content_length is not None and received - start != request.content_length:
+        raise TranscoderError.of(ErrorCode.MALFORMED_REQUEST, "The connection broke before the whole body had come.")
+    return received
+
+
+async def _upload_link(request: web.Request, key: str) -> Followed | None:
+    try:
+        return await request.app[BUCKETS].followed(request.match_info["token"], key, to_read=False)
+    except TranscoderError:
+        return None
+
+
+def _content_range(request: web.Request) -> tuple[int, int | None]:
+    header = request.headers.get("Content-Range")
+    if header is None:
+        return 0, None
+    match = _RANGE.fullmatch(header)
+    if match is None:
+        raise InvalidField("`Content-Range` looks like `bytes 0-99/1000`.")
+    start, end, total = (int(number) for number in match.groups())
+    if not start <= end < total or request.content_length not in (None, end - start + 1):
+        raise TranscoderError.of(ErrorCode.RANGE_NOT_SATISFIABLE, "This range does not fit its body or its total.")
+    return start, total
+
+
+def _headers(key: str) -> dict[str, str]:
+    extension = os.path.splitext(key)[1].lower()
+    content_type = _TYPES.get(extension) or mimetypes.guess_type(key)[0] or "application/octet-stream"
+    return {
+        **_CORS,
+        "Content-Type": _safe(content_type),
+        "X-Content-Type-Options": "nosniff",
+        "Content-Security-Policy": "sandbox",
+        "Cache-Control": "private, max-age=3600",
+    }
+
+
+def _safe(content_type: str) -> str:
+    """Tenants' files are shown by no browser as pages of ours."""
+    return content_type if content_type.startswith(("video/", "audio/", "image/", "application/")) else "text/plain"

@@ -1,0 +1,174 @@
+"""/v1/tenants, clusters, nodes: what operators run."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any, Final
+
+from controlplane.api import views
+from controlplane.api.keys import CLUSTERS, TENANTS
+from controlplane.api.paging import page
+from controlplane.api.requests import (
+    ClusterChanges,
+    NewCluster,
+    NewJoinToken,
+    NewKey,
+    NewTenant,
+    NodesQuery,
+    PageQuery,
+)
+from controlplane.api.routing import OPERATOR, Call, Reply, Routes
+from shared.clock import to_datetime
+from shared.ids import ClusterId, NodeId, TenantId
+from shared.statuses import NodeState
+
+tenants: Final = Routes("tenants")
+clusters: Final = Routes("clusters")
+nodes: Final = Routes("nodes")
+
+
+@tenants.add(
+    "POST", "/v1/tenants", roles=OPERATOR, summary="Make a tenant", body=NewTenant, answer=views.TenantView, status=201
+)
+async def create_tenant(call: Call[NewTenant]) -> Reply:
+    made = await call.request.app[TENANTS].create(call.body.name, call.body.weight)
+    return Reply(views.tenant(made), status=201)
+
+
+@tenants.add(
+    "GET", "/v1/tenants", roles=OPERATOR, summary="List tenants", query=PageQuery, answer=views.Page[views.TenantView]
+)
+async def list_tenants(call: Call[None]) -> Reply:
+    return Reply(await page(call, ["tenants"], call.request.app[TENANTS].page, lambda found: found.id, views.tenant))
+
+
+@tenants.add("GET", "/v1/tenants/{tenant_id}", roles=OPERATOR, summary="Read a tenant", answer=views.TenantView)
+async def read_tenant(call: Call[None]) -> Reply:
+    return Reply(views.tenant(await call.request.app[TENANTS].get(TenantId(call.path("tenant_id")))))
+
+
+@tenants.add(
+    "POST",
+    "/v1/tenants/{tenant_id}/keys",
+    roles=OPERATOR,
+    summary="Make an API key for a tenant",
+    body=NewKey,
+    answer=views.NewKeyView,
+    status=201,
+)
+async def create_tenant_key(call: Call[NewKey]) -> Reply:
+    service, tenant_id = call.request.app[TENANTS], TenantId(call.path("tenant_id"))
+    made, text = await service.create_key(tenant_id, call.body.label, call.body.expires_in)
+    return Reply(views.NewKeyView(**dict(views.key(made)), key=text), status=201)
+
+
+@clusters.add(
+    "POST",
+    "/v1/clusters",
+    roles=OPERATOR,
+    summary="Make a cluster",
+    body=NewCluster,
+    answer=views.ClusterView,
+    status=201,
+)
+async def create_cluster(call: Call[NewCluster]) -> Reply:
+    made = await call.request.app[CLUSTERS].create(ClusterId(call.body.id), call.body.name)
+    return Reply(views.cluster(made), status=201)
+
+
+@clusters.add(
+    "GET",
+    "/v1/clusters",
+    roles=OPERATOR,
+    summary="List clusters",
+    query=PageQuery,
+    answer=views.Page[views.ClusterView],
+)
+async def list_clusters(call: Call[None]) -> Reply:
+    return Reply(await page(call, ["clusters"], call.request.app[CLUSTERS].page, lambda found: found.id, views.cluster))
+
+
+@clusters.add("GET", "/v1/clusters/{cluster_id}", roles=OPERATOR, summary="Read a cluster", answer=views.ClusterView)
+async def read_cluster(call: Call[None]) -> Reply:
+    return Reply(views.cluster(await call.request.app[CLUSTERS].get(_cluster_id(call))))
+
+
+@clusters.add(
+    "PATCH",
+    "/v1/clusters/{cluster_id}",
+    roles=OPERATOR,
+    summary="Rename a cluster",
+    body=ClusterChanges,
+    answer=views.ClusterView,
+)
+async def rename_cluster(call: Call[ClusterChanges]) -> Reply:
+    return Reply(views.cluster(await call.request.app[CLUSTERS].rename(_cluster_id(call), call.body.name)))
+
+
+@clusters.add("DELETE", "/v1/clusters/{cluster_id}", roles=OPERATOR, summary="Delete an empty cluster", status=204)
+async def delete_cluster(call: Call[None]) -> Reply:
+    await call.request.app[CLUSTERS].delete(_cluster_id(call))
+    return Reply()
+
+
+@clusters.add(
+    "POST",
+    "/v1/clusters/{cluster_id}/join-tokens",
+    roles=OPERATOR,
+    summary="A one-time token with which a node joins",
+    body=NewJoinToken,
+    answer=views.JoinTokenView,
+    status=201,
+)
+async def create_join_token(call: Call[NewJoinToken]) -> Reply:
+    cluster_id = _cluster_id(call)
+    service = call.request.app[CLUSTERS]
+    token, expires_at = await service.join_token(cluster_id, call.body.labels, call.body.expires_in)
+    view = views.JoinTokenView(token=token, cluster_id=cluster_id, expires_at=to_datetime(expires_at))
+    return Reply(view, status=201)
+
+
+@nodes.add(
+    "GET", "/v1/nodes", roles=OPERATOR, summary="List nodes", query=NodesQuery, answer=views.Page[views.NodeView]
+)
+async def list_nodes(call: Call[None]) -> Reply:
+    cluster_id = ClusterId(call.query.cluster_id) if call.query.cluster_id else None
+    find = partial(call.request.app[CLUSTERS].nodes, cluster_id)
+    return Reply(await page(call, ["nodes", cluster_id or ""], find, lambda found: found.id, views.node))
+
+
+@nodes.add("GET", "/v1/nodes/{node_id}", roles=OPERATOR, summary="Read a node", answer=views.NodeView)
+async def read_node(call: Call[None]) -> Reply:
+    return Reply(views.node(await call.request.app[CLUSTERS].node(_node_id(call))))
+
+
+@nodes.add(
+    "POST", "/v1/nodes/{node_id}/drain", roles=OPERATOR, summary="Give a node no new work", answer=views.NodeView
+)
+async def drain_node(call: Call[None]) -> Reply:
+    return await _set_state(call, NodeState.DRAINING)
+
+
+@nodes.add(
+    "POST", "/v1/nodes/{node_id}/resume", roles=OPERATOR, summary="Give a node work again", answer=views.NodeView
+)
+async def resume_node(call: Call[None]) -> Reply:
+    return await _set_state(call, NodeState.ACTIVE)
+
+
+@nodes.add("DELETE", "/v1/nodes/{node_id}", roles=OPERATOR, summary="Revoke a node's credential, for good", status=204)
+async def revoke_node(call: Call[None]) -> Reply:
+    await _set_state(call, NodeState.REVOKED)
+    return Reply()
+
+
+async def _set_state(call: Call[None], state: NodeState) -> Reply:
+    return Reply(views.node(await call.request.app[CLUSTERS].set_node_state(_node_id(call), state)))
+
+
+def _cluster_id(call: Call[Any]) -> ClusterId:
+    return ClusterId(call.path("cluster_id"))
+
+
+def _node_id(call: Call[Any]) -> NodeId:
+    return NodeId(call.path("node_id"))

@@ -1,0 +1,136 @@
+"""The one place where a refusal becomes HTTP: RFC 9457 `application/problem+json` with a stable `code`."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Mapping
+from typing import Any, Final
+
+import orjson
+import structlog
+from aiohttp import web
+from aiohttp.typedefs import Handler
+from pydantic import ValidationError
+
+from shared.errors import ErrorCode, InvalidField, MalformedRequest, TooLarge, TranscoderError
+from shared.models import NOT_SUPPORTED_YET
+
+log = structlog.get_logger()
+
+REQUEST_ID: Final = web.RequestKey("request_id", str)
+
+STATUS: Final[Mapping[ErrorCode, int]] = {
+    ErrorCode.MALFORMED_REQUEST: 400,
+    ErrorCode.INVALID_FIELD: 400,
+    ErrorCode.MISSING_FIELD: 400,
+    ErrorCode.UNKNOWN_FIELD: 400,
+    ErrorCode.NOT_SUPPORTED_YET: 400,
+    ErrorCode.INVALID_PAGE_TOKEN: 400,
+    ErrorCode.UNAUTHENTICATED: 401,
+    ErrorCode.FORBIDDEN: 403,
+    ErrorCode.LINK_REFUSED: 403,
+    ErrorCode.NOT_FOUND: 404,
+    ErrorCode.METHOD_NOT_ALLOWED: 405,
+    ErrorCode.WRONG_STATE: 409,
+    ErrorCode.IDEMPOTENCY_MISMATCH: 409,
+    ErrorCode.ALREADY_EXISTS: 409,
+    ErrorCode.IN_USE: 409,
+    ErrorCode.STALE_LEASE: 409,
+    ErrorCode.PRECONDITION_FAILED: 412,
+    ErrorCode.TOO_LARGE: 413,
+    ErrorCode.RANGE_NOT_SATISFIABLE: 416,
+    ErrorCode.PROTOCOL_TOO_OLD: 426,
+    ErrorCode.TOO_MANY_QUEUED: 429,
+    ErrorCode.QUOTA_EXCEEDED: 403,
+    ErrorCode.RATE_LIMITED: 429,
+    ErrorCode.STORAGE_FULL: 503,
+    ErrorCode.UNAVAILABLE: 503,
+    ErrorCode.INTERNAL: 500,
+}
+
+_FROM_HTTP: Final[Mapping[int, ErrorCode]] = {
+    404: ErrorCode.NOT_FOUND,
+    405: ErrorCode.METHOD_NOT_ALLOWED,
+    413: ErrorCode.TOO_LARGE,
+    416: ErrorCode.RANGE_NOT_SATISFIABLE,
+}
+_RENAMED: Final = {"missing": ErrorCode.MISSING_FIELD, "extra_forbidden": ErrorCode.UNKNOWN_FIELD}
+
+
+@web.middleware
+async def problems(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Names the request, and turns whatever goes wrong into a problem document."""
+    request[REQUEST_ID] = request_id = f"rq_{secrets.token_hex(8)}"
+    try:
+        response = await handler(request)
+    except TranscoderError as error:
+        return problem(request, error)
+    except web.HTTPException as error:
+        if error.status < 400:
+            raise
+        return problem(request, _from_http(error))
+    except (ConnectionResetError, ConnectionAbortedError):
+        raise
+    except Exception:
+        log.exception("request.failed", request_id=request_id, method=request.method, path=request.path)
+        return problem(request, TranscoderError("Something went wrong here; try again later."))
+    if not response.prepared:
+        response.headers["X-Request-Id"] = request_id
+    return response
+
+
+def problem(request: web.Request, error: TranscoderError) -> web.Response:
+    status = STATUS[error.code]
+    document: dict[str, Any] = {
+        "type": f"/docs/errors/{error.code.replace('_', '-')}",
+        "title": error.code.replace("_", " ").capitalize(),
+        "status": status,
+        "code": error.code,
+        "detail": error.detail,
+        "pointer": error.pointer,
+        "request_id": request[REQUEST_ID],
+        "retry_after": error.retry_after,
+    }
+    headers = {"X-Request-Id": request[REQUEST_ID]}
+    if error.retry_after is not None:
+        headers["Retry-After"] = str(max(1, round(error.retry_after)))
+    if status == 401:
+        headers["WWW-Authenticate"] = "Bearer"
+    return web.Response(
+        body=orjson.dumps(document), status=status, content_type="application/problem+json", headers=headers
+    )
+
+
+def invalid(error: ValidationError) -> TranscoderError:
+    """The first thing that is wrong with a document, with a pointer to it."""
+    first = error.errors(include_url=False, include_input=False)[0]
+    location = [str(part) for part in first["loc"] if not _is_tag(part)]
+    context = first.get("ctx", {})
+    if "field" in context:
+        location += str(context["field"]).split("/")
+    pointer = "".join("/" + part.replace("~", "~0").replace("/", "~1") for part in location)
+    if first["type"] in ("json_invalid", "json_type"):
+        return MalformedRequest(f"The body is not JSON: {context.get('error', first['msg'])}.")
+    if first["type"] == "extra_forbidden" and location and location[-1] in NOT_SUPPORTED_YET:
+        detail = f"`{location[-1]}` is not supported by this release."
+        return TranscoderError.of(ErrorCode.NOT_SUPPORTED_YET, detail, pointer=pointer)
+    detail = {"missing": "This field is required.", "extra_forbidden": "There is no such field."}.get(
+        first["type"], first["msg"]
+    )
+    code = _RENAMED.get(first["type"])
+    return TranscoderError.of(code, detail, pointer=pointer) if code else InvalidField(detail, pointer=pointer)
+
+
+def _is_tag(part: str | int) -> bool:
+    """Names that pydantic puts into a location for the branch of a union that it tried."""
+    return isinstance(part, str) and (part.startswith(("literal[", "function-", "constrained-")) or part in _BRANCHES)
+
+
+_BRANCHES: Final = frozenset({"int", "str", "float", "bool"})
+
+
+def _from_http(error: web.HTTPException) -> TranscoderError:
+    if isinstance(error, web.HTTPRequestEntityTooLarge):
+        return TooLarge("The body is larger than this route takes.")
+    code = _FROM_HTTP.get(error.status, ErrorCode.MALFORMED_REQUEST if error.status < 500 else ErrorCode.INTERNAL)
+    return TranscoderError.of(code, {404: "There is nothing here."}.get(error.status, error.reason + "."))

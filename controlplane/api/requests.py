@@ -1,0 +1,108 @@
+"""What is sent, besides the job document."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+
+from shared.jobspec import Settings
+from shared.jobspec.fields import BucketName, KeyPrefix, LabelKey, LabelValue, Name, ObjectKey, Slug, TranscoderId
+from shared.models import Sent
+from shared.statuses import JobStatus
+
+
+class Query(BaseModel):
+    """Parameters of a URL: always text, so types are read from it."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class PageQuery(Query):
+    page_size: Annotated[int, Field(ge=1, le=200)] = 50
+    page_token: str | None = None
+
+
+class JobsQuery(PageQuery):
+    status: JobStatus | None = None
+    pipeline_id: TranscoderId | None = None
+    cluster_id: Slug | None = None
+    ascending: bool = False
+
+
+class EventsQuery(Query):
+    after: Annotated[int, Field(ge=0)] = Field(0, description="The id of the last event that is known already.")
+
+
+class ObjectsQuery(PageQuery):
+    prefix: Annotated[str, Field(max_length=1024)] = ""
+
+
+class NodesQuery(PageQuery):
+    cluster_id: Slug | None = None
+
+
+class NewPipeline(Sent):
+    name: Name
+    input_bucket: BucketName
+    output_bucket: BucketName
+    thumbnail_bucket: BucketName | None = Field(None, description="The output bucket when null.")
+
+
+class PipelineChanges(Sent):
+    name: Name | None = None
+    input_bucket: BucketName | None = None
+    output_bucket: BucketName | None = None
+    thumbnail_bucket: BucketName | None = None
+
+
+class NewPreset(Sent):
+    name: Name
+    description: Annotated[str, Field(max_length=255)] = ""
+    settings: Settings
+
+
+class NewBucket(Sent):
+    name: BucketName
+    root: Annotated[str, Field(max_length=4096, pattern=r"^/")] | None = Field(
+        None, description="A directory below `<bucket root>/<tenant id>/`; made from the name when null."
+    )
+
+
+class NewUpload(Sent):
+    key: ObjectKey
+
+
+LinkKey = Annotated[KeyPrefix, Field(max_length=1024)]
+
+
+class NewLink(Sent):
+    key: LinkKey = Field(
+        description='An object, or with "/" at its end everything below: what players of playlists need.'
+    )
+
+
+class NewKey(Sent):
+    label: Annotated[str, StringConstraints(max_length=100)] = ""
+    expires_in: Annotated[float, Field(gt=0, le=10 * 366 * 86_400)] | None = Field(
+        None, description="Seconds; null: never."
+    )
+
+
+class NewTenant(Sent):
+    name: Name
+    weight: Annotated[int, Field(ge=1, le=1000)] = Field(1, description="Its share when tenants compete.")
+
+
+class NewCluster(Sent):
+    id: Slug
+    name: Annotated[str, StringConstraints(max_length=100)] = ""
+
+
+class ClusterChanges(Sent):
+    name: Annotated[str, StringConstraints(max_length=100)]
+
+
+class NewJoinToken(Sent):
+    labels: dict[LabelKey, LabelValue] = Field(default_factory=dict, max_length=20)
+    expires_in: Annotated[float, Field(gt=0, le=86_400)] = Field(3600.0, description="Seconds.")

@@ -1,0 +1,146 @@
+"""Routes as values: what a call takes and gives, who may make it, and the function that serves it.
+
+The same values make the router, the OpenAPI document and the tests that go through every route.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final, Generic, TypeVar
+
+from aiohttp import web
+from pydantic import BaseModel, ValidationError
+
+from controlplane.api.problems import invalid
+from controlplane.auth.bearer import Bearers
+from controlplane.auth.principal import Principal, Role
+from shared.errors import Forbidden, NotFound, TooLarge
+
+BEARERS: Final = web.AppKey("bearers", Bearers)
+MAX_DOCUMENT: Final = web.AppKey("max_document", int)
+
+Body = TypeVar("Body")
+
+
+@dataclass(frozen=True)
+class Call(Generic[Body]):
+    """A request that was let in and understood."""
+
+    principal: Principal
+    body: Body
+    sent: bytes
+    query: Any
+    request: web.Request
+
+    def path(self, name: str) -> str:
+        return self.request.match_info[name]
+
+
+@dataclass(frozen=True)
+class Reply:
+    """What is answered; `body` None means no content."""
+
+    body: BaseModel | None = None
+    status: int = 200
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Route:
+    method: str
+    path: str
+    serve: Callable[[Call[Any]], Awaitable[Reply | web.StreamResponse]]
+    roles: frozenset[Role]
+    summary: str
+    tag: str
+    body: type[BaseModel] | None
+    query: type[BaseModel] | None
+    answer: type[BaseModel] | None
+    status: int
+    is_stream: bool
+
+
+TENANT: Final = frozenset({Role.TENANT})
+OPERATOR: Final = frozenset({Role.OPERATOR})
+ANYONE: Final = frozenset(Role)
+
+Serve = Callable[[Call[Any]], Awaitable[Reply | web.StreamResponse]]
+
+
+class Routes:
+    """Collects the routes of one part of the API."""
+
+    def __init__(self, tag: str) -> None:
+        self.tag = tag
+        self.all: list[Route] = []
+
+    def add(
+        self,
+        method: str,
+        path: str,
+        *,
+        roles: frozenset[Role],
+        summary: str,
+        body: type[BaseModel] | None = None,
+        query: type[BaseModel] | None = None,
+        answer: type[BaseModel] | None = None,
+        status: int = 200,
+        is_stream: bool = False,
+    ) -> Callable[[Serve], Serve]:
+        """Registers a function for a method and a path. Every route says who may call it."""
+
+        def register(serve: Serve) -> Serve:
+            self.all.append(
+                Route(method, path, serve, roles, summary, self.tag, body, query, answer, status, is_stream)
+            )
+            return serve
+
+        return register
+
+
+def handler(route: Route) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
+    """The aiohttp handler of a route: authenticate, parse, call, render."""
+
+    async def handle(request: web.Request) -> web.StreamResponse:
+        principal = await request.app[BEARERS].principal(request.headers.get("Authorization"))
+        if principal.role not in route.roles:
+            raise _refusal(principal)
+        sent = await _read(request) if route.body is not None else b""
+        try:
+            query = route.query.model_validate(dict(request.query)) if route.query else _no_query(request)
+            body = route.body.model_validate_json(sent or b"{}") if route.body else None
+        except ValidationError as error:
+            raise invalid(error) from error
+        reply = await route.serve(Call(principal, body, sent, query, request))
+        return reply if isinstance(reply, web.StreamResponse) else _render(reply)
+
+    return handle
+
+
+def _refusal(principal: Principal) -> Exception:
+    """Tenants are not told which routes operators have."""
+    if principal.role is Role.TENANT:
+        return NotFound("route")
+    return Forbidden("Operators own no jobs, pipelines or buckets: use a tenant's key.")
+
+
+async def _read(request: web.Request) -> bytes:
+    if (request.content_length or 0) > request.app[MAX_DOCUMENT]:
+        raise TooLarge("The document is too large.")
+    return await request.read()
+
+
+class _NoQuery(BaseModel, extra="forbid"):
+    pass
+
+
+def _no_query(request: web.Request) -> _NoQuery:
+    return _NoQuery.model_validate(dict(request.query))
+
+
+def _render(reply: Reply) -> web.Response:
+    if reply.body is None:
+        return web.Response(status=204 if reply.status == 200 else reply.status, headers=reply.headers)
+    text = reply.body.model_dump_json().encode()
+    return web.Response(body=text, status=reply.status, content_type="application/json", headers=reply.headers)

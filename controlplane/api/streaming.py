@@ -1,0 +1,29 @@
+"""Server-sent events (WHATWG HTML §9.2)."""
+
+from __future__ import annotations
+
+from aiohttp import web
+from pydantic import BaseModel
+
+
+class EventStream:
+    """An open answer to which events are written. Made by `open`."""
+
+    def __init__(self, response: web.StreamResponse) -> None:
+        self.response = response
+
+    @classmethod
+    async def open(cls, request: web.Request) -> EventStream:
+        headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
+        response = web.StreamResponse(headers=headers)
+        response.content_type = "text/event-stream"
+        await response.prepare(request)
+        return cls(response)
+
+    async def send(self, data: BaseModel, *, event: str, event_id: str | None = None) -> None:
+        identity = f"id: {event_id}\n" if event_id is not None else ""
+        await self.response.write(f"{identity}event: {event}\ndata: {data.model_dump_json()}\n\n".encode())
+
+    async def comment(self, text: str) -> None:
+        """Keeps the connection alive; readers pass it over."""
+        await self.response.write(f": {text}\n\n".encode())

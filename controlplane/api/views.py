@@ -1,0 +1,372 @@
+"""What is answered: jobs, pipelines and the rest as people and their programs see them."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Any, Generic, TypeVar
+
+import orjson
+from pydantic import Field
+
+from controlplane.services.presets import AnyPreset
+from controlplane.storage.files import ObjectInfo
+from controlplane.store import records
+from shared.capacity import Free, NodeFacts
+from shared.clock import to_datetime
+from shared.failures import Failure
+from shared.ids import Attempt, ClusterId, JobId, KeyId, NodeId, PipelineId, PresetId, TenantId
+from shared.jobspec import Input, Output, Placement, Playlist, Settings, StartPolicy
+from shared.models import Answer
+from shared.protocol import DetectedProperties, Progress
+from shared.statuses import JobStatus, NodeState, PipelineStatus, TaskState
+
+Item = TypeVar("Item")
+
+
+class Page(Answer, Generic[Item]):
+    items: list[Item]
+    next_page_token: str | None = Field(None, description="Null on the last page.")
+
+
+class StatusDetail(Answer):
+    code: int = Field(description="Elastic Transcoder's published error number.")
+    message: str
+
+
+class InputView(Input):
+    detected: DetectedProperties | None = Field(None, description="Known once a node has probed the file.")
+
+
+class ObjectView(Answer):
+    key: str
+    size: int
+    role: str = "media"
+
+
+class OutputView(Output):
+    id: str
+    status: JobStatus
+    status_detail: StatusDetail | None = None
+    width: int | None = None
+    height: int | None = None
+    frame_rate: float | None = None
+    duration: float | None = Field(None, description="Seconds.")
+    size: int | None = Field(None, description="Bytes, of all media of this output.")
+    encoder: str | None = None
+    objects: list[ObjectView] = []
+
+
+class PlaylistView(Playlist):
+    status: JobStatus
+    status_detail: StatusDetail | None = None
+    objects: list[ObjectView] = []
+
+
+class AttemptView(Answer):
+    number: Attempt
+    node_id: NodeId | None
+    encoder: str | None
+
+
+class Timing(Answer):
+    submitted_at: dt.datetime
+    started_at: dt.datetime | None
+    finished_at: dt.datetime | None
+
+
+class JobView(Answer):
+    id: JobId
+    pipeline_id: PipelineId
+    status: JobStatus
+    status_detail: StatusDetail | None = Field(
+        None, description="Why the whole job failed, where one reason covers it."
+    )
+    waiting_because: str | None
+    priority: int
+    start: StartPolicy
+    placement: Placement
+    cluster_id: ClusterId | None = Field(description="Asked for, or where it ran first.")
+    inputs: list[InputView]
+    output_key_prefix: str
+    outputs: list[OutputView]
+    playlists: list[PlaylistView]
+    metadata: dict[str, str]
+    max_attempts: int
+    progress: Progress | None
+    attempt: AttemptView | None
+    timing: Timing
+
+
+def job(found: records.Job, progress: Progress | None, now: int) -> JobView:
+    document = orjson.loads(found.document)
+    result = orjson.loads(found.result) if found.result else {}
+    failure = result.get("failure")
+    detected = result.get("inputs") or []
+    outcomes = {outcome["index"]: outcome for outcome in result.get("outputs") or []}
+    lists = {outcome["index"]: outcome for outcome in result.get("playlists") or []}
+    return JobView(
+        id=found.id,
+        pipeline_id=found.pipeline_id,
+        status=found.status,
+        status_detail=_detail(failure),
+        waiting_because=_waiting(found, now),
+        priority=document["priority"],
+        start=document["start"],
+        placement=Placement.model_validate(document["placement"], strict=False),
+        cluster_id=found.cluster_id,
+        inputs=[
+            InputView.model_construct(
+                **wanted, detected=DetectedProperties(**detected[index]) if index < len(detected) else None
+            )
+            for index, wanted in enumerate(document["inputs"])
+        ],
+        output_key_prefix=document["output_key_prefix"],
+        outputs=[
+            _output(found, index, wanted, outcomes.get(index), failure)
+            for index, wanted in enumerate(document["outputs"])
+        ],
+        playlists=[
+            _playlist(found, wanted, lists.get(index), failure) for index, wanted in enumerate(document["playlists"])
+        ],
+        metadata=document["metadata"],
+        max_attempts=document["max_attempts"],
+        progress=progress if found.status is JobStatus.PROGRESSING else None,
+        attempt=AttemptView(number=found.attempt, node_id=found.node_id, encoder=progress.encoder if progress else None)
+        if found.attempt and found.status is not JobStatus.SUBMITTED
+        else None,
+        timing=Timing(
+            submitted_at=to_datetime(found.submitted_at),
+            started_at=_time(found.started_at),
+            finished_at=_time(found.finished_at),
+        ),
+    )
+
+
+def _output(
+    found: records.Job, index: int, wanted: dict[str, Any], outcome: dict[str, Any] | None, failure: Any
+) -> OutputView:
+    settings = wanted.pop("settings", None)
+    fields = {**wanted, "settings": Settings.model_validate(settings, strict=False) if settings else None}
+    if outcome is None:
+        status = found.status
+        return OutputView.model_construct(
+            **fields, id=str(index + 1), status=status, status_detail=_detail(failure), objects=[]
+        )
+    known = ("width", "height", "frame_rate", "duration", "size", "encoder")
+    return OutputView.model_construct(
+        **fields,
+        **{name: outcome[name] for name in known},
+        id=str(index + 1),
+        status=JobStatus(outcome["status"]),
+        status_detail=_detail(outcome["failure"]),
+        objects=_objects(outcome),
+    )
+
+
+def _playlist(found: records.Job, wanted: dict[str, Any], outcome: dict[str, Any] | None, failure: Any) -> PlaylistView:
+    if outcome is None:
+        return PlaylistView.model_construct(**wanted, status=found.status, status_detail=_detail(failure), objects=[])
+    return PlaylistView.model_construct(
+        **wanted,
+        status=JobStatus(outcome["status"]),
+        status_detail=_detail(outcome["failure"]),
+        objects=_objects(outcome),
+    )
+
+
+def _objects(outcome: dict[str, Any]) -> list[ObjectView]:
+    return [ObjectView(key=made["key"], size=made["size"], role=made["role"]) for made in outcome["objects"]]
+
+
+def _detail(failure: Any) -> StatusDetail | None:
+    if not failure:
+        return None
+    known = Failure.model_validate(failure)
+    return StatusDetail(code=int(known.code), message=known.message)
+
+
+def _waiting(found: records.Job, now: int) -> str | None:
+    match found.task_state:
+        case TaskState.HELD:
+            return "It was submitted with `start: manual`; start it."
+        case TaskState.WAITING if found.not_before > now:
+            return f"Its last attempt failed; the next is made in {(found.not_before - now) / 1000:.0f} s."
+        case TaskState.WAITING:
+            return "It waits for its turn on a node that has room for it."
+        case TaskState.LEASED:
+            return "A node is about to begin."
+        case _:
+            return None
+
+
+class EventView(Answer):
+    id: int
+    at: dt.datetime
+    type: str
+    data: dict[str, Any]
+
+
+def event(found: records.Event) -> EventView:
+    return EventView(id=found.id, at=to_datetime(found.at), type=found.type, data=orjson.loads(found.data))
+
+
+class PipelineView(Answer):
+    id: PipelineId
+    name: str
+    input_bucket: str
+    output_bucket: str
+    thumbnail_bucket: str
+    status: PipelineStatus
+    created_at: dt.datetime
+
+
+def pipeline(found: records.Pipeline) -> PipelineView:
+    return PipelineView(
+        id=found.id,
+        name=found.name,
+        input_bucket=found.input_bucket,
+        output_bucket=found.output_bucket,
+        thumbnail_bucket=found.thumbnail_bucket,
+        status=found.status,
+        created_at=to_datetime(found.created_at),
+    )
+
+
+class PresetView(Answer):
+    id: PresetId
+    name: str
+    description: str
+    type: str = Field(description='"System" or "Custom".')
+    settings: Settings
+
+
+def preset(found: AnyPreset) -> PresetView:
+    return PresetView(
+        id=found.id,
+        name=found.name,
+        description=found.description,
+        type="System" if found.is_system else "Custom",
+        settings=found.settings,
+    )
+
+
+class BucketView(Answer):
+    name: str
+    kind: str
+    root: str
+    created_at: dt.datetime
+
+
+def bucket(found: records.Bucket) -> BucketView:
+    return BucketView(name=found.name, kind=found.kind, root=found.root, created_at=to_datetime(found.created_at))
+
+
+class StoredObject(Answer):
+    key: str
+    size: int
+    modified_at: dt.datetime
+
+
+def stored(found: ObjectInfo) -> StoredObject:
+    return StoredObject(key=found.key, size=found.size, modified_at=to_datetime(found.modified_at))
+
+
+class LinkView(Answer):
+    method: str
+    url: str
+    expires_in: float = Field(description="Seconds.")
+
+
+class OutputLinks(Answer):
+    key: str
+    role: str
+    url: str
+
+
+class KeyView(Answer):
+    id: KeyId
+    label: str
+    created_at: dt.datetime
+    expires_at: dt.datetime | None
+    revoked_at: dt.datetime | None
+
+
+class NewKeyView(KeyView):
+    key: str = Field(description="Shown now, and never again.")
+
+
+def key(found: records.ApiKey) -> KeyView:
+    return KeyView(
+        id=found.id,
+        label=found.label,
+        created_at=to_datetime(found.created_at),
+        expires_at=_time(found.expires_at),
+        revoked_at=_time(found.revoked_at),
+    )
+
+
+class TenantView(Answer):
+    id: TenantId
+    name: str
+    weight: int
+    queued: int
+    running: int
+    created_at: dt.datetime
+
+
+def tenant(found: records.Tenant) -> TenantView:
+    return TenantView(
+        id=found.id,
+        name=found.name,
+        weight=found.weight,
+        queued=found.queued,
+        running=found.running,
+        created_at=to_datetime(found.created_at),
+    )
+
+
+class ClusterView(Answer):
+    id: ClusterId
+    name: str
+    created_at: dt.datetime
+
+
+def cluster(found: records.Cluster) -> ClusterView:
+    return ClusterView(id=found.id, name=found.name, created_at=to_datetime(found.created_at))
+
+
+class JoinTokenView(Answer):
+    token: str = Field(description="Good for one node; shown now, and never again.")
+    cluster_id: ClusterId
+    expires_at: dt.datetime
+
+
+class NodeView(Answer):
+    id: NodeId
+    cluster_id: ClusterId
+    name: str
+    state: NodeState
+    labels: dict[str, str]
+    last_seen_at: dt.datetime | None
+    created_at: dt.datetime
+    facts: NodeFacts | None
+    free: Free | None
+
+
+def node(found: records.Node) -> NodeView:
+    facts = NodeFacts.model_validate_json(found.facts) if found.facts else None
+    return NodeView(
+        id=found.id,
+        cluster_id=found.cluster_id,
+        name=found.name,
+        state=found.state,
+        labels={**(facts.labels if facts else {}), **orjson.loads(found.labels)},
+        last_seen_at=_time(found.last_seen_at),
+        created_at=to_datetime(found.created_at),
+        facts=facts,
+        free=Free.model_validate_json(found.free) if found.free else None,
+    )
+
+
+def _time(ms: int | None) -> dt.datetime | None:
+    return None if ms is None else to_datetime(ms)

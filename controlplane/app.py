@@ -1,0 +1,143 @@
+"""The wiring: the only module that knows every other."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import secrets
+import signal
+from collections.abc import AsyncIterator, Coroutine
+from pathlib import Path
+from typing import Any
+
+import structlog
+from aiohttp import web
+
+from controlplane.api import agents, jobs, keys, objects, operations, pages, resources, routing
+from controlplane.api.problems import problems
+from controlplane.auth.bearer import Bearers
+from controlplane.services.buckets import Buckets
+from controlplane.services.clusters import Clusters
+from controlplane.services.dispatch import Dispatcher
+from controlplane.services.health import Health
+from controlplane.services.jobs import Jobs
+from controlplane.services.pages import Pages
+from controlplane.services.pipelines import Pipelines
+from controlplane.services.presets import Presets
+from controlplane.services.publishing import Publisher
+from controlplane.services.reaper import Reaper
+from controlplane.services.signals import Signals
+from controlplane.services.tenants import Tenants
+from controlplane.settings import Settings
+from controlplane.storage.links import Links
+from controlplane.store.port import Store
+from controlplane.store.postgres import PostgresStore
+from controlplane.store.sqlite import SqliteStore
+from shared.clock import Clock
+from shared.ids import TranscoderIds
+
+log = structlog.get_logger()
+
+ROUTES: tuple[routing.Routes, ...] = (
+    jobs.routes,
+    resources.pipelines,
+    resources.presets,
+    resources.buckets,
+    resources.keys,
+    operations.tenants,
+    operations.clusters,
+    operations.nodes,
+)
+"""The native API, in the order of its document."""
+
+
+async def open_store(settings: Settings) -> Store:
+    """The database that the settings name. Raises Unavailable."""
+    if settings.database is not None:
+        return await PostgresStore.open(settings.database.get_secret_value())
+    settings.state.mkdir(parents=True, exist_ok=True)
+    return SqliteStore(settings.state / "transcoder.db")
+
+
+def read_secret(settings: Settings, credentials_directory: Path | None = None) -> bytes:
+    """What links and page tokens are signed with: a systemd credential, or a file in `state`, made when there is none.
+
+    Replicas share it.
+    """
+    if credentials_directory is not None and (credentials_directory / "secret.key").is_file():
+        return (credentials_directory / "secret.key").read_bytes()
+    path = settings.state / "secret.key"
+    settings.state.mkdir(parents=True, exist_ok=True)
+    try:
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except FileExistsError:
+        return path.read_bytes()
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(secrets.token_bytes(32))
+    return path.read_bytes()
+
+
+def make_app(settings: Settings, store: Store, clock: Clock, secret: bytes) -> web.Application:
+    """Everything wired and nothing started; the store is closed with the application."""
+    ids = TranscoderIds()
+    signals = Signals()
+    links = Links(secret, clock)
+    page_tokens = Pages(secret)
+    dispatcher = Dispatcher(store, clock, signals, links, settings)
+    publisher = Publisher(store, clock, signals, dispatcher)
+    reaper = Reaper(store, clock, dispatcher, publisher, settings)
+    presets = Presets(store, clock, ids)
+
+    app = web.Application(middlewares=[problems], client_max_size=settings.max_document_size)
+    app[routing.BEARERS] = Bearers(store, clock)
+    app[routing.MAX_DOCUMENT] = settings.max_document_size
+    app[keys.CLOCK] = clock
+    app[keys.SETTINGS] = settings
+    app[keys.PAGES] = page_tokens
+    app[keys.DISPATCHER] = dispatcher
+    app[keys.PUBLISHER] = publisher
+    app[keys.PRESETS] = presets
+    app[keys.HEALTH] = health = Health(store, clock)
+    app[keys.TENANTS] = Tenants(store, clock)
+    app[keys.CLUSTERS] = Clusters(store, clock, dispatcher, publisher)
+    app[keys.PIPELINES] = Pipelines(store, clock, ids, dispatcher)
+    app[keys.BUCKETS] = Buckets(store, links, clock, settings.allowed_roots, settings.link_lifetime)
+    app[keys.JOBS] = Jobs(store, clock, ids, presets, dispatcher, signals, page_tokens, settings)
+
+    documented = [route for part in ROUTES for route in part.all]
+    app.add_routes([web.route(route.method, route.path, routing.handler(route)) for route in documented])
+    app.add_routes([*agents.routes(), *objects.routes(), *pages.routes(documented)])
+
+    app.cleanup_ctx.append(_background(dispatcher.run(), "dispatcher"))
+    app.cleanup_ctx.append(_background(publisher.run(), "publisher"))
+    app.cleanup_ctx.append(_background(reaper.run(), "reaper"))
+
+    async def stop_waiting(_: web.Application) -> None:
+        health.is_stopping = True
+        dispatcher.release_all()
+
+    async def close_store(_: web.Application) -> None:
+        await store.close()
+
+    app.on_shutdown.append(stop_waiting)
+    app.on_cleanup.append(close_store)
+    return app
+
+
+def _background(work: Coroutine[Any, Any, None], name: str) -> Any:
+    """A task that lives as long as the application; when it dies, so does the process, and its supervisor starts it anew."""
+
+    async def context(_: web.Application) -> AsyncIterator[None]:
+        task = asyncio.create_task(work, name=name)
+        task.add_done_callback(_end_on_crash)
+        yield
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+    return context
+
+
+def _end_on_crash(task: asyncio.Task[None]) -> None:
+    if not task.cancelled() and task.exception() is not None:
+        log.critical("background.died", task=task.get_name(), exc_info=task.exception())
+        signal.raise_signal(signal.SIGTERM)

@@ -1,0 +1,53 @@
+"""transcoder demo: the main job, from nothing to playable files, on this machine."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import click
+import structlog
+import uvloop
+from rich.console import Console
+
+from controlplane.commands import documents, submit, up, watching
+from controlplane.commands.client import Api
+from controlplane.server import configure_logging
+
+
+@click.command()
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option(
+    "--state", type=click.Path(file_okay=False, path_type=Path), default=Path("transcoder-demo"), show_default=True
+)
+@click.option("--insecure-unconfined", is_flag=True, help="Run ffmpeg without a sandbox where none can be made.")
+def demo(file: Path, state: Path, insecure_unconfined: bool) -> None:
+    """Start a service, transcode FILE into an HLS ladder, an MP4 and thumbnails, show where they are, and stop."""
+    configure_logging()
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(30))
+    code = uvloop.run(_demo(file, state, unconfined=insecure_unconfined))
+    raise click.exceptions.Exit(code)
+
+
+async def _demo(file: Path, state: Path, *, unconfined: bool) -> int:
+    console = Console()
+    async with up.running(state, unconfined=unconfined) as service:
+        access = service.access
+        console.print(f"Control plane at {access.url}, one agent on this machine.", highlight=False)
+        async with Api(access.url, access.tenant_key) as api:
+            began = time.monotonic()
+            run = time.strftime("%Y%m%d-%H%M%S", time.gmtime())
+            key = f"{run}/{file.name}"
+            await submit.upload(api, console, access.input_bucket, key, file)
+            job = await api.call("POST", "/v1/jobs", documents.ladder(access.pipeline_id, key, f"{run}/"))
+            console.print(f"Job {job['id']}", highlight=False)
+            job = await watching.watch(api, job["id"], console)
+            taken = time.monotonic() - began
+        watching.result(console, job)
+        if job["status"] == "Complete":
+            where = service.output_directory / run
+            console.print(f"Done in {taken:.1f} s. Play them:", highlight=False)
+            for name in ("hls/index.m3u8", "video.mp4"):
+                console.print(f"  {where / name}", highlight=False, soft_wrap=True)
+            console.print(f"  {where / 'thumbnails'}/", highlight=False, soft_wrap=True)
+    return watching.EXIT_CODES[job["status"]]

@@ -1,0 +1,37 @@
+"""Job documents that commands make."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+LADDER: Final = (("480", "1351620000001-200020"), ("320", "1351620000001-200030"), ("240", "1351620000001-200040"))
+"""Renditions of the default job: HLS 1.5M, 1M and 600k."""
+MP4: Final = "1351620000001-000010"
+
+
+def ladder(pipeline_id: str, key: str, prefix: str) -> dict[str, Any]:
+    """An HLS ladder of three renditions, an MP4 and thumbnails, all from one decode."""
+    outputs: list[dict[str, Any]] = [
+        {"key": f"hls/{name}", "preset_id": preset_id, "segment_duration": 6} for name, preset_id in LADDER
+    ]
+    thumbnails = {"pattern": "thumbnails/{count}", "interval": 10, "format": "jpg"}
+    outputs.append({"key": "video.mp4", "preset_id": MP4, "thumbnails": thumbnails})
+    playlist = {"name": "hls/index", "format": "HLSv3", "output_keys": [f"hls/{name}" for name, _ in LADDER]}
+    return {
+        "pipeline_id": pipeline_id,
+        "inputs": [{"key": key}],
+        "output_key_prefix": prefix,
+        "outputs": outputs,
+        "playlists": [playlist],
+    }
+
+
+def from_presets(pipeline_id: str, key: str, prefix: str, presets: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """One output per preset, named after the input and the preset."""
+    stem = key.rsplit("/", 1)[-1].rsplit(".", 1)[0]
+    outputs = [
+        {"key": f"{stem}-{preset['id'][-6:]}.{preset['settings']['container']}", "preset_id": preset["id"]}
+        for preset in presets
+    ]
+    return {"pipeline_id": pipeline_id, "inputs": [{"key": key}], "output_key_prefix": prefix, "outputs": outputs}

@@ -1,0 +1,46 @@
+"""How the command line shows things: tables for people, JSON for programs."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+import click
+from rich.console import Console
+from rich.table import Table
+
+Show = Callable[[Any], str]
+
+console = Console()
+format_option = click.option(
+    "-o", "--output", "format_", type=click.Choice(["table", "json"]), default="table", help="json: one document."
+)
+
+
+def listed(items: list[Any], columns: Mapping[str, Show], format_: str) -> None:
+    if format_ == "json":
+        document(items)
+        return
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    for column in columns:
+        table.add_column(column, overflow="fold")
+    for item in items:
+        table.add_row(*(show(item) for show in columns.values()))
+    console.print(table)
+
+
+def document(value: Any) -> None:
+    json.dump(value, sys.stdout, indent=2 if sys.stdout.isatty() else None)
+    sys.stdout.write("\n")
+
+
+def pairs(rows: Iterable[tuple[str, Any]]) -> None:
+    table = Table(box=None, show_header=False, pad_edge=False)
+    table.add_column(style="bold")
+    table.add_column(overflow="fold")
+    for name, value in rows:
+        if value not in (None, "", []):
+            table.add_row(name, str(value))
+    console.print(table)

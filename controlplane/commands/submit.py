@@ -1,0 +1,97 @@
+"""transcoder submit: from a file on this machine to a job."""
+
+from __future__ import annotations
+
+import json
+import time
+import uuid
+from pathlib import Path
+from typing import Any
+
+import click
+from rich.console import Console
+from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
+
+from controlplane.commands import documents, output, watching
+from controlplane.commands.client import Api, api_command, file_size
+
+
+@click.command()
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("--pipeline", help="Id; may be left out while there is only one.")
+@click.option("--preset", "presets", multiple=True, help="An output per preset; an HLS ladder and an MP4 by default.")
+@click.option(
+    "--job", "job_file", type=click.File(), help="A job document to send, its input replaced by FILE; - reads it."
+)
+@click.option("--prefix", help="What output keys begin with; made from the name and the time by default.")
+@click.option("--priority", type=click.IntRange(-50, 50))
+@click.option("--cluster", help="Run in this cluster only.")
+@click.option("--manual", is_flag=True, help="Wait for `transcoder jobs start`.")
+@click.option(
+    "--watch", "watched", is_flag=True, help="Show progress until the job has ended; the exit code tells how."
+)
+@output.format_option
+@api_command
+async def submit(
+    api: Api,
+    file: Path,
+    pipeline: str | None,
+    presets: tuple[str, ...],
+    job_file: Any,
+    prefix: str | None,
+    priority: int | None,
+    cluster: str | None,
+    manual: bool,
+    watched: bool,
+    format_: str,
+) -> None:
+    """Upload FILE and transcode it.
+
+    The job is made under a client request token of its own, used again when the connection breaks: it is made once.
+    """
+    console = Console(stderr=format_ == "json")
+    chosen = await find_pipeline(api, pipeline)
+    key = f"uploads/{uuid.uuid4().hex[:8]}/{file.name}"
+    await upload(api, console, chosen["input_bucket"], key, file)
+    base = prefix if prefix is not None else f"{file.stem}-{time.strftime('%Y%m%d-%H%M%S', time.gmtime())}/"
+    if job_file is not None:
+        document = {**json.load(job_file), "pipeline_id": chosen["id"], "inputs": [{"key": key}]}
+    elif presets:
+        found = [await api.call("GET", f"/v1/presets/{preset}") for preset in presets]
+        document = documents.from_presets(chosen["id"], key, base, found)
+    else:
+        document = documents.ladder(chosen["id"], key, base)
+    if priority is not None:
+        document["priority"] = priority
+    if cluster is not None:
+        document["placement"] = {**document.get("placement", {}), "cluster_id": cluster}
+    if manual:
+        document["start"] = "manual"
+    document.setdefault("client_request_token", str(uuid.uuid4()))
+    job = await api.call("POST", "/v1/jobs", document)
+    console.print(f"Job {job['id']}", highlight=False)
+    if watched:
+        job = await watching.watch(api, job["id"], console)
+        watching.result(console, job)
+    if format_ == "json":
+        output.document(job)
+    if watched:
+        raise click.exceptions.Exit(watching.EXIT_CODES[job["status"]])
+
+
+async def find_pipeline(api: Api, pipeline_id: str | None) -> dict[str, Any]:
+    if pipeline_id is not None:
+        found: dict[str, Any] = await api.call("GET", f"/v1/pipelines/{pipeline_id}")
+        return found
+    pipelines = [one async for one in api.pages("/v1/pipelines")]
+    if len(pipelines) != 1:
+        raise click.UsageError(f"There are {len(pipelines)} pipelines; name one with --pipeline.")
+    only: dict[str, Any] = pipelines[0]
+    return only
+
+
+async def upload(api: Api, console: Console, bucket: str, key: str, file: Path) -> None:
+    columns = (TextColumn("[bold]upload"), BarColumn(bar_width=None), DownloadColumn(), TransferSpeedColumn())
+    with Progress(*columns, console=console, expand=True) as progress:
+        bar = progress.add_task("upload", total=file_size(file))
+        await api.upload(bucket, key, file, lambda moved: progress.advance(bar, moved))

@@ -1,0 +1,107 @@
+"""transcoder tenants, keys, presets"""
+
+from __future__ import annotations
+
+import click
+
+from controlplane.commands import output
+from controlplane.commands.client import Api, api_command
+
+
+@click.group()
+def tenants() -> None:
+    """Accounts: for operators."""
+
+
+@tenants.command()
+@click.argument("name")
+@click.option("--weight", type=click.IntRange(1, 1000), default=1, show_default=True)
+@output.format_option
+@api_command
+async def create(api: Api, name: str, weight: int, format_: str) -> None:
+    """Make a tenant."""
+    made = await api.call("POST", "/v1/tenants", {"name": name, "weight": weight})
+    output.document(made) if format_ == "json" else click.echo(made["id"])
+
+
+@tenants.command("list")
+@output.format_option
+@api_command
+async def list_tenants(api: Api, format_: str) -> None:
+    """All tenants."""
+    columns: dict[str, output.Show] = {
+        "ID": lambda one: one["id"],
+        "NAME": lambda one: one["name"],
+        "QUEUED": lambda one: str(one["queued"]),
+        "RUNNING": lambda one: str(one["running"]),
+    }
+    output.listed([tenant async for tenant in api.pages("/v1/tenants")], columns, format_)
+
+
+@click.group()
+def keys() -> None:
+    """API keys."""
+
+
+@keys.command("create")
+@click.option("--tenant", "tenant_id", help="For operators: the tenant that the key is for.")
+@click.option("--label", default="", help="What it is for.")
+@click.option("--days", type=click.FloatRange(min=0, min_open=True), help="How long it is good; for ever by default.")
+@output.format_option
+@api_command
+async def create_key(api: Api, tenant_id: str | None, label: str, days: float | None, format_: str) -> None:
+    """Make a key and print it: it is shown this once."""
+    path = f"/v1/tenants/{tenant_id}/keys" if tenant_id else "/v1/keys"
+    made = await api.call("POST", path, {"label": label, "expires_in": days * 86_400 if days else None})
+    output.document(made) if format_ == "json" else click.echo(made["key"])
+
+
+@keys.command("list")
+@output.format_option
+@api_command
+async def list_keys(api: Api, format_: str) -> None:
+    """The tenant's keys."""
+    columns: dict[str, output.Show] = {
+        "ID": lambda one: one["id"],
+        "LABEL": lambda one: one["label"],
+        "MADE": lambda one: one["created_at"],
+        "REVOKED": lambda one: one["revoked_at"] or "",
+    }
+    output.listed([key async for key in api.pages("/v1/keys")], columns, format_)
+
+
+@keys.command()
+@click.argument("key_id")
+@api_command
+async def revoke(api: Api, key_id: str) -> None:
+    """Refuse a key from now on."""
+    await api.call("DELETE", f"/v1/keys/{key_id}")
+
+
+@click.group()
+def presets() -> None:
+    """Containers, codecs and sizes."""
+
+
+@presets.command("list")
+@output.format_option
+@api_command
+async def list_presets(api: Api, format_: str) -> None:
+    """System presets and the tenant's own."""
+    columns: dict[str, output.Show] = {
+        "ID": lambda one: one["id"],
+        "NAME": lambda one: one["name"],
+        "TYPE": lambda one: one["type"],
+        "CONTAINER": lambda one: one["settings"]["container"],
+        "VIDEO": lambda one: (one["settings"]["video"] or {}).get("codec", ""),
+        "AUDIO": lambda one: (one["settings"]["audio"] or {}).get("codec", ""),
+    }
+    output.listed([preset async for preset in api.pages("/v1/presets", page_size=200)], columns, format_)
+
+
+@presets.command()
+@click.argument("preset_id")
+@api_command
+async def show(api: Api, preset_id: str) -> None:
+    """One preset, as JSON."""
+    output.document(await api.call("GET", f"/v1/presets/{preset_id}"))

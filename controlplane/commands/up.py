@@ -1,0 +1,262 @@
+"""transcoder up: a whole service on this machine, for one person: control plane here, the agent as a process of its own."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import os
+import shutil
+import signal
+import sys
+import tempfile
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any, Final
+
+import click
+import structlog
+import uvloop
+from pydantic import BaseModel
+
+from controlplane import settings
+from controlplane.app import open_store
+from controlplane.commands.client import Api
+from controlplane.server import configure_logging, serve
+from controlplane.services.tenants import Tenants
+from shared.clock import SystemClock
+
+log = structlog.get_logger()
+
+CLUSTER: Final = "local"
+
+
+class Access(BaseModel):
+    """What one needs to use the service that `up` runs."""
+
+    url: str
+    operator_key: str
+    tenant_key: str
+    cluster_id: str
+    pipeline_id: str
+    input_bucket: str
+    output_bucket: str
+    sample_key: str | None
+
+
+@click.command()
+@click.option(
+    "--state", type=click.Path(file_okay=False, path_type=Path), help="Kept between runs; thrown away by default."
+)
+@click.option("--port", type=int, default=0, help="A free one by default.")
+@click.option(
+    "--sample",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="A clip to put into the input bucket.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print one line of JSON when ready.")
+@click.option("--insecure-unconfined", is_flag=True, help="Run ffmpeg without a sandbox where none can be made.")
+def up(state: Path | None, port: int, sample: Path | None, as_json: bool, insecure_unconfined: bool) -> None:
+    """Run control plane and agent on loopback until Ctrl-C: the first drains, the second stops."""
+    configure_logging()
+
+    async def main() -> None:
+        async with running(state, port=port, sample=sample, unconfined=insecure_unconfined) as service:
+            if as_json:
+                click.echo(service.access.model_dump_json())
+            else:
+                _greet(service)
+            await service.ended.wait()
+
+    uvloop.run(main())
+
+
+class Service:
+    """A running control plane and its agent; `ended` is set when somebody asked for the end, or the agent died."""
+
+    def __init__(self, access: Access, root: Path, agent: asyncio.subprocess.Process, ended: asyncio.Event) -> None:
+        self.access = access
+        self.root = root
+        self.agent = agent
+        self.ended = ended
+
+    @property
+    def output_directory(self) -> Path:
+        tenant = str(json.loads((self.root / "access.json").read_text())["tenant_id"])
+        return self.root / "controlplane" / "buckets" / tenant / self.access.output_bucket
+
+
+@asynccontextmanager
+async def running(
+    state: Path | None, *, port: int = 0, sample: Path | None = None, unconfined: bool = False
+) -> AsyncIterator[Service]:
+    """Starts everything, yields when jobs can be sent, and stops the agent before the control plane."""
+    root = (state or Path(tempfile.mkdtemp(prefix="transcoder-"))).absolute()
+    root.mkdir(parents=True, exist_ok=True)
+    chosen = settings.load(state=root / "controlplane", port=port)
+    listening: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+    closing = asyncio.Event()
+    control_plane = asyncio.create_task(
+        serve(chosen, ready=listening.set_result, stopping=closing), name="control plane"
+    )
+    try:
+        control_plane.add_done_callback(lambda ended: listening.done() or _pass_on(ended, listening))
+        access = await _set_up(root, chosen, await listening, sample)
+        agent = await _start_agent(root, access, unconfined=unconfined)
+        ended = asyncio.Event()
+        watching = asyncio.create_task(_end_with(agent, ended), name="agent")
+        try:
+            with _signals(agent, ended):
+                await _node_is_ready(access, agent)
+                yield Service(access, root, agent, ended)
+                await _stop(agent)
+        finally:
+            watching.cancel()
+            if agent.returncode is None:
+                agent.kill()
+                await agent.wait()
+    finally:
+        closing.set()
+        await control_plane
+        if state is None:
+            shutil.rmtree(root, ignore_errors=True)
+
+
+def _pass_on(ended: asyncio.Task[None], listening: asyncio.Future[str]) -> None:
+    """What kept the control plane from listening is what the one who waits for it is told."""
+    listening.set_exception(ended.exception() or click.ClickException("The control plane did not start."))
+
+
+async def _set_up(root: Path, chosen: settings.Settings, url: str, sample: Path | None) -> Access:
+    """A tenant with a key, a cluster, buckets and a pipeline: made once, kept in the state directory."""
+    file = root / "access.json"
+    if file.exists():
+        known = json.loads(file.read_text())
+    else:
+        known = await _make(chosen, url)
+        _write_secret(file, json.dumps(known))
+    access = Access(url=url, sample_key=None, **{name: known[name] for name in known if name != "tenant_id"})
+    if sample is None:
+        return access
+    async with Api(url, access.tenant_key) as api:
+        key = f"samples/{sample.name}"
+        await api.upload(access.input_bucket, key, sample, lambda _: None)
+    return access.model_copy(update={"sample_key": key})
+
+
+async def _make(chosen: settings.Settings, url: str) -> dict[str, str]:
+    store = await open_store(chosen)
+    try:
+        operator_key = await Tenants(store, SystemClock()).create_operator("up")
+    finally:
+        await store.close()
+    async with Api(url, operator_key) as api:
+        await api.call("POST", "/v1/clusters", {"id": CLUSTER, "name": "This machine"})
+        tenant = await api.call("POST", "/v1/tenants", {"name": "local"})
+        key = await api.call("POST", f"/v1/tenants/{tenant['id']}/keys", {"label": "up"})
+    async with Api(url, key["key"]) as api:
+        for name in ("input", "output"):
+            await api.call("POST", "/v1/buckets", {"name": name})
+        wanted = {"name": "default", "input_bucket": "input", "output_bucket": "output"}
+        pipeline = await api.call("POST", "/v1/pipelines", wanted)
+    return {
+        "operator_key": operator_key,
+        "tenant_key": key["key"],
+        "tenant_id": tenant["id"],
+        "cluster_id": CLUSTER,
+        "pipeline_id": pipeline["id"],
+        "input_bucket": "input",
+        "output_bucket": "output",
+    }
+
+
+async def _start_agent(root: Path, access: Access, *, unconfined: bool) -> asyncio.subprocess.Process:
+    """Enrols this machine, once, and starts its agent. In a session of its own: Ctrl-C reaches it only through us."""
+    state = root / "agent"
+    # the control plane's port changes from run to run: the agent is told where it is now
+    environment = {**os.environ, "TRANSCODER_AGENT_URL": access.url}
+    if not (root / "joined").exists():
+        async with Api(access.url, access.operator_key) as api:
+            token = (await api.call("POST", f"/v1/clusters/{access.cluster_id}/join-tokens", {}))["token"]
+        _write_secret(root / "join-token", token)
+        joining = await asyncio.create_subprocess_exec(
+            *_transcoder("agent", "join", access.url, "--token-file", str(root / "join-token")),
+            *("--state", str(state), "--no-service"),
+            stdout=sys.stderr,
+        )
+        code = await joining.wait()
+        (root / "join-token").unlink()
+        if code != 0:
+            raise click.ClickException("The agent could not join.")
+        (root / "joined").touch()
+    arguments = ["agent", "run", "--state", str(state)] + (["--insecure-unconfined"] if unconfined else [])
+    return await asyncio.create_subprocess_exec(
+        *_transcoder(*arguments),
+        env=environment,
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=sys.stderr,
+        start_new_session=True,
+    )
+
+
+async def _node_is_ready(access: Access, agent: asyncio.subprocess.Process) -> None:
+    """Waits until the agent has told what it can do."""
+    async with Api(access.url, access.operator_key) as api:
+        while agent.returncode is None:
+            nodes = [node async for node in api.pages("/v1/nodes") if node["facts"] and node["last_seen_at"]]
+            if nodes:
+                return
+            await asyncio.sleep(0.05)
+    raise click.ClickException("The agent ended; its last words are above.")
+
+
+@contextlib.contextmanager
+def _signals(agent: asyncio.subprocess.Process, ended: asyncio.Event) -> Any:
+    """The first INT or TERM drains the agent, the second stops its work."""
+    loop = asyncio.get_running_loop()
+
+    def asked() -> None:
+        if ended.is_set() and agent.returncode is None:
+            agent.terminate()
+        elif not ended.is_set():
+            log.info("up.draining", hint="running jobs finish; once more to stop them")
+            ended.set()
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, asked)
+    try:
+        yield
+    finally:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.remove_signal_handler(number)
+
+
+async def _end_with(agent: asyncio.subprocess.Process, ended: asyncio.Event) -> None:
+    await agent.wait()
+    ended.set()
+
+
+async def _stop(agent: asyncio.subprocess.Process) -> None:
+    """Waits for what runs; a signal that comes meanwhile shortens it."""
+    if agent.returncode is None:
+        agent.terminate()
+        await agent.wait()
+
+
+def _transcoder(*arguments: str) -> list[str]:
+    return [sys.executable, "-m", "shared.command", *arguments]
+
+
+def _write_secret(file: Path, text: str) -> None:
+    file.touch(mode=0o600)
+    file.write_text(text)
+
+
+def _greet(service: Service) -> None:
+    access = service.access
+    click.echo(f"Control plane   {access.url}   (API: {access.url}/docs)")
+    click.echo(f"Results         {service.output_directory}")
+    click.echo(f"export TRANSCODER_URL={access.url}")
+    click.echo(f"export TRANSCODER_KEY={access.tenant_key}")
+    click.echo("transcoder submit FILE --watch")

@@ -1,0 +1,64 @@
+"""A job's life on a terminal: one bar with percent, speed, time left, node and encoder."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+from controlplane.commands.client import EXIT_CANCELED, EXIT_FAILED, Api
+
+EXIT_CODES = {"Complete": 0, "Error": EXIT_FAILED, "Canceled": EXIT_CANCELED}
+
+
+async def watch(api: Api, job_id: str, console: Console) -> dict[str, Any]:
+    """Shows a job until it has ended; the job."""
+    columns = (
+        TextColumn("[bold]{task.description}"),
+        BarColumn(bar_width=None),
+        TextColumn("{task.percentage:5.1f} %"),
+        TextColumn("{task.fields[detail]}"),
+        TimeElapsedColumn(),
+    )
+    with Progress(*columns, console=console, expand=True) as progress:
+        bar = progress.add_task("Submitted", total=100, detail="")
+        node = ""
+        async for kind, data in api.watch(job_id):
+            if kind == "end":
+                ended: dict[str, Any] = data
+                if ended["status"] == "Complete":
+                    progress.update(bar, completed=100)
+                progress.update(bar, description=ended["status"], detail=node)
+                return ended
+            if kind == "progress":
+                progress.update(bar, description=data["phase"], completed=data["percent"], detail=_detail(data, node))
+            else:
+                node = (data["data"] or {}).get("node_id", node)
+                progress.update(bar, description=kind)
+                if not console.is_terminal:
+                    console.print(f"{kind} {node}".rstrip())
+    raise click.ClickException("The control plane stopped telling of this job.")
+
+
+def result(console: Console, job: dict[str, Any]) -> None:
+    """What came of a job, output by output."""
+    for output in [*job["outputs"], *job["playlists"]]:
+        name = output.get("key") or output.get("name")
+        detail = output["status_detail"]
+        size = f"{output['width']}x{output['height']}" if output.get("width") else ""
+        seconds = f"{output['duration']:.2f} s" if output.get("duration") else ""
+        why = f"{detail['code']}: {detail['message']}" if detail else ""
+        console.print(f"  {output['status']:<9} {name}  {size} {seconds} {why}".rstrip(), highlight=False)
+
+
+def _detail(told: dict[str, Any], node: str) -> str:
+    parts = [
+        f"{told['fps']:.0f} fps" if told["fps"] else "",
+        f"{told['speed']:.2f}x" if told["speed"] else "",
+        f"{told['eta']:.0f} s left" if told["eta"] is not None else "",
+        f"{node[:11]}…{node[-4:]}" if node else "",
+        told["encoder"] or "",
+    ]
+    return "  ".join(part for part in parts if part)

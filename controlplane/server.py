@@ -1,0 +1,89 @@
+"""Listens: sockets, TLS, signals, and stopping in order."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import logging
+import signal
+import ssl
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import structlog
+from aiohttp import web
+
+from controlplane import systemd
+from controlplane.app import make_app, open_store, read_secret
+from controlplane.settings import Settings
+from shared.clock import SystemClock
+
+log = structlog.get_logger()
+
+
+def configure_logging() -> None:
+    """One line per event on stderr; JSON unless somebody watches a terminal."""
+    rendered = structlog.dev.ConsoleRenderer() if sys.stderr.isatty() else structlog.processors.JSONRenderer()
+    structlog.configure(
+        processors=[
+            structlog.contextvars.merge_contextvars,
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.processors.format_exc_info,
+            rendered,
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
+        logger_factory=structlog.PrintLoggerFactory(file=sys.stderr),
+    )
+
+
+async def serve(
+    settings: Settings,
+    *,
+    ready: Callable[[str], None] = lambda url: None,
+    stopping: asyncio.Event | None = None,
+    credentials_directory: Path | None = None,
+) -> None:
+    """Runs until TERM or INT, or until `stopping` is set; `ready` is told the address once it listens."""
+    stopping = stopping or _on_signals()
+    store = await open_store(settings)
+    app = make_app(settings, store, SystemClock(), read_secret(settings, credentials_directory))
+    # a long poll ends the moment that its client goes, and a stream of events with it
+    runner = web.AppRunner(
+        app, access_log=None, handler_cancellation=True, shutdown_timeout=settings.shutdown_grace, keepalive_timeout=75
+    )
+    await runner.setup()
+    site = web.TCPSite(runner, settings.host, settings.port, ssl_context=_tls(settings))
+    await site.start()
+    host, port = runner.addresses[0][:2]
+    url = f"{'https' if settings.tls_certificate else 'http'}://{host}:{port}"
+    gc.freeze()
+    log.info("server.ready", url=url)
+    ready(url)
+    systemd.notify("READY=1")
+    watchdog = asyncio.create_task(systemd.feed_watchdog(), name="watchdog")
+    try:
+        await stopping.wait()
+    finally:
+        log.info("server.stopping")
+        systemd.notify("STOPPING=1")
+        watchdog.cancel()
+        await runner.cleanup()
+
+
+def _on_signals() -> asyncio.Event:
+    stopping = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stopping.set)
+    return stopping
+
+
+def _tls(settings: Settings) -> ssl.SSLContext | None:
+    if settings.tls_certificate is None:
+        return None
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.load_cert_chain(settings.tls_certificate, settings.tls_key)
+    return context

@@ -1,0 +1,121 @@
+"""Tenants' buckets and the objects in them."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+from urllib.parse import quote
+
+from controlplane.services.files import JobFiles
+from controlplane.storage.files import FileBucket, ObjectInfo, Upload
+from controlplane.storage.links import Link, Links
+from controlplane.store.operations import resources
+from controlplane.store.port import Store
+from controlplane.store.records import Bucket
+from shared.clock import Clock
+from shared.errors import InvalidField, LinkRefused, NotFound
+from shared.ids import TenantId
+
+UPLOAD_LIFETIME = 24 * 3600.0
+"""Seconds for which an upload may be begun and resumed."""
+
+
+class Buckets:
+    def __init__(self, store: Store, links: Links, clock: Clock, roots: Sequence[Path], link_lifetime: float) -> None:
+        self._store = store
+        self._links = links
+        self._clock = clock
+        self._roots = [_absolute(root) for root in roots]
+        self._link_lifetime = link_lifetime
+
+    async def create(self, tenant_id: TenantId, name: str, root: str | None) -> Bucket:
+        """A directory below one of the operator's roots; by default `<first root>/<tenant>/<name>`.
+
+        Raises InvalidField when it lies elsewhere, belongs to another bucket, or cannot be written.
+        """
+        path = _absolute(root) if root is not None else self._roots[0] / tenant_id / name
+        home = next((allowed for allowed in self._roots if path.is_relative_to(allowed)), None)
+        if home is None or not (path / "x").parts[len(home.parts) :][0] == tenant_id:
+            raise InvalidField(f"A bucket's directory lies at <bucket root>/{tenant_id}/….", pointer="/root")
+        for other in await self._store.read(resources.all_buckets()):
+            if path.is_relative_to(other.root) or Path(other.root).is_relative_to(path):
+                raise InvalidField("Another bucket lies in this directory.", pointer="/root")
+        await asyncio.to_thread(FileBucket(path).create)
+        return await self._store.write(resources.add_bucket(tenant_id, name, "file", str(path), self._clock.now_ms()))
+
+    async def get(self, tenant_id: TenantId, name: str) -> Bucket:
+        return await self._store.read(resources.bucket(tenant_id, name))
+
+    async def page(self, tenant_id: TenantId, after: str, size: int) -> list[Bucket]:
+        return await self._store.read(resources.buckets(tenant_id, after, size))
+
+    async def delete(self, tenant_id: TenantId, name: str) -> None:
+        await self._store.write(resources.delete_bucket(tenant_id, name))
+
+    async def files(self, tenant_id: TenantId, name: str) -> FileBucket:
+        return FileBucket(Path((await self.get(tenant_id, name)).root))
+
+    async def objects(self, tenant_id: TenantId, name: str, prefix: str, after: str, size: int) -> list[ObjectInfo]:
+        bucket = await self.files(tenant_id, name)
+        return await asyncio.to_thread(bucket.keys, prefix, after, size)
+
+    async def delete_object(self, tenant_id: TenantId, name: str, key: str) -> None:
+        bucket = await self.files(tenant_id, name)
+        await asyncio.to_thread(bucket.delete, key)
+
+    async def upload_link(self, tenant_id: TenantId, name: str, key: str) -> str:
+        await self.get(tenant_id, name)
+        return self._links.sign("put", tenant_id, name, key, seconds=UPLOAD_LIFETIME)
+
+    async def download_link(self, tenant_id: TenantId, name: str, key: str) -> str:
+        """For one object, or for everything below a key that ends with "/": what a player needs."""
+        bucket = await self.files(tenant_id, name)
+        if not key.endswith("/") and bucket.stat(key) is None:
+            raise NotFound("object")
+        return self._links.sign("get", tenant_id, name, key, seconds=self._link_lifetime)
+
+    def output_links(self, files: JobFiles, produced: Sequence[tuple[str, str]]) -> list[str]:
+        """Paths for (key, role) of objects that a job made. All share a prefix, so that names in playlists resolve."""
+        lifetime = self._link_lifetime
+        tenant_id, output, thumbnails = files.tenant_id, files.output_bucket, files.thumbnail_bucket
+        folders = [os.path.dirname(key) for key, role in produced if role != "thumbnail"]
+        common = os.path.commonpath(folders) if folders else ""
+        links = []
+        for key, role in produced:
+            if role == "thumbnail":
+                links.append(self._links.sign("get", tenant_id, thumbnails, key, seconds=lifetime))
+            elif common:
+                base = self._links.sign("get", tenant_id, output, f"{common}/", seconds=lifetime)
+                links.append(base + quote(key.removeprefix(f"{common}/")))
+            else:
+                links.append(self._links.sign("get", tenant_id, output, key, seconds=lifetime))
+        return links
+
+    async def followed(self, token: str, key: str, *, to_read: bool) -> Followed:
+        """What a signed link leads to. Raises LinkRefused when the link does not allow that."""
+        link = self._links.read(token)
+        if (link.action == "get") is not to_read or not link.covers(key):
+            raise LinkRefused("This link does not allow that.")
+        return Followed(link, await self.files(link.tenant_id, link.bucket))
+
+
+class Followed(NamedTuple):
+    link: Link
+    bucket: FileBucket
+
+    def upload(self, key: str, *, offset: int) -> Upload:
+        return self.bucket.upload(key, self.upload_id, offset=offset)
+
+    @property
+    def upload_id(self) -> str:
+        """One unfinished upload per link: the same link resumes it."""
+        return hashlib.sha256("\0".join(map(str, self.link)).encode()).hexdigest()
+
+
+def _absolute(path: str | Path) -> Path:
+    """Without dots, by its words alone: the file system is not asked."""
+    return Path(os.path.abspath(path))

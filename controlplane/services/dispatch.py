@@ -1,0 +1,284 @@
+"""Brings waiting work and waiting nodes together, the moment that both are there."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections import defaultdict
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import orjson
+import structlog
+
+from controlplane.domain.placement import Offer
+from controlplane.services.files import JobFiles, attempt_name
+from controlplane.services.signals import Signals
+from controlplane.settings import Settings
+from controlplane.storage.files import FileBucket, staging_key
+from controlplane.storage.links import Links
+from controlplane.store.operations import dispatch, identity
+from controlplane.store.port import Store
+from controlplane.store.records import Node
+from shared.capacity import NodeFacts
+from shared.clock import Clock
+from shared.errors import StaleLease
+from shared.ids import JobId, NodeId
+from shared.protocol import (
+    AttemptRef,
+    BeatAnswer,
+    BeatRequest,
+    HelloAnswer,
+    HelloRequest,
+    InputSpec,
+    Order,
+    PollAnswer,
+    PollRequest,
+    Progress,
+    ProgressRequest,
+    StartTask,
+    StopTask,
+    Timings,
+    TranscodeFile,
+    Upload,
+    UrlsAnswer,
+    UrlsRequest,
+    Verdict,
+)
+from shared.statuses import NodeState
+
+log = structlog.get_logger()
+
+LINK_SECONDS: Final = 24 * 3600.0
+"""Of an attempt's links; what they allow is fenced by the lease, not by their age."""
+REDELIVERY_MS: Final = 2_000
+"""An order is repeated when nothing came of it for this long: the answer that held it may have been lost."""
+BEATS_PER_LEASE: Final = 6
+
+
+@dataclass
+class _Waiter:
+    """A poll that is being held."""
+
+    offer: Offer
+    answer: asyncio.Future[list[Order]]
+
+
+class Dispatcher:
+    def __init__(self, store: Store, clock: Clock, signals: Signals, links: Links, settings: Settings) -> None:
+        self._store = store
+        self._clock = clock
+        self._signals = signals
+        self._links = links
+        self._settings = settings
+        self._waiters: dict[NodeId, _Waiter] = {}
+        self._told: dict[tuple[str, AttemptRef], int] = {}
+        self._work = asyncio.Event()
+        self._progress: dict[JobId, tuple[AttemptRef, Progress]] = {}
+        self._timings = self._timings_for(0)
+        self._closing = False
+
+    @property
+    def timings(self) -> Timings:
+        return self._timings
+
+    def wake(self) -> None:
+        """There may be work for somebody who waits."""
+        self._work.set()
+
+    def interrupt(self, node_id: NodeId) -> None:
+        """Something this node runs must stop: its poll is answered now."""
+        waiter = self._waiters.get(node_id)
+        if waiter is not None and not waiter.answer.done():
+            waiter.answer.set_result([])
+
+    def release_all(self) -> None:
+        """Answers every held poll, with nothing: the service stops."""
+        self._closing = True
+        for waiter in self._waiters.values():
+            if not waiter.answer.done():
+                waiter.answer.set_result([])
+
+    def progress_of(self, job_id: JobId) -> Progress | None:
+        found = self._progress.get(job_id)
+        return found[1] if found else None
+
+    def forget_progress(self, job_id: JobId) -> None:
+        self._progress.pop(job_id, None)
+
+    async def hello(self, node: Node, request: HelloRequest) -> tuple[HelloAnswer, list[dispatch.Lost]]:
+        facts = request.facts.model_dump_json()
+        lost = await self._store.write(
+            dispatch.hello(
+                node.id, request.boot_id, facts, request.unreported, now=self._clock.now_ms(), lease=self._lease_ms
+            )
+        )
+        self._timings = self._timings_for(await self._store.read(identity.count_nodes()))
+        log.info("node.started", node_id=node.id, boot_id=request.boot_id, requeued=len(lost))
+        for ended in lost:
+            self._signals.changed(ended.job_id)
+        self.wake()
+        return HelloAnswer(timings=self._timings, draining=node.state is NodeState.DRAINING), lost
+
+    async def poll(self, node: Node, request: PollRequest) -> PollAnswer:
+        """Held until there are orders for this node, or the time is over."""
+        if node.boot_id != request.boot_id or node.facts is None:
+            raise StaleLease("Another agent has started with this node's credential; say hello first.")
+        waiter = self._register(node, request)
+        try:
+            orders = await self._pending_orders(node)
+            if not orders and not self._closing:
+                self.wake()
+                orders = await self._wait(waiter, min(request.wait, self._settings.poll_wait))
+                orders = orders or await self._pending_orders(node)
+        finally:
+            if self._waiters.get(node.id) is waiter:
+                del self._waiters[node.id]
+        return PollAnswer(orders=tuple(orders), timings=self._timings)
+
+    async def accept(self, node: Node, ref: AttemptRef) -> Timings:
+        now = self._clock.now_ms()
+        job_id = await self._store.write(dispatch.accept(ref, node.id, now=now, lease=self._lease_ms))
+        self._signals.changed(job_id)
+        return self._timings
+
+    async def beat(self, node: Node, request: BeatRequest) -> BeatAnswer:
+        state, verdicts = await self._store.write(
+            dispatch.beat(
+                node.id,
+                request.boot_id,
+                request.free.model_dump_json(),
+                request.attempts,
+                now=self._clock.now_ms(),
+                lease=self._lease_ms,
+            )
+        )
+        return BeatAnswer(
+            verdicts=tuple(
+                Verdict(ref=attempt.ref, verdict=verdict)
+                for attempt, verdict in zip(request.attempts, verdicts, strict=True)
+            ),
+            timings=self._timings,
+            draining=state == NodeState.DRAINING,
+        )
+
+    async def progress(self, node: Node, request: ProgressRequest) -> None:
+        """For those who watch. Stale attempts are passed over in silence: their next beat is told."""
+        for attempt in request.attempts:
+            try:
+                task = await self._store.read(dispatch.live_lease(attempt.ref, node.id))
+            except StaleLease:
+                continue
+            known = self._progress.get(task.job_id)
+            if known and known[0] == attempt.ref and known[1].percent > attempt.progress.percent:
+                continue
+            self._progress[task.job_id] = (attempt.ref, attempt.progress)
+            self._signals.changed(task.job_id)
+
+    async def urls(self, node: Node, request: UrlsRequest) -> UrlsAnswer:
+        """Where to put the files of a live attempt. Raises StaleLease."""
+        task = await self._store.read(dispatch.live_lease(request.ref, node.id))
+        files = JobFiles.model_validate_json(task.files)
+        staging = staging_key(attempt_name(task.id, task.attempt))
+        return UrlsAnswer(
+            uploads=tuple(
+                Upload(
+                    name=staged.name,
+                    url=self._links.sign(
+                        "stage", files.tenant_id, files.output_bucket, f"{staging}/{staged.name}", seconds=LINK_SECONDS
+                    ),
+                )
+                for staged in request.files
+            )
+        )
+
+    async def run(self) -> None:
+        """Rounds, one after the other, each started by an event: a task, a node, a slot, or the end of a delay."""
+        while True:
+            delayed = await self._store.read(dispatch.next_delayed(self._clock.now_ms()))
+            timeout = None if delayed is None else max(0.001, (delayed - self._clock.now_ms()) / 1000)
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._work.wait(), timeout)
+            self._work.clear()
+            if self._waiters:
+                await self._round()
+
+    async def _round(self) -> None:
+        offers = [waiter.offer for waiter in self._waiters.values() if not waiter.answer.done()]
+        if not offers or not await self._store.read(dispatch.anything_waiting()):
+            return
+        accept_within = int(self._settings.accept_within * 1000)
+        grants = await self._store.write(
+            dispatch.grant_round(offers, now=self._clock.now_ms(), accept_within=accept_within)
+        )
+        given: dict[NodeId, list[dispatch.Grant]] = defaultdict(list)
+        for granted in grants:
+            given[granted.node_id].append(granted)
+        for node_id, theirs in given.items():
+            waiter = self._waiters.get(node_id)
+            if waiter is not None and not waiter.answer.done():
+                waiter.answer.set_result([self._start_order(granted) for granted in theirs])
+
+    def _register(self, node: Node, request: PollRequest) -> _Waiter:
+        """One held poll per node: a newer one takes the place of the older."""
+        facts = NodeFacts.model_validate_json(node.facts or "")
+        labels = {**facts.labels, **orjson.loads(node.labels)}
+        offer = Offer(node.id, request.boot_id, node.cluster_id, labels, facts.capacity, request.free)
+        waiter = _Waiter(offer, asyncio.get_running_loop().create_future())
+        if node.state is NodeState.ACTIVE:
+            self.interrupt(node.id)
+            self._waiters[node.id] = waiter
+        return waiter
+
+    async def _wait(self, waiter: _Waiter, seconds: float) -> list[Order]:
+        try:
+            return await asyncio.wait_for(waiter.answer, seconds)
+        except TimeoutError:
+            return []
+
+    async def _pending_orders(self, node: Node) -> list[Order]:
+        """What must stop, and grants whose answer seems to have been lost; each at most once in a while."""
+        now = self._clock.now_ms()
+        self._told = {order: at for order, at in self._told.items() if now - at < REDELIVERY_MS}
+        orders: list[Order] = [
+            StopTask(ref=ref)
+            for ref in await self._store.read(dispatch.stopping(node.id))
+            if self._told.setdefault(("stop", ref), now) == now
+        ]
+        granted = await self._store.read(dispatch.undelivered(node.id, node.boot_id, now)) if node.boot_id else []
+        return orders + [self._start_order(grant) for grant in granted if ("start", grant.ref) not in self._told]
+
+    def _start_order(self, grant: dispatch.Grant) -> StartTask:
+        self._told["start", grant.ref] = self._clock.now_ms()
+        files = JobFiles.model_validate_json(grant.files)
+        return StartTask(
+            ref=grant.ref,
+            job_id=grant.job_id,
+            inputs=tuple(self._input(index, key, files) for index, key in enumerate(files.inputs)),
+            payload=TranscodeFile.model_validate_json(grant.payload),
+            nvenc_sessions=grant.granted.nvenc_sessions,
+            cpu_threads=grant.granted.cpu_threads,
+            scratch=grant.granted.scratch,
+            memory=grant.granted.memory,
+        )
+
+    def _input(self, index: int, key: str, files: JobFiles) -> InputSpec:
+        found = FileBucket(Path(files.input_root)).stat(key)
+        url = self._links.sign("get", files.tenant_id, files.input_bucket, key, seconds=LINK_SECONDS)
+        return InputSpec(index=index, url=url, size=found.size if found else 0)
+
+    @property
+    def _lease_ms(self) -> int:
+        return int(self._timings.lease * 1000)
+
+    def _timings_for(self, nodes: int) -> Timings:
+        """With many nodes each beats more seldom, so that together they never send more than `beats_per_second`."""
+        stretch = nodes / self._settings.beats_per_second
+        beat = max(self._settings.beat_interval, stretch)
+        return Timings(
+            beat_interval=beat,
+            lease=max(self._settings.lease, BEATS_PER_LEASE * beat),
+            poll_wait=self._settings.poll_wait,
+            progress_interval=max(self._settings.progress_interval, stretch),
+        )

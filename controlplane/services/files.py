@@ -1,0 +1,102 @@
+"""The files of a job: where its inputs lie, where its results go, and how they become visible."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import TypeVar
+
+from pydantic import BaseModel, ConfigDict
+
+from controlplane.domain.results import in_publishing_order, objects_of
+from controlplane.storage.files import FileBucket, staging_key
+from shared.failures import Cause, Failure, FailureCode
+from shared.ids import Attempt, TaskId, TenantId
+from shared.protocol import Finished, OutputResult, PlaylistResult, ProducedObject, TranscodeFile
+from shared.statuses import JobStatus
+
+R = TypeVar("R", OutputResult, PlaylistResult)
+
+
+class JobFiles(BaseModel):
+    """Fixed at submission: a pipeline that is changed later changes no job."""
+
+    model_config = ConfigDict(frozen=True)
+
+    tenant_id: TenantId
+    input_bucket: str
+    input_root: str
+    output_bucket: str
+    output_root: str
+    thumbnail_bucket: str
+    thumbnail_root: str
+    inputs: tuple[str, ...]
+
+    @property
+    def staging(self) -> FileBucket:
+        return FileBucket(Path(self.output_root))
+
+    def target(self, produced: ProducedObject) -> FileBucket:
+        return FileBucket(Path(self.thumbnail_root if produced.role == "thumbnail" else self.output_root))
+
+
+def attempt_name(task_id: TaskId, attempt: Attempt) -> str:
+    """Of the directory in staging."""
+    return f"{task_id}.{attempt}"
+
+
+def missing(files: JobFiles, attempt: str, finished: Finished) -> list[str]:
+    """Reported objects that do not lie in staging whole."""
+    lacking = []
+    for produced in objects_of(finished):
+        found = files.staging.stat(f"{staging_key(attempt)}/{produced.name}")
+        if found is None or found.size != produced.size:
+            lacking.append(produced.name)
+    return lacking
+
+
+def make_visible(files: JobFiles, attempt: str, work: TranscodeFile, finished: Finished) -> Finished:
+    """Publishes what the report holds, playlists last, and tells what came of it. Doing it again changes nothing.
+
+    An output one of whose keys is taken by an older object fails as a whole, and so do the playlists that name it.
+    """
+    outputs = [_unless_taken(files, attempt, output) for output in finished.outputs]
+    failed = {output.index for output in outputs if output.status is JobStatus.ERROR}
+    playlists = [
+        _unless_broken(playlist, failed & set(work.playlists[playlist.index].outputs))
+        for playlist in finished.playlists
+    ]
+    playlists = [_unless_taken(files, attempt, playlist) for playlist in playlists]
+    settled = finished.model_copy(update={"outputs": tuple(outputs), "playlists": tuple(playlists)})
+    for produced in in_publishing_order(objects_of(settled)):
+        files.staging.publish(f"{staging_key(attempt)}/{produced.name}", files.target(produced), produced.key)
+    return settled
+
+
+def _unless_taken(files: JobFiles, attempt: str, result: R) -> R:
+    taken = next(_taken(files, attempt, result.objects), None)
+    if taken is None:
+        return result
+    message = f"An object {taken!r} exists already; delete it or choose another key."
+    return _failed(result, Failure(cause=Cause.INPUT, code=FailureCode.OUTPUT_EXISTS, message=message[:255]))
+
+
+def _taken(files: JobFiles, attempt: str, objects: Iterable[ProducedObject]) -> Iterator[str]:
+    for produced in objects:
+        target = files.target(produced)
+        if target.root == files.staging.root:
+            if target.is_same(f"{staging_key(attempt)}/{produced.name}", produced.key) is False:
+                yield produced.key
+        elif target.stat(produced.key) is not None:
+            yield produced.key
+
+
+def _unless_broken(playlist: PlaylistResult, failed_members: set[int]) -> PlaylistResult:
+    if not failed_members:
+        return playlist
+    message = "An output that this playlist names has failed."
+    return _failed(playlist, Failure(cause=Cause.INPUT, code=FailureCode.DEPENDENCY_FAILED, message=message))
+
+
+def _failed(result: R, failure: Failure) -> R:
+    return result.model_copy(update={"status": JobStatus.ERROR, "failure": failure, "objects": ()})

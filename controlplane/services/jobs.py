@@ -1,0 +1,207 @@
+"""Jobs as tenants use them."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from controlplane.auth.principal import Principal
+from controlplane.domain import planning
+from controlplane.domain.idempotency import fingerprint
+from controlplane.domain.lifecycle import TERMINAL_JOBS
+from controlplane.domain.placement import Need
+from controlplane.services.dispatch import Dispatcher
+from controlplane.services.files import JobFiles
+from controlplane.services.pages import Pages
+from controlplane.services.presets import Presets
+from controlplane.services.signals import Signals
+from controlplane.settings import Settings
+from controlplane.storage.files import FileBucket
+from controlplane.store.operations import ending, jobs, resources
+from controlplane.store.operations.dispatch import need_to_json
+from controlplane.store.port import Store
+from controlplane.store.records import Event, Job, Pipeline
+from shared.clock import Clock
+from shared.errors import InvalidField, NotFound
+from shared.ids import ClusterId, JobId, PipelineId, TenantId, TranscoderIds
+from shared.jobspec import JobDocument, StartPolicy
+from shared.protocol import Progress
+
+LISTED_MS = 184 * 24 * 3600 * 1000
+"""Lists reach back six months."""
+
+
+@dataclass(frozen=True)
+class Submission:
+    job: Job
+    replayed: bool
+
+
+@dataclass(frozen=True)
+class Update:
+    """Something that happened to a job: an event of its history, or how far it is now."""
+
+    event: Event | None = None
+    progress: Progress | None = None
+
+
+class Jobs:
+    def __init__(
+        self,
+        store: Store,
+        clock: Clock,
+        ids: TranscoderIds,
+        presets: Presets,
+        dispatcher: Dispatcher,
+        signals: Signals,
+        pages: Pages,
+        settings: Settings,
+    ) -> None:
+        self._store = store
+        self._clock = clock
+        self._ids = ids
+        self._presets = presets
+        self._dispatcher = dispatcher
+        self._signals = signals
+        self._pages = pages
+        self._settings = settings
+
+    async def submit(self, principal: Principal, document: JobDocument, sent: bytes, token: str | None) -> Submission:
+        """Creates a job, or answers with the one that the same token made; `sent` is the request's own text."""
+        tenant_id = principal.tenant
+        pipeline = await self._pipeline(tenant_id, document)
+        work = planning.plan(document, await self._presets.settings_for(tenant_id, document))
+        files = await self._files(tenant_id, pipeline, document)
+        placement = document.placement
+        need = Need(
+            ClusterId(placement.cluster_id) if placement.cluster_id else None, placement.labels, placement.hardware
+        )
+        now = self._clock.now_ms()
+        new = jobs.NewJob(
+            id=JobId(self._ids.next(now)),
+            tenant_id=tenant_id,
+            user_id=principal.user_id,
+            pipeline_id=pipeline.id,
+            cluster_id=need.cluster_id,
+            document=document.model_dump_json(exclude={"client_request_token"}),
+            priority=document.priority,
+            held=document.start is StartPolicy.MANUAL,
+            need=need_to_json(need),
+            payload=work.model_dump_json(),
+            files=files.model_dump_json(),
+            demand=planning.demand(work, _input_size(files)).model_dump_json(),
+            max_attempts=document.max_attempts,
+            token=self._token(token, sent),
+        )
+        created = await self._store.write(jobs.create(new, now))
+        if not created.replayed:
+            self._dispatcher.wake()
+        return Submission(await self._store.read(jobs.read(tenant_id, created.job_id)), created.replayed)
+
+    async def get(self, tenant_id: TenantId, job_id: JobId) -> Job:
+        return await self._store.read(jobs.read(tenant_id, job_id))
+
+    async def files(self, job: Job) -> JobFiles:
+        """Where a job's inputs and results lie."""
+        return JobFiles.model_validate_json((await self._store.read(ending.task(job.task_id))).files)
+
+    async def page(
+        self, tenant_id: TenantId, wanted: dict[str, str | None], *, ascending: bool, page_token: str | None, size: int
+    ) -> tuple[list[Job], str | None]:
+        """Jobs of the last six months by submission, and the token of the next page."""
+        scope = [tenant_id, "jobs", *sorted(f"{field}={value}" for field, value in wanted.items()), str(ascending)]
+        start = jobs.FIRST_ID if ascending else jobs.LAST_ID
+        after = self._pages.read(page_token, scope) if page_token else start
+        oldest = f"{self._clock.now_ms() - LISTED_MS:013d}"
+        operation = jobs.page(tenant_id, wanted, ascending=ascending, after=after, oldest=oldest, size=size + 1)
+        found = await self._store.read(operation)
+        more = self._pages.make(found[size - 1].id, scope) if len(found) > size else None
+        return found[:size], more
+
+    async def cancel(self, tenant_id: TenantId, job_id: JobId) -> Job:
+        ended = await self._store.write(jobs.cancel(tenant_id, job_id, self._clock.now_ms()))
+        self._signals.changed(job_id)
+        return ended.job
+
+    async def stop(self, tenant_id: TenantId, job_id: JobId) -> Job:
+        ended = await self._store.write(jobs.stop(tenant_id, job_id, self._clock.now_ms()))
+        if ended.node_id is not None:
+            self._dispatcher.interrupt(ended.node_id)
+        self._signals.changed(job_id)
+        return ended.job
+
+    async def start(self, tenant_id: TenantId, job_id: JobId) -> Job:
+        started = await self._store.write(jobs.start(tenant_id, job_id, self._clock.now_ms()))
+        self._signals.changed(job_id)
+        self._dispatcher.wake()
+        return started
+
+    def progress(self, job: Job) -> Progress | None:
+        """The newest that is known: told since the last beat, or kept with it."""
+        told = self._dispatcher.progress_of(job.id)
+        if told is not None or job.progress is None:
+            return told
+        return Progress.model_validate_json(job.progress)
+
+    async def history(self, tenant_id: TenantId, job_id: JobId, after: int = 0) -> list[Event]:
+        await self.get(tenant_id, job_id)
+        return await self._store.read(jobs.events(job_id, after, 1000))
+
+    async def watch(self, tenant_id: TenantId, job_id: JobId, after: int, quiet: float) -> AsyncIterator[Update | None]:
+        """Everything that happens to a job until it has ended; None when nothing did for `quiet` seconds."""
+        shown: Progress | None = None
+        with self._signals.listening(job_id) as changed:
+            while True:
+                changed.clear()
+                job = await self.get(tenant_id, job_id)
+                for event in await self._store.read(jobs.events(job_id, after, 1000)):
+                    after = event.id
+                    yield Update(event=event)
+                progress = self.progress(job)
+                if progress is not None and progress != shown and job.status not in TERMINAL_JOBS:
+                    shown = progress
+                    yield Update(progress=progress)
+                if job.status in TERMINAL_JOBS:
+                    return
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(changed.wait(), quiet)
+                    continue
+                yield None
+
+    async def _pipeline(self, tenant_id: TenantId, document: JobDocument) -> Pipeline:
+        pipeline_id = PipelineId(document.pipeline_id)
+        try:
+            return await self._store.read(resources.pipeline(tenant_id, pipeline_id))
+        except NotFound as error:
+            raise InvalidField(f"There is no pipeline {pipeline_id!r}.", pointer="/pipeline_id") from error
+
+    async def _files(self, tenant_id: TenantId, pipeline: Pipeline, document: JobDocument) -> JobFiles:
+        roots = [
+            (await self._store.read(resources.bucket(tenant_id, name))).root
+            for name in (pipeline.input_bucket, pipeline.output_bucket, pipeline.thumbnail_bucket)
+        ]
+        return JobFiles(
+            tenant_id=tenant_id,
+            input_bucket=pipeline.input_bucket,
+            input_root=roots[0],
+            output_bucket=pipeline.output_bucket,
+            output_root=roots[1],
+            thumbnail_bucket=pipeline.thumbnail_bucket,
+            thumbnail_root=roots[2],
+            inputs=tuple(wanted.key for wanted in document.inputs),
+        )
+
+    def _token(self, token: str | None, sent: bytes) -> jobs.Token | None:
+        if token is None:
+            return None
+        window = int(self._settings.idempotency_window * 1000)
+        return jobs.Token("native", "create_job", token, fingerprint(sent), window)
+
+
+def _input_size(files: JobFiles) -> int:
+    """As far as it is known now: the objects may still be on their way."""
+    bucket = FileBucket(Path(files.input_root))
+    return sum(found.size for key in files.inputs if (found := bucket.stat(key)) is not None)

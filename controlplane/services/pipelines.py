@@ -1,0 +1,60 @@
+"""Tenants' queues."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from controlplane.services.dispatch import Dispatcher
+from controlplane.store.operations import resources
+from controlplane.store.port import Store
+from controlplane.store.records import Pipeline
+from shared.clock import Clock
+from shared.ids import PipelineId, TenantId, TranscoderIds
+from shared.statuses import PipelineStatus
+
+
+class Pipelines:
+    def __init__(self, store: Store, clock: Clock, ids: TranscoderIds, dispatcher: Dispatcher) -> None:
+        self._store = store
+        self._clock = clock
+        self._ids = ids
+        self._dispatcher = dispatcher
+
+    async def create(
+        self, tenant_id: TenantId, *, name: str, input_bucket: str, output_bucket: str, thumbnail_bucket: str | None
+    ) -> Pipeline:
+        now = self._clock.now_ms()
+        pipeline = Pipeline(
+            id=PipelineId(self._ids.next(now)),
+            tenant_id=tenant_id,
+            name=name,
+            input_bucket=input_bucket,
+            output_bucket=output_bucket,
+            thumbnail_bucket=thumbnail_bucket or output_bucket,
+            status=PipelineStatus.ACTIVE,
+            version=1,
+            created_at=now,
+        )
+        return await self._store.write(resources.add_pipeline(pipeline))
+
+    async def get(self, tenant_id: TenantId, pipeline_id: PipelineId) -> Pipeline:
+        return await self._store.read(resources.pipeline(tenant_id, pipeline_id))
+
+    async def page(self, tenant_id: TenantId, after: str, size: int) -> list[Pipeline]:
+        return await self._store.read(resources.pipelines(tenant_id, after, size))
+
+    async def update(
+        self, tenant_id: TenantId, pipeline_id: PipelineId, changes: dict[str, str], *, if_version: int | None
+    ) -> Pipeline:
+        """Jobs that were submitted keep the buckets that they were submitted with."""
+        changed = replace(await self.get(tenant_id, pipeline_id), **changes)  # type: ignore[arg-type]
+        return await self._store.write(resources.update_pipeline(changed, if_version=if_version))
+
+    async def set_status(self, tenant_id: TenantId, pipeline_id: PipelineId, status: PipelineStatus) -> Pipeline:
+        """Paused: jobs are taken but wait. What runs goes on."""
+        pipeline = await self._store.write(resources.set_pipeline_status(tenant_id, pipeline_id, status))
+        self._dispatcher.wake()
+        return pipeline
+
+    async def delete(self, tenant_id: TenantId, pipeline_id: PipelineId) -> None:
+        await self._store.write(resources.delete_pipeline(tenant_id, pipeline_id))

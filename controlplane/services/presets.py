@@ -1,0 +1,86 @@
+"""System presets, and those that tenants make."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from controlplane.store.operations import resources
+from controlplane.store.port import Store
+from controlplane.store.records import Preset
+from shared.clock import Clock
+from shared.errors import Forbidden, InvalidField, NotFound
+from shared.ids import PresetId, TenantId, TranscoderIds
+from shared.jobspec import JobDocument, Settings
+from shared.presets import SYSTEM_PRESETS
+
+
+@dataclass(frozen=True)
+class AnyPreset:
+    id: PresetId
+    name: str
+    description: str
+    is_system: bool
+    settings: Settings
+
+
+class Presets:
+    def __init__(self, store: Store, clock: Clock, ids: TranscoderIds) -> None:
+        self._store = store
+        self._clock = clock
+        self._ids = ids
+
+    async def create(self, tenant_id: TenantId, name: str, description: str, settings: Settings) -> AnyPreset:
+        now = self._clock.now_ms()
+        preset = Preset(
+            id=PresetId(self._ids.next(now)),
+            tenant_id=tenant_id,
+            name=name,
+            description=description,
+            settings=settings.model_dump_json(),
+            created_at=now,
+        )
+        return _own(await self._store.write(resources.add_preset(preset)))
+
+    async def get(self, tenant_id: TenantId | None, preset_id: PresetId) -> AnyPreset:
+        if preset_id in SYSTEM_PRESETS:
+            return _system(preset_id)
+        if tenant_id is None:
+            raise NotFound("preset")
+        return _own(await self._store.read(resources.preset(tenant_id, preset_id)))
+
+    async def page(self, tenant_id: TenantId | None, after: str, size: int) -> list[AnyPreset]:
+        """System presets first, then the tenant's own: ids of the former are older than any that is made."""
+        found = [_system(preset_id) for preset_id in sorted(SYSTEM_PRESETS) if preset_id > after][:size]
+        if len(found) < size and tenant_id is not None:
+            own = await self._store.read(resources.presets(tenant_id, after, size - len(found)))
+            found += [_own(preset) for preset in own]
+        return found
+
+    async def delete(self, tenant_id: TenantId, preset_id: PresetId) -> None:
+        if preset_id in SYSTEM_PRESETS:
+            raise Forbidden("System presets cannot be deleted.")
+        await self._store.write(resources.delete_preset(tenant_id, preset_id))
+
+    async def settings_for(self, tenant_id: TenantId, document: JobDocument) -> dict[PresetId, Settings]:
+        """Of every preset that a job names. Raises InvalidField with a pointer to a name that is none."""
+        found: dict[PresetId, Settings] = {}
+        for index, output in enumerate(document.outputs):
+            if output.preset_id is None or output.preset_id in found:
+                continue
+            preset_id = PresetId(output.preset_id)
+            try:
+                found[preset_id] = (await self.get(tenant_id, preset_id)).settings
+            except NotFound as error:
+                pointer = f"/outputs/{index}/preset_id"
+                raise InvalidField(f"There is no preset {preset_id!r}.", pointer=pointer) from error
+        return found
+
+
+def _system(preset_id: PresetId) -> AnyPreset:
+    preset = SYSTEM_PRESETS[preset_id]
+    return AnyPreset(preset_id, preset.name, preset.description, is_system=True, settings=preset.settings)
+
+
+def _own(preset: Preset) -> AnyPreset:
+    settings = Settings.model_validate_json(preset.settings)
+    return AnyPreset(preset.id, preset.name, preset.description, is_system=False, settings=settings)

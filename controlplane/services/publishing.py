@@ -1,0 +1,113 @@
+"""Takes reports, and makes results visible: once each, whatever crashes in between."""
+
+from __future__ import annotations
+
+import asyncio
+
+import structlog
+
+from controlplane.domain.results import stray_keys
+from controlplane.services.dispatch import Dispatcher
+from controlplane.services.files import JobFiles, attempt_name, make_visible, missing
+from controlplane.services.signals import Signals
+from controlplane.store.operations import dispatch, ending
+from controlplane.store.port import Store
+from controlplane.store.records import Node, Task
+from shared.clock import Clock
+from shared.errors import StaleLease, StorageFull, Unavailable
+from shared.failures import Cause, Failure, FailureCode
+from shared.ids import TaskId
+from shared.protocol import Failed, Finished, ReportAnswer, ReportRequest, TranscodeFile
+from shared.statuses import TaskState
+
+log = structlog.get_logger()
+
+RETRY_SECONDS = 5.0
+"""Results wait this long for a disk or a database that refused them."""
+
+
+class Publisher:
+    def __init__(self, store: Store, clock: Clock, signals: Signals, dispatcher: Dispatcher) -> None:
+        self._store = store
+        self._clock = clock
+        self._signals = signals
+        self._dispatcher = dispatcher
+        self._queue: asyncio.Queue[TaskId] = asyncio.Queue()
+
+    async def report(self, node: Node, request: ReportRequest) -> ReportAnswer:
+        """How an attempt ended. Raises StaleLease when it is not the live one.
+
+        A report of objects that are not there, or that were never asked for, counts as the node's failure.
+        """
+        checked = await self._checked(node, request)
+        reported = await self._store.write(ending.report(checked, node.id, self._clock.now_ms()))
+        task = reported.task
+        if not reported.repeated:
+            log.info(
+                "attempt.reported", task_id=task.id, attempt=request.ref.attempt, node_id=node.id, state=task.state
+            )
+            if task.state is TaskState.PUBLISHING:
+                self._queue.put_nowait(task.id)
+            else:
+                self._forget(task, request)
+            self._signals.changed(task.job_id)
+            self._dispatcher.wake()
+        return ReportAnswer(task_state=task.state)
+
+    def discard(self, lost: list[dispatch.Lost]) -> None:
+        """Removes what attempts that came to nothing left in staging."""
+        for ended in lost:
+            JobFiles.model_validate_json(ended.files).staging.discard(attempt_name(ended.task_id, ended.attempt))
+            self._dispatcher.forget_progress(ended.job_id)
+            self._signals.changed(ended.job_id)
+
+    async def run(self) -> None:
+        """Publishes what is reported, after what an earlier process left unfinished."""
+        for task_id in await self._store.read(ending.to_publish()):
+            self._queue.put_nowait(task_id)
+        while True:
+            task_id = await self._queue.get()
+            try:
+                await self._publish(task_id)
+            except (OSError, Unavailable, StorageFull) as error:
+                log.error("publish.delayed", task_id=task_id, error=str(error))
+                asyncio.get_running_loop().call_later(RETRY_SECONDS, self._queue.put_nowait, task_id)
+
+    async def _checked(self, node: Node, request: ReportRequest) -> ReportRequest:
+        if not isinstance(request.outcome, Finished):
+            return request
+        try:
+            task = await self._store.read(dispatch.live_lease(request.ref, node.id))
+        except StaleLease:
+            return request  # a repeated report, or a stale one: the store tells
+        files = JobFiles.model_validate_json(task.files)
+        work = TranscodeFile.model_validate_json(task.payload)
+        stray = stray_keys(work, request.outcome)
+        attempt = attempt_name(task.id, task.attempt)
+        lacking = [] if stray else await asyncio.to_thread(missing, files, attempt, request.outcome)
+        if not stray and not lacking:
+            return request
+        log.warning("report.refused", task_id=task.id, node_id=node.id, stray=stray[:5], lacking=lacking[:5])
+        message = "the node reported results that it had not delivered"
+        failure = Failure(cause=Cause.NODE, code=FailureCode.NODE_FAULT, message=message)
+        return request.model_copy(update={"outcome": Failed(failure=failure)})
+
+    async def _publish(self, task_id: TaskId) -> None:
+        task = await self._store.read(ending.task(task_id))
+        if task.state is not TaskState.PUBLISHING or task.report is None:
+            return
+        files = JobFiles.model_validate_json(task.files)
+        work = TranscodeFile.model_validate_json(task.payload)
+        attempt = attempt_name(task.id, task.attempt)
+        finished = Finished.model_validate_json(task.report)
+        settled = await asyncio.to_thread(make_visible, files, attempt, work, finished)
+        await self._store.write(ending.published(task.id, settled, self._clock.now_ms()))
+        await asyncio.to_thread(files.staging.discard, attempt)
+        self._dispatcher.forget_progress(task.job_id)
+        log.info("job.published", job_id=task.job_id, task_id=task.id)
+        self._signals.changed(task.job_id)
+
+    def _forget(self, task: Task, request: ReportRequest) -> None:
+        self._dispatcher.forget_progress(task.job_id)
+        attempt = attempt_name(request.ref.task_id, request.ref.attempt)
+        JobFiles.model_validate_json(task.files).staging.discard(attempt)

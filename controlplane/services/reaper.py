@@ -1,0 +1,69 @@
+"""Ends leases whose nodes fell silent, unless the silence is probably our own."""
+
+from __future__ import annotations
+
+import asyncio
+
+import structlog
+
+from controlplane.services.dispatch import Dispatcher
+from controlplane.services.publishing import Publisher
+from controlplane.settings import Settings
+from controlplane.store.operations import dispatch, identity
+from controlplane.store.port import Store
+from shared.clock import Clock
+from shared.ids import ClusterId
+
+log = structlog.get_logger()
+
+BRAKE_FROM_NODES = 4
+_PAGE = 500
+
+
+class Reaper:
+    def __init__(
+        self, store: Store, clock: Clock, dispatcher: Dispatcher, publisher: Publisher, settings: Settings
+    ) -> None:
+        self._store = store
+        self._clock = clock
+        self._dispatcher = dispatcher
+        self._publisher = publisher
+        self._settings = settings
+        self._started_at = clock.now_ms()
+        self._braking_since: dict[ClusterId, int] = {}
+
+    async def run(self) -> None:
+        await self._store.write(identity.set_meta("started_at", str(self._started_at)))
+        while True:
+            await asyncio.sleep(self._settings.reap_interval)
+            await self.reap()
+
+    async def reap(self) -> int:
+        """One sweep; how many leases ended."""
+        now = self._clock.now_ms()
+        lease = int(self._dispatcher.timings.lease * 1000)
+        in_amnesty = now < self._started_at + int(self._settings.amnesty * 1000)
+        floor = self._started_at + lease if in_amnesty else 0
+        braked = await self._braked(now, lease)
+        lost = await self._store.write(dispatch.reap(now=now, floor=floor, braked=braked, size=_PAGE))
+        for ended in lost:
+            log.warning("lease.expired", task_id=ended.task_id, attempt=ended.attempt, job_id=ended.job_id)
+        if lost:
+            self._publisher.discard(lost)
+            self._dispatcher.wake()
+        await self._store.write(identity.sweep_tokens(now))
+        return len(lost)
+
+    async def _braked(self, now: int, lease: int) -> frozenset[ClusterId]:
+        """Clusters most of whose nodes fell silent at once, for as long as the brake holds."""
+        known_since = now - lease - int(self._settings.brake * 1000)
+        braked = set()
+        for cluster in await self._store.read(dispatch.silence(since=now - lease, horizon=known_since)):
+            if cluster.nodes < BRAKE_FROM_NODES or cluster.silent < self._settings.brake_share * cluster.nodes:
+                self._braking_since.pop(cluster.cluster_id, None)
+                continue
+            since = self._braking_since.setdefault(cluster.cluster_id, now)
+            if now - since < int(self._settings.brake * 1000):
+                braked.add(cluster.cluster_id)
+                log.warning("cluster.braked", cluster_id=cluster.cluster_id, silent=cluster.silent, nodes=cluster.nodes)
+        return frozenset(braked)

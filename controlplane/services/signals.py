@@ -1,0 +1,34 @@
+"""Tells waiters inside this process that something changed, so that nobody has to ask again and again."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import defaultdict
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from shared.ids import JobId
+
+
+class Signals:
+    def __init__(self) -> None:
+        self._listening: dict[JobId, set[asyncio.Event]] = defaultdict(set)
+
+    def changed(self, job_id: JobId) -> None:
+        for event in self._listening.get(job_id, ()):
+            event.set()
+
+    def is_watched(self, job_id: JobId) -> bool:
+        return job_id in self._listening
+
+    @contextmanager
+    def listening(self, job_id: JobId) -> Iterator[asyncio.Event]:
+        """An event that is set at every change. Register before reading, or a change in between is missed."""
+        event = asyncio.Event()
+        self._listening[job_id].add(event)
+        try:
+            yield event
+        finally:
+            self._listening[job_id].discard(event)
+            if not self._listening[job_id]:
+                del self._listening[job_id]

@@ -1,0 +1,70 @@
+"""Tenants and their keys; operators' keys."""
+
+from __future__ import annotations
+
+import secrets
+
+from controlplane.auth import credentials
+from controlplane.store.operations import identity
+from controlplane.store.port import Store
+from controlplane.store.records import ApiKey, Tenant
+from shared.clock import Clock
+from shared.ids import KeyId, TenantId, UserId, prefixed_id
+
+
+class Tenants:
+    def __init__(self, store: Store, clock: Clock) -> None:
+        self._store = store
+        self._clock = clock
+
+    async def create(self, name: str, weight: int) -> Tenant:
+        now = self._clock.now_ms()
+        tenant_id = TenantId(f"{secrets.randbelow(9 * 10**11) + 10**11}")
+        return await self._store.write(
+            identity.add_tenant(tenant_id, name, weight, UserId(prefixed_id("us", now)), now)
+        )
+
+    async def get(self, tenant_id: TenantId) -> Tenant:
+        return await self._store.read(identity.tenant(tenant_id))
+
+    async def page(self, after: str, size: int) -> list[Tenant]:
+        return await self._store.read(identity.tenants(after, size))
+
+    async def create_key(self, tenant_id: TenantId, label: str, seconds: float | None) -> tuple[ApiKey, str]:
+        """The key, and its text: this is the only time that it is shown."""
+        user_id = await self._store.read(identity.tenant_user(tenant_id))
+        return await self._add_key(user_id, tenant_id, label, seconds)
+
+    async def create_operator(self, label: str) -> str:
+        """A new operator with a key of their own; the key's text."""
+        now = self._clock.now_ms()
+        user_id = UserId(prefixed_id("us", now))
+        await self._store.write(identity.add_operator(user_id, now))
+        _, text = await self._add_key(user_id, None, label, None)
+        return text
+
+    async def keys(self, tenant_id: TenantId, after: str, size: int) -> list[ApiKey]:
+        return await self._store.read(identity.keys(tenant_id, after, size))
+
+    async def revoke_key(self, tenant_id: TenantId, key_id: KeyId) -> None:
+        await self._store.write(identity.revoke_key(tenant_id, key_id, self._clock.now_ms()))
+
+    async def _add_key(
+        self, user_id: UserId, tenant_id: TenantId | None, label: str, seconds: float | None
+    ) -> tuple[ApiKey, str]:
+        now = self._clock.now_ms()
+        key_id = KeyId(prefixed_id("", now).removeprefix("_"))
+        credential = credentials.make(credentials.API_KEY, key_id)
+        expires_at = None if seconds is None else now + int(seconds * 1000)
+        await self._store.write(
+            identity.add_key(
+                key_id,
+                user_id=user_id,
+                tenant_id=tenant_id,
+                label=label,
+                secret_hash=credential.secret_hash,
+                expires_at=expires_at,
+                now=now,
+            )
+        )
+        return ApiKey(key_id, label, now, expires_at, None), credential.text

@@ -1,0 +1,103 @@
+"""The control plane's settings: read once, checked before anything starts."""
+
+from __future__ import annotations
+
+import ipaddress
+from pathlib import Path
+from typing import Annotated, Self
+
+from pydantic import Field, SecretStr, model_validator
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
+
+DEFAULT_FILE = Path("/etc/transcoder/controlplane.toml")
+Seconds = Annotated[float, Field(gt=0)]
+
+
+class Settings(BaseSettings):
+    """From a TOML file and from `TRANSCODER_<NAME>` in the environment, which wins. Durations are in seconds."""
+
+    model_config = SettingsConfigDict(env_prefix="TRANSCODER_", frozen=True, extra="forbid")
+
+    host: str = "127.0.0.1"
+    port: Annotated[int, Field(ge=0, le=65535)] = Field(8080, description="0 takes a free one.")
+    public_url: str | None = Field(
+        None, description="How tenants reach this service, for links; by default as they did."
+    )
+    state: Path = Field(Path("/var/lib/transcoder/controlplane"), description="Database, secret and default buckets.")
+    database: SecretStr | None = Field(None, description="postgresql://…; a SQLite file below `state` when not given.")
+    tls_certificate: Path | None = None
+    tls_key: Path | None = None
+    behind_proxy: bool = Field(False, description="A proxy in front ends TLS: plain HTTP beyond loopback is meant.")
+
+    bucket_roots: tuple[Path, ...] = Field(
+        (), description="Below which tenants' `file` buckets may lie; `state`/buckets when empty."
+    )
+    link_lifetime: Seconds = Field(3600.0, description="Of links handed to tenants.")
+    max_object_size: Annotated[int, Field(gt=0)] = Field(100 * 1024**3, description="Bytes.")
+    max_document_size: Annotated[int, Field(gt=0)] = Field(256 * 1024, description="Bytes of a JSON request.")
+
+    beat_interval: Seconds = Field(10.0, description="Between two beats of a node, while there are few nodes.")
+    beats_per_second: Seconds = Field(
+        50.0, description="With more nodes than this times the interval, each beats more seldom."
+    )
+    lease: Seconds = Field(60.0, description="How long a node may be silent before its work is given to another.")
+    accept_within: Seconds = Field(10.0, description="How long a granted lease waits to be accepted.")
+    poll_wait: Seconds = Field(20.0, description="How long a poll is held.")
+    progress_interval: Seconds = 1.0
+    reap_interval: Seconds = 5.0
+    amnesty: Annotated[float, Field(ge=0)] = Field(
+        300.0, description="After a start, silence that began before it is forgiven this long."
+    )
+    brake_share: Annotated[float, Field(gt=0, le=1)] = Field(
+        0.55, description="Of a cluster silent at once: then it is probably us."
+    )
+    brake: Annotated[float, Field(ge=0)] = Field(
+        300.0, description="How long nothing of such a cluster is handed out again."
+    )
+    idempotency_window: Seconds = Field(86_400.0, description="How long a client request token is remembered.")
+    shutdown_grace: Seconds = Field(20.0, description="For requests in flight when the service stops.")
+
+    @model_validator(mode="after")
+    def _listens_safely(self) -> Self:
+        if (self.tls_certificate is None) != (self.tls_key is None):
+            raise ValueError("tls_certificate and tls_key go together")
+        if not self.is_loopback and self.tls_certificate is None and not self.behind_proxy:
+            raise ValueError(
+                f"refusing to listen on {self.host} without TLS: set tls_certificate and tls_key, "
+                "or behind_proxy when a proxy in front ends TLS"
+            )
+        return self
+
+    @property
+    def is_loopback(self) -> bool:
+        if self.host == "localhost":
+            return True
+        try:
+            return ipaddress.ip_address(self.host).is_loopback
+        except ValueError:
+            return False
+
+    @property
+    def allowed_roots(self) -> tuple[Path, ...]:
+        return self.bucket_roots or (self.state / "buckets",)
+
+
+def load(file: Path | None = None, **overrides: object) -> Settings:
+    """Raises pydantic.ValidationError, which names each setting at fault, and FileNotFoundError for a named file."""
+    if file is not None and not file.is_file():
+        raise FileNotFoundError(file)
+    source = file or DEFAULT_FILE
+
+    class FromFile(Settings):
+        @classmethod
+        def settings_customise_sources(
+            cls,
+            settings_cls: type[BaseSettings],
+            init_settings: PydanticBaseSettingsSource,
+            env_settings: PydanticBaseSettingsSource,
+            dotenv_settings: PydanticBaseSettingsSource,
+            file_secret_settings: PydanticBaseSettingsSource,
+        ) -> tuple[PydanticBaseSettingsSource, ...]:
+            return init_settings, env_settings, TomlConfigSettingsSource(settings_cls, source)
+
+    return FromFile(**{name: value for name, value in overrides.items() if value is not None})  # type: ignore[arg-type]

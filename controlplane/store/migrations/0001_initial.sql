@@ -1,0 +1,179 @@
+-- Times are Unix milliseconds. Documents are JSON text that only the program reads.
+
+CREATE TABLE meta (
+  key TEXT PRIMARY KEY,
+  value TEXT NOT NULL
+);
+
+CREATE TABLE tenants (
+  id TEXT PRIMARY KEY,
+  name TEXT NOT NULL UNIQUE,
+  weight BIGINT NOT NULL DEFAULT 1 CHECK (weight > 0),
+  queued BIGINT NOT NULL DEFAULT 0 CHECK (queued >= 0),
+  running BIGINT NOT NULL DEFAULT 0 CHECK (running >= 0),
+  served BIGINT NOT NULL DEFAULT 0,
+  created_at BIGINT NOT NULL
+);
+
+CREATE TABLE users (
+  id TEXT PRIMARY KEY,
+  tenant_id TEXT REFERENCES tenants (id),
+  name TEXT NOT NULL,
+  role TEXT NOT NULL,
+  created_at BIGINT NOT NULL
+);
+
+CREATE TABLE api_keys (
+  id TEXT PRIMARY KEY,
+  user_id TEXT NOT NULL REFERENCES users (id),
+  tenant_id TEXT REFERENCES tenants (id),
+  label TEXT NOT NULL,
+  secret_hash TEXT NOT NULL,
+  created_at BIGINT NOT NULL,
+  expires_at BIGINT,
+  revoked_at BIGINT
+);
+CREATE INDEX api_keys_by_tenant ON api_keys (tenant_id, id);
+
+CREATE TABLE clusters (
+  id TEXT PRIMARY KEY,
+  name TEXT NOT NULL,
+  created_at BIGINT NOT NULL
+);
+
+CREATE TABLE nodes (
+  id TEXT PRIMARY KEY,
+  cluster_id TEXT NOT NULL REFERENCES clusters (id),
+  name TEXT NOT NULL,
+  state TEXT NOT NULL,
+  credential_hash TEXT NOT NULL,
+  labels TEXT NOT NULL DEFAULT '{{}}',
+  boot_id TEXT,
+  facts TEXT,
+  free TEXT,
+  last_seen_at BIGINT,
+  created_at BIGINT NOT NULL
+);
+CREATE INDEX nodes_by_cluster ON nodes (cluster_id, id);
+
+CREATE TABLE join_tokens (
+  secret_hash TEXT PRIMARY KEY,
+  cluster_id TEXT NOT NULL REFERENCES clusters (id),
+  labels TEXT NOT NULL,
+  created_at BIGINT NOT NULL,
+  expires_at BIGINT NOT NULL,
+  used_at BIGINT
+);
+
+CREATE TABLE buckets (
+  tenant_id TEXT NOT NULL REFERENCES tenants (id),
+  name TEXT NOT NULL,
+  kind TEXT NOT NULL,
+  root TEXT NOT NULL,
+  created_at BIGINT NOT NULL,
+  PRIMARY KEY (tenant_id, name)
+);
+
+CREATE TABLE pipelines (
+  id TEXT PRIMARY KEY,
+  tenant_id TEXT NOT NULL REFERENCES tenants (id),
+  name TEXT NOT NULL,
+  input_bucket TEXT NOT NULL,
+  output_bucket TEXT NOT NULL,
+  thumbnail_bucket TEXT NOT NULL,
+  status TEXT NOT NULL,
+  version BIGINT NOT NULL DEFAULT 1,
+  created_at BIGINT NOT NULL
+);
+CREATE INDEX pipelines_by_tenant ON pipelines (tenant_id, id);
+
+CREATE TABLE presets (
+  id TEXT PRIMARY KEY,
+  tenant_id TEXT NOT NULL REFERENCES tenants (id),
+  name TEXT NOT NULL,
+  description TEXT NOT NULL,
+  settings TEXT NOT NULL,
+  created_at BIGINT NOT NULL
+);
+CREATE INDEX presets_by_tenant ON presets (tenant_id, id);
+
+CREATE TABLE jobs (
+  id TEXT PRIMARY KEY,
+  tenant_id TEXT NOT NULL,
+  user_id TEXT NOT NULL,
+  pipeline_id TEXT NOT NULL,
+  cluster_id TEXT,
+  status TEXT NOT NULL,
+  document TEXT NOT NULL,
+  result TEXT,
+  submitted_at BIGINT NOT NULL,
+  started_at BIGINT,
+  finished_at BIGINT
+);
+CREATE INDEX jobs_by_tenant ON jobs (tenant_id, id);
+CREATE INDEX jobs_by_status ON jobs (tenant_id, status, id);
+CREATE INDEX jobs_by_pipeline ON jobs (tenant_id, pipeline_id, id);
+CREATE INDEX jobs_by_cluster ON jobs (tenant_id, cluster_id, id);
+
+CREATE TABLE tasks (
+  id TEXT PRIMARY KEY,
+  job_id TEXT NOT NULL,
+  tenant_id TEXT NOT NULL,
+  pipeline_id TEXT NOT NULL,
+  need TEXT NOT NULL,
+  state TEXT NOT NULL,
+  priority BIGINT NOT NULL,
+  payload TEXT NOT NULL,
+  files TEXT NOT NULL,
+  demand TEXT NOT NULL,
+  max_attempts BIGINT NOT NULL,
+  attempt BIGINT NOT NULL DEFAULT 0,
+  spent BIGINT NOT NULL DEFAULT 0,
+  not_before BIGINT NOT NULL DEFAULT 0,
+  node_id TEXT,
+  boot_id TEXT,
+  lease_id TEXT,
+  leased_at BIGINT,
+  lease_expires_at BIGINT,
+  granted TEXT,
+  progress TEXT,
+  report TEXT,
+  ended_lease TEXT,
+  ended_report TEXT
+);
+CREATE INDEX tasks_by_job ON tasks (job_id);
+CREATE INDEX tasks_waiting ON tasks (pipeline_id, need, priority DESC, id) WHERE state = 'Waiting';
+CREATE INDEX tasks_leased ON tasks (node_id, id) WHERE state IN ('Leased', 'Running', 'Stopping');
+CREATE INDEX tasks_expiring ON tasks (lease_expires_at) WHERE state IN ('Leased', 'Running', 'Stopping');
+CREATE INDEX tasks_publishing ON tasks (id) WHERE state = 'Publishing';
+
+-- One row per line of equal tasks: who waits is found without looking at the tasks of paused pipelines or busy tenants.
+CREATE TABLE lanes (
+  pipeline_id TEXT NOT NULL,
+  need TEXT NOT NULL,
+  tenant_id TEXT NOT NULL,
+  waiting BIGINT NOT NULL CHECK (waiting >= 0),
+  PRIMARY KEY (pipeline_id, need)
+);
+
+CREATE TABLE idempotency (
+  tenant_id TEXT NOT NULL,
+  dialect TEXT NOT NULL,
+  operation TEXT NOT NULL,
+  token TEXT NOT NULL,
+  fingerprint TEXT NOT NULL,
+  object_id TEXT NOT NULL,
+  expires_at BIGINT NOT NULL,
+  PRIMARY KEY (tenant_id, dialect, operation, token)
+);
+CREATE INDEX idempotency_by_expiry ON idempotency (expires_at);
+
+CREATE TABLE events (
+  id {serial},
+  tenant_id TEXT NOT NULL,
+  job_id TEXT NOT NULL,
+  at BIGINT NOT NULL,
+  type TEXT NOT NULL,
+  data TEXT NOT NULL
+);
+CREATE INDEX events_by_job ON events (job_id, id);

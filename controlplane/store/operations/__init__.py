@@ -1,0 +1,1 @@
+"""What is done to the state, in the words of the domain. Each function is one transaction."""

@@ -1,0 +1,277 @@
+"""Leases: granted, accepted, renewed, lost. Every change of an attempt names the whole lease."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence, Set
+from dataclasses import dataclass
+
+import orjson
+
+from controlplane.domain import placement, retrying
+from controlplane.domain.fairness import Head, turn
+from controlplane.domain.placement import Need, Offer
+from controlplane.store.operations import jobs
+from controlplane.store.operations.ending import fail, requeue
+from controlplane.store.port import Op, Row, call
+from controlplane.store.records import Node, Task, record
+from shared.capacity import Demand
+from shared.errors import NotFound, StaleLease
+from shared.ids import Attempt, BootId, ClusterId, JobId, LeaseId, NodeId, TaskId, lease_id
+from shared.jobspec import HardwarePreference
+from shared.protocol import AttemptProgress, AttemptRef
+from shared.statuses import TaskState
+
+
+@dataclass(frozen=True)
+class Grant:
+    """A lease as it was given. `payload` and `files` are JSON texts."""
+
+    node_id: NodeId
+    ref: AttemptRef
+    job_id: JobId
+    payload: str
+    files: str
+    granted: Demand
+
+
+@dataclass(frozen=True)
+class Lost:
+    """An attempt that ended without a result, and whose staging is to be removed."""
+
+    task_id: TaskId
+    attempt: Attempt
+    job_id: JobId
+    files: str
+
+
+@dataclass(frozen=True)
+class Silence:
+    cluster_id: ClusterId
+    nodes: int
+    silent: int
+
+
+def grant_round(offers: Sequence[Offer], *, now: int, accept_within: int) -> Op[list[Grant]]:
+    """Gives the best waiting tasks to waiting nodes until no more fit; never one task to two nodes."""
+    room: dict[NodeId, Offer] = {}
+    for offer in offers:
+        held = yield call("held_by_node", node_id=offer.node_id)
+        taken = [Demand.model_validate_json(row["granted"]) for row in held]
+        ours = placement.minus(placement.whole(offer.capacity), taken)
+        room[offer.node_id] = Offer(**{**vars(offer), "free": placement.lesser(offer.free, ours)})
+    grants: list[Grant] = []
+    while room:
+        rows = yield call("heads", now=now)
+        choice = _choose(rows, list(room.values()))
+        if choice is None:
+            break
+        row, offer, held_demand = choice
+        granted = yield from _grant(row, offer, held_demand, now=now, accept_by=now + accept_within)
+        if granted is not None:
+            grants.append(granted)
+            room[offer.node_id] = offer.after(held_demand)
+    return grants
+
+
+def accept(ref: AttemptRef, node_id: NodeId, *, now: int, lease: int) -> Op[JobId]:
+    """From here on the job is Progressing. Accepting again while it runs is answered as the first time."""
+    rows = yield call("accept", **_key(ref, node_id), expires_at=now + lease)
+    if not rows:
+        return (yield from _accepted_before(ref, node_id))
+    job_id, tenant_id = JobId(rows[0]["job_id"]), rows[0]["tenant_id"]
+    yield call("progress_job", id=job_id, node_id=node_id, now=now)
+    data = orjson.dumps({"attempt": ref.attempt, "node_id": node_id}).decode()
+    yield jobs.event(tenant_id, job_id, "progressing", now, data)
+    return job_id
+
+
+def beat(
+    node_id: NodeId, boot_id: BootId, free: str, attempts: Sequence[AttemptProgress], *, now: int, lease: int
+) -> Op[tuple[str, list[str]]]:
+    """Presence and renewals in one. The node's state, and per attempt `keep`, `stop` or `drop`.
+
+    Raises StaleLease when the node has started again since: this agent is not the one that runs now.
+    """
+    seen = yield call("see_node", id=node_id, boot_id=boot_id, free=free, now=now)
+    if not seen:
+        raise StaleLease("Another agent has started with this node's credential.")
+    verdicts = []
+    for attempt in attempts:
+        progress = attempt.progress.model_dump_json()
+        rows = yield call("renew", **_key(attempt.ref, node_id), expires_at=now + lease, progress=progress)
+        verdicts.append("drop" if not rows else "stop" if rows[0]["state"] == TaskState.STOPPING else "keep")
+    return str(seen[0]["state"]), verdicts
+
+
+def hello(
+    node_id: NodeId, boot_id: BootId, facts: str, unreported: Sequence[AttemptRef], *, now: int, lease: int
+) -> Op[list[Lost]]:
+    """A node starts: leases of its earlier boots end, except those whose report is still to come. No attempt is spent."""
+    yield call("boot_node", id=node_id, boot_id=boot_id, facts=facts, now=now)
+    to_come = {(ref.task_id, ref.attempt, ref.lease_id) for ref in unreported}
+    lost = []
+    rows = yield call("leases_of_node", node_id=node_id)
+    for task in [record(Task, row) for row in rows]:
+        if (task.id, task.attempt, task.lease_id) in to_come:
+            yield call("adopt_lease", id=task.id, boot_id=boot_id, expires_at=now + lease)
+        elif task.boot_id != boot_id:
+            lost.append(
+                (yield from _lose(task, now, reason="the agent restarted", counts=task.state is TaskState.RUNNING))
+            )
+    return lost
+
+
+def node(node_id: NodeId) -> Op[Node]:
+    rows = yield call("node", id=node_id)
+    if not rows:
+        raise NotFound("node")
+    return record(Node, rows[0])
+
+
+def undelivered(node_id: NodeId, boot_id: BootId, before: int) -> Op[list[Grant]]:
+    """Leases that were granted to this agent and never accepted: their answer may have been lost on the way."""
+    rows = yield call("unaccepted_of_node", node_id=node_id, boot_id=boot_id, before=before)
+    return [
+        Grant(
+            node_id=node_id,
+            ref=AttemptRef(task_id=row["id"], attempt=row["attempt"], lease_id=row["lease_id"]),
+            job_id=JobId(row["job_id"]),
+            payload=row["payload"],
+            files=row["files"],
+            granted=Demand.model_validate_json(row["granted"]),
+        )
+        for row in rows
+    ]
+
+
+def stopping(node_id: NodeId) -> Op[list[AttemptRef]]:
+    rows = yield call("stopping_of_node", node_id=node_id)
+    return [AttemptRef(task_id=row["id"], attempt=row["attempt"], lease_id=row["lease_id"]) for row in rows]
+
+
+def reap(*, now: int, floor: int, braked: Set[ClusterId], size: int) -> Op[list[Lost]]:
+    """Ends leases that ran out. An unaccepted one costs nothing; a silent runner costs an attempt.
+
+    Spares those last renewed before `floor` (as lease ends), and every running one in a braked cluster.
+    """
+    rows = yield call("expired", now=now, floor=floor, size=size)
+    spared = [row["cluster_id"] in braked and row["state"] != TaskState.LEASED for row in rows]
+    lost = []
+    for task in [record(Task, row) for row, spare in zip(rows, spared, strict=True) if not spare]:
+        lost.append((yield from _lose(task, now, reason="its lease ran out", counts=task.state is TaskState.RUNNING)))
+    return lost
+
+
+def anything_waiting() -> Op[bool]:
+    return bool((yield call("anything_waiting")))
+
+
+def next_delayed(now: int) -> Op[int | None]:
+    """When the next task that waits out a delay may go."""
+    (row,) = yield call("next_delayed", now=now)
+    return row["at"]  # type: ignore[no-any-return]
+
+
+def silence(*, since: int, horizon: int) -> Op[list[Silence]]:
+    """Per cluster, how many of the nodes heard of after `horizon` have not been heard of after `since`."""
+    rows = yield call("silent_nodes", since=since, horizon=horizon)
+    return [Silence(ClusterId(row["cluster_id"]), int(row["nodes"]), int(row["silent"])) for row in rows]
+
+
+def live_lease(ref: AttemptRef, node_id: NodeId) -> Op[Task]:
+    """The task, while this is its live lease. Raises StaleLease."""
+    if not (yield call("live_lease", **_key(ref, node_id))):
+        raise StaleLease("This lease has ended.")
+    (row,) = yield call("task", id=ref.task_id)
+    return record(Task, row)
+
+
+def _choose(rows: Sequence[Row], offers: list[Offer]) -> tuple[Row, Offer, Demand] | None:
+    """The first head, in the order of turns, that some node has room for."""
+    heads = {TaskId(row["id"]): row for row in rows}
+    for head in sorted((_head(row) for row in rows), key=turn):
+        row = heads[head.task_id]
+        found = placement.best(need_from_json(row["need"]), Demand.model_validate_json(row["demand"]), offers)
+        if found is not None:
+            return row, *found
+    return None
+
+
+def _head(row: Row) -> Head:
+    return Head(
+        task_id=row["id"],
+        tenant_id=row["tenant_id"],
+        pipeline_id=row["pipeline_id"],
+        priority=row["priority"],
+        running=row["running"],
+        weight=row["weight"],
+        served=row["served"],
+    )
+
+
+def _grant(row: Row, offer: Offer, granted: Demand, *, now: int, accept_by: int) -> Op[Grant | None]:
+    lease: LeaseId = lease_id()
+    rows = yield call(
+        "grant",
+        id=row["id"],
+        lease_id=lease,
+        node_id=offer.node_id,
+        boot_id=offer.boot_id,
+        now=now,
+        accept_by=accept_by,
+        granted=granted.model_dump_json(),
+    )
+    if not rows:
+        return None  # another replica was faster
+    yield call("leave_lane", pipeline_id=row["pipeline_id"], need=row["need"])
+    yield call("count_tenant", id=row["tenant_id"], queued=-1, running=1, served=0)
+    return Grant(
+        node_id=offer.node_id,
+        ref=AttemptRef(task_id=row["id"], attempt=rows[0]["attempt"], lease_id=lease),
+        job_id=JobId(rows[0]["job_id"]),
+        payload=rows[0]["payload"],
+        files=rows[0]["files"],
+        granted=granted,
+    )
+
+
+def _accepted_before(ref: AttemptRef, node_id: NodeId) -> Op[JobId]:
+    task = yield from live_lease(ref, node_id)
+    if task.state is TaskState.LEASED:
+        raise StaleLease("This lease could not be accepted.")
+    return task.job_id
+
+
+def _lose(task: Task, now: int, *, reason: str, counts: bool) -> Op[Lost]:
+    """Ends a lease without a result. Work that was asked to stop has stopped now."""
+    lost = Lost(task.id, task.attempt, task.job_id, task.files)
+    if task.state is TaskState.STOPPING:
+        yield call("stop_task", id=task.id, report=None)
+        yield from jobs.leave(task, now)
+        yield call("stop_job", id=task.job_id, now=now)
+        yield jobs.event(task.tenant_id, task.job_id, "canceled", now)
+        return lost
+    if not counts:
+        yield from requeue(task, now, not_before=now, spent=task.spent, reason=reason, report=None)
+        return lost
+    verdict = retrying.after_silence(spent=task.spent, allowed=task.max_attempts)
+    if isinstance(verdict, retrying.Retry):
+        yield from requeue(task, now, not_before=now, spent=task.spent, reason=reason, report=None)
+    else:
+        yield from fail(task, now, verdict, report=None)
+    return lost
+
+
+def _key(ref: AttemptRef, node_id: NodeId) -> dict[str, str | int]:
+    return {"id": ref.task_id, "attempt": ref.attempt, "lease_id": ref.lease_id, "node_id": node_id}
+
+
+def need_to_json(need: Need) -> str:
+    """Equal needs make equal texts: they name the line."""
+    fields = {"cluster_id": need.cluster_id, "labels": dict(need.labels), "hardware": need.hardware}
+    return orjson.dumps(fields, option=orjson.OPT_SORT_KEYS).decode()
+
+
+def need_from_json(text: str) -> Need:
+    fields = orjson.loads(text)
+    return Need(fields["cluster_id"], fields["labels"], HardwarePreference(fields["hardware"]))

@@ -1,0 +1,126 @@
+"""How attempts end: reports, retries, publication."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+
+import orjson
+
+from controlplane.domain import retrying
+from controlplane.domain.lifecycle import LEASED_TASKS, aggregate
+from controlplane.store.operations import jobs
+from controlplane.store.port import Op, call
+from controlplane.store.records import Task, record
+from shared.errors import StaleLease
+from shared.failures import Failure
+from shared.ids import NodeId, TaskId
+from shared.protocol import Failed, Finished, HandedBack, ReportRequest, Stopped
+from shared.statuses import JobStatus, TaskState
+
+
+@dataclass(frozen=True)
+class Reported:
+    """What a report changed: the task as it stands now, and whether this very report had been taken before."""
+
+    task: Task
+    repeated: bool
+
+
+def report(request: ReportRequest, node_id: NodeId, now: int) -> Op[Reported]:
+    """Takes the end of an attempt, once. Raises StaleLease for any lease but the live one."""
+    ref, digest = request.ref, _digest(request)
+    rows = yield call("task", id=ref.task_id)
+    if not rows:
+        raise StaleLease("There is no such task.")
+    task = record(Task, rows[0])
+    if task.ended_lease == ref.lease_id and task.ended_report == digest:
+        return Reported(task, repeated=True)
+    is_live = task.lease_id == ref.lease_id and task.attempt == ref.attempt and task.node_id == node_id
+    if not is_live or task.state not in LEASED_TASKS or task.ended_lease == ref.lease_id:
+        raise StaleLease("This lease has ended.")
+    yield from _end(task, request, digest, now)
+    (row,) = yield call("task", id=ref.task_id)
+    return Reported(record(Task, row), repeated=False)
+
+
+def published(task_id: TaskId, finished: Finished, now: int) -> Op[None]:
+    """The results that are good are visible: the job ends."""
+    (row,) = yield call("task", id=task_id)
+    task = record(Task, row)
+    yield call("publish_task", id=task.id)
+    yield from jobs.leave(task, now)
+    status = aggregate(
+        [*(output.status for output in finished.outputs), *(playlist.status for playlist in finished.playlists)]
+    )
+    yield call("end_job", id=task.job_id, status=status, result=_result(finished), now=now)
+    yield jobs.event(task.tenant_id, task.job_id, "complete" if status is JobStatus.COMPLETE else "error", now)
+
+
+def task(task_id: TaskId) -> Op[Task]:
+    (row,) = yield call("task", id=task_id)
+    return record(Task, row)
+
+
+def to_publish() -> Op[list[TaskId]]:
+    rows = yield call("publishing")
+    return [TaskId(row["id"]) for row in rows]
+
+
+def requeue(task: Task, now: int, *, not_before: int, spent: int, reason: str, report: str | None) -> Op[None]:
+    yield call("requeue", id=task.id, not_before=not_before, spent=spent, report=report)
+    yield from jobs.rejoin(task, now)
+    data = orjson.dumps({"attempt": task.attempt, "node_id": task.node_id, "reason": reason}).decode()
+    yield jobs.event(task.tenant_id, task.job_id, "requeued", now, data)
+
+
+def fail(task: Task, now: int, failure: Failure, *, report: str | None, result: str | None = None) -> Op[None]:
+    yield call("fail_task", id=task.id, report=report)
+    yield from jobs.leave(task, now)
+    yield call("end_job", id=task.job_id, status=JobStatus.ERROR, result=result or _failed(failure), now=now)
+    yield jobs.event(task.tenant_id, task.job_id, "error", now, failure.model_dump_json())
+
+
+def _end(task: Task, request: ReportRequest, digest: str, now: int) -> Op[None]:
+    if task.state is TaskState.STOPPING:
+        yield from _stopped(task, digest, now)
+        return
+    match request.outcome:
+        case Finished() as finished if task.state is TaskState.RUNNING:
+            yield call("finish", id=task.id, outcome=finished.model_dump_json(), report=digest)
+        case Failed() as failed:
+            verdict = retrying.after_failure(failed.failure, spent=task.spent, allowed=task.max_attempts)
+            if isinstance(verdict, retrying.Retry):
+                later = now + verdict.delay_ms
+                reason = failed.failure.message
+                yield from requeue(task, now, not_before=later, spent=task.spent, reason=reason, report=digest)
+            else:
+                yield from fail(task, now, verdict, report=digest, result=_failed(verdict, failed))
+        case Stopped() | HandedBack() as back:
+            reason = back.reason if isinstance(back, HandedBack) else "the agent stopped it"
+            unspent = task.spent - (task.state is TaskState.RUNNING)
+            yield from requeue(task, now, not_before=now, spent=unspent, reason=reason, report=digest)
+        case _:
+            raise StaleLease("This lease was never accepted.")
+
+
+def _stopped(task: Task, digest: str, now: int) -> Op[None]:
+    """Whatever the attempt came to, it was asked to stop and has: the job is Canceled."""
+    yield call("stop_task", id=task.id, report=digest)
+    yield from jobs.leave(task, now)
+    yield call("stop_job", id=task.job_id, now=now)
+    yield jobs.event(task.tenant_id, task.job_id, "canceled", now)
+
+
+def _digest(request: ReportRequest) -> str:
+    return hashlib.sha256(request.model_dump_json().encode()).hexdigest()
+
+
+def _result(finished: Finished) -> str:
+    """What the job answers with: everything but the names of files in staging."""
+    return finished.model_dump_json(exclude={"type"})
+
+
+def _failed(failure: Failure, report: Failed | None = None) -> str:
+    inputs = [found.model_dump(mode="json") for found in report.inputs] if report else []
+    return orjson.dumps({"inputs": inputs, "failure": failure.model_dump(mode="json")}).decode()

@@ -1,0 +1,146 @@
+"""Who may speak: tenants, users, keys, nodes and the tokens that make nodes."""
+
+from __future__ import annotations
+
+from controlplane.store.port import Op, call
+from controlplane.store.records import ApiKey, KeyHolder, Node, Tenant, record
+from shared.errors import AlreadyExists, NotFound, Unauthenticated
+from shared.ids import ClusterId, KeyId, NodeId, TenantId, UserId
+from shared.statuses import NodeState
+
+
+def meta(key: str) -> Op[str | None]:
+    rows = yield call("meta", key=key)
+    return str(rows[0]["value"]) if rows else None
+
+
+def set_meta(key: str, value: str) -> Op[None]:
+    yield call("set_meta", key=key, value=value)
+
+
+def add_tenant(tenant_id: TenantId, name: str, weight: int, user_id: UserId, now: int) -> Op[Tenant]:
+    """A tenant and its first user."""
+    if not (yield call("insert_tenant", id=tenant_id, name=name, weight=weight, now=now)):
+        raise AlreadyExists(f"There is a tenant named {name!r} already.", pointer="/name")
+    yield call("insert_user", id=user_id, tenant_id=tenant_id, name="default", role="tenant", now=now)
+    return (yield from tenant(tenant_id))
+
+
+def add_operator(user_id: UserId, now: int) -> Op[None]:
+    yield call("insert_user", id=user_id, tenant_id=None, name="operator", role="operator", now=now)
+
+
+def tenant(tenant_id: TenantId) -> Op[Tenant]:
+    rows = yield call("tenant", id=tenant_id)
+    if not rows:
+        raise NotFound("tenant")
+    return record(Tenant, rows[0])
+
+
+def tenants(after: str, size: int) -> Op[list[Tenant]]:
+    rows = yield call("tenants", after=after, size=size)
+    return [record(Tenant, row) for row in rows]
+
+
+def tenant_user(tenant_id: TenantId) -> Op[UserId]:
+    rows = yield call("tenant_user", tenant_id=tenant_id)
+    if not rows:
+        raise NotFound("tenant")
+    return UserId(rows[0]["id"])
+
+
+def add_key(
+    key_id: KeyId,
+    *,
+    user_id: UserId,
+    tenant_id: TenantId | None,
+    label: str,
+    secret_hash: str,
+    expires_at: int | None,
+    now: int,
+) -> Op[None]:
+    yield call(
+        "insert_key",
+        id=key_id,
+        user_id=user_id,
+        tenant_id=tenant_id,
+        label=label,
+        secret_hash=secret_hash,
+        expires_at=expires_at,
+        now=now,
+    )
+
+
+def key_holder(key_id: KeyId) -> Op[KeyHolder | None]:
+    rows = yield call("key_holder", id=key_id)
+    return record(KeyHolder, rows[0]) if rows else None
+
+
+def keys(tenant_id: TenantId, after: str, size: int) -> Op[list[ApiKey]]:
+    rows = yield call("keys", tenant_id=tenant_id, after=after, size=size)
+    return [record(ApiKey, row) for row in rows]
+
+
+def revoke_key(tenant_id: TenantId, key_id: KeyId, now: int) -> Op[None]:
+    if not (yield call("revoke_key", id=key_id, tenant_id=tenant_id, now=now)):
+        raise NotFound("key")
+
+
+def add_join_token(secret_hash: str, cluster_id: ClusterId, labels: str, *, now: int, expires_at: int) -> Op[None]:
+    if not (yield call("cluster", id=cluster_id)):
+        raise NotFound("cluster")
+    yield call(
+        "insert_join_token",
+        secret_hash=secret_hash,
+        cluster_id=cluster_id,
+        labels=labels,
+        now=now,
+        expires_at=expires_at,
+    )
+
+
+def enrol(token_hash: str, node_id: NodeId, name: str, credential_hash: str, now: int) -> Op[ClusterId]:
+    """Spends a join token for a node. Raises Unauthenticated when it is unknown, spent or too old."""
+    rows = yield call("use_join_token", secret_hash=token_hash, now=now)
+    if not rows:
+        raise Unauthenticated("This join token is unknown, used or expired; make a new one.")
+    cluster_id = ClusterId(rows[0]["cluster_id"])
+    yield call(
+        "insert_node",
+        id=node_id,
+        cluster_id=cluster_id,
+        name=name,
+        credential_hash=credential_hash,
+        labels=rows[0]["labels"],
+        now=now,
+    )
+    return cluster_id
+
+
+def nodes(cluster_id: ClusterId | None, after: str, size: int) -> Op[list[Node]]:
+    rows = yield call("nodes", cluster_id=cluster_id, after=after, size=size)
+    return [record(Node, row) for row in rows]
+
+
+def set_node_state(node_id: NodeId, state: NodeState) -> Op[Node]:
+    """Raises NotFound for a revoked node too: nothing brings it back."""
+    rows = yield call("set_node_state", id=node_id, state=state)
+    if not rows:
+        raise NotFound("node")
+    return record(Node, rows[0])
+
+
+def count_nodes() -> Op[int]:
+    (row,) = yield call("count_nodes")
+    return int(row["nodes"])
+
+
+def sweep_tokens(now: int) -> Op[None]:
+    yield call("sweep_tokens", now=now)
+
+
+def queue_figures() -> Op[tuple[int, int, str | None]]:
+    """Tasks queued and running, and the id of the oldest that waits."""
+    (figures,) = yield call("queue_figures")
+    (oldest,) = yield call("oldest_waiting")
+    return int(figures["queued"]), int(figures["running"]), oldest["id"]

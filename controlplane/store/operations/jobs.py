@@ -1,0 +1,237 @@
+"""Jobs as tenants see them: created once, read, listed, cancelled, stopped, started."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from controlplane.domain.lifecycle import TERMINAL_JOBS
+from controlplane.store.port import Call, Op, call
+from controlplane.store.records import Event, Job, Task, record
+from controlplane.store.sql import filter_name
+from shared.errors import IdempotencyMismatch, NotFound, WrongState
+from shared.ids import ClusterId, JobId, NodeId, PipelineId, TaskId, TenantId, UserId
+from shared.statuses import JobStatus, TaskState
+
+FIRST_ID = ""
+LAST_ID = "~"  # sorts after every id
+
+
+@dataclass(frozen=True)
+class Token:
+    """A client request token, and the request that it stands for."""
+
+    dialect: str
+    operation: str
+    value: str
+    fingerprint: str
+    window_ms: int
+
+
+@dataclass(frozen=True)
+class NewJob:
+    """A job and its task. `document`, `need`, `payload`, `files` and `demand` are JSON texts."""
+
+    id: JobId
+    tenant_id: TenantId
+    user_id: UserId
+    pipeline_id: PipelineId
+    cluster_id: ClusterId | None
+    document: str
+    priority: int
+    held: bool
+    need: str
+    payload: str
+    files: str
+    demand: str
+    max_attempts: int
+    token: Token | None
+
+    @property
+    def task_id(self) -> TaskId:
+        return TaskId(f"{self.id}.0")
+
+
+@dataclass(frozen=True)
+class Created:
+    job_id: JobId
+    replayed: bool
+
+
+@dataclass(frozen=True)
+class Ended:
+    """What a cancel or a stop did: the job as it is now, and the node that must be told."""
+
+    job: Job
+    node_id: NodeId | None = None
+
+
+def create(new: NewJob, now: int) -> Op[Created]:
+    """The job, its task and its token, or what the same token made before.
+
+    Raises IdempotencyMismatch when the token stood for another request.
+    """
+    if new.token is not None:
+        made_before = yield from _claim(new.token, new.tenant_id, new.id, now)
+        if made_before is not None:
+            return Created(JobId(made_before), replayed=True)
+    yield call(
+        "insert_job",
+        id=new.id,
+        tenant_id=new.tenant_id,
+        user_id=new.user_id,
+        pipeline_id=new.pipeline_id,
+        cluster_id=new.cluster_id,
+        document=new.document,
+        now=now,
+    )
+    yield call(
+        "insert_task",
+        id=new.task_id,
+        job_id=new.id,
+        tenant_id=new.tenant_id,
+        pipeline_id=new.pipeline_id,
+        need=new.need,
+        state=TaskState.HELD if new.held else TaskState.WAITING,
+        priority=new.priority,
+        payload=new.payload,
+        files=new.files,
+        demand=new.demand,
+        max_attempts=new.max_attempts,
+    )
+    if not new.held:
+        yield call("join_lane", pipeline_id=new.pipeline_id, need=new.need, tenant_id=new.tenant_id)
+    yield call("count_tenant", id=new.tenant_id, queued=1, running=0, served=0)
+    yield event(new.tenant_id, new.id, "submitted", now)
+    return Created(new.id, replayed=False)
+
+
+def read(tenant_id: TenantId, job_id: JobId) -> Op[Job]:
+    rows = yield call("job", id=job_id, tenant_id=tenant_id)
+    if not rows:
+        raise NotFound("job")
+    return record(Job, rows[0])
+
+
+def page(
+    tenant_id: TenantId, wanted: Mapping[str, str | None], *, ascending: bool, after: str, oldest: str, size: int
+) -> Op[list[Job]]:
+    """Jobs of one tenant by id, which is by submission: those after `after`, none older than `oldest`."""
+    direction = "jobs_ascending" if ascending else "jobs_descending"
+    params = {field: value for field, value in wanted.items() if value is not None}
+    if ascending:
+        after = max(after, oldest)
+    else:
+        params["oldest"] = oldest
+    rows = yield call(direction + filter_name(wanted), tenant_id=tenant_id, after=after, size=size, **params)
+    return [record(Job, row) for row in rows]
+
+
+def events(job_id: JobId, after: int, size: int) -> Op[list[Event]]:
+    """Of a job that the caller has been shown to own."""
+    rows = yield call("events", job_id=job_id, after=after, size=size)
+    return [record(Event, row) for row in rows]
+
+
+def cancel(tenant_id: TenantId, job_id: JobId, now: int) -> Op[Ended]:
+    """Ends a job that no agent has accepted; again on a canceled one changes nothing.
+
+    Raises WrongState once the job is Progressing or has ended otherwise.
+    """
+    job, task = yield from _locked(tenant_id, job_id)
+    if job.status is JobStatus.CANCELED:
+        return Ended(job)
+    canceled = yield call("cancel_job", id=job_id, now=now)
+    if not canceled:
+        raise WrongState(f"Only a Submitted job can be cancelled; this one is {job.status}.")
+    yield call("stop_task", id=task.id, report=None)
+    yield from leave(task, now)
+    yield event(tenant_id, job_id, "canceled", now)
+    return Ended((yield from read(tenant_id, job_id)))
+
+
+def stop(tenant_id: TenantId, job_id: JobId, now: int) -> Op[Ended]:
+    """Ends work that is under way. What runs is told to stop and the job is Canceled when it has; again changes nothing.
+
+    Raises WrongState while the job is Submitted, when it has ended otherwise, and once its results are being published.
+    """
+    job, task = yield from _locked(tenant_id, job_id)
+    if job.status is JobStatus.CANCELED or task.state is TaskState.STOPPING:
+        return Ended(job, task.node_id if task.state is TaskState.STOPPING else None)
+    if job.status is JobStatus.SUBMITTED:
+        raise WrongState("This job has not started; cancel it instead.")
+    if job.status in TERMINAL_JOBS:
+        raise WrongState(f"This job has ended: it is {job.status}.")
+    if task.state is TaskState.PUBLISHING:
+        raise WrongState("This job is done and its results are being published.")
+    if task.state is TaskState.RUNNING:
+        yield call("ask_to_stop", id=task.id)
+        yield event(tenant_id, job_id, "stopping", now)
+        return Ended((yield from read(tenant_id, job_id)), task.node_id)
+    yield call("stop_task", id=task.id, report=None)
+    yield from leave(task, now)
+    yield call("stop_job", id=job_id, now=now)
+    yield event(tenant_id, job_id, "canceled", now)
+    return Ended((yield from read(tenant_id, job_id)))
+
+
+def start(tenant_id: TenantId, job_id: JobId, now: int) -> Op[Job]:
+    """Puts a held job into its line. Raises WrongState when it was started already, or has ended."""
+    job, task = yield from _locked(tenant_id, job_id)
+    if task.state is not TaskState.HELD:
+        state = "was started already" if job.status not in TERMINAL_JOBS else f"has ended: it is {job.status}"
+        raise WrongState(f"This job {state}.")
+    yield call("start_task", id=task.id)
+    yield call("join_lane", pipeline_id=task.pipeline_id, need=task.need, tenant_id=tenant_id)
+    yield event(tenant_id, job_id, "started", now)
+    return (yield from read(tenant_id, job_id))
+
+
+def leave(task: Task, now: int) -> Op[None]:
+    """Takes a task that ends out of whatever counts it where it stands."""
+    if task.state is TaskState.WAITING:
+        yield call("leave_lane", pipeline_id=task.pipeline_id, need=task.need)
+    if task.state in (TaskState.WAITING, TaskState.HELD):
+        yield call("count_tenant", id=task.tenant_id, queued=-1, running=0, served=0)
+    else:
+        yield call("count_tenant", id=task.tenant_id, queued=0, running=-1, served=_served(task, now))
+
+
+def rejoin(task: Task, now: int) -> Op[None]:
+    """Puts a task whose lease ended back into its line."""
+    yield call("join_lane", pipeline_id=task.pipeline_id, need=task.need, tenant_id=task.tenant_id)
+    yield call("count_tenant", id=task.tenant_id, queued=1, running=-1, served=_served(task, now))
+
+
+def event(tenant_id: TenantId, job_id: JobId, kind: str, now: int, data: str = "{}") -> Call:
+    return call("insert_event", tenant_id=tenant_id, job_id=job_id, now=now, type=kind, data=data)
+
+
+def _served(task: Task, now: int) -> int:
+    return max(0, now - task.leased_at) if task.leased_at is not None else 0
+
+
+def _claim(token: Token, tenant_id: TenantId, object_id: str, now: int) -> Op[str | None]:
+    """None when the token is ours now; otherwise the id of what it made before."""
+    key = {"tenant_id": tenant_id, "dialect": token.dialect, "operation": token.operation, "token": token.value}
+    claimed = yield call(
+        "claim_token",
+        **key,
+        fingerprint=token.fingerprint,
+        object_id=object_id,
+        expires_at=now + token.window_ms,
+        now=now,
+    )
+    if claimed:
+        return None
+    (kept,) = yield call("token", **key)
+    if kept["fingerprint"] != token.fingerprint:
+        raise IdempotencyMismatch("This client request token was used for another request; make a new one.")
+    return str(kept["object_id"])
+
+
+def _locked(tenant_id: TenantId, job_id: JobId) -> Op[tuple[Job, Task]]:
+    """Job and task, read after the task's row is locked, so that no grant or report comes between."""
+    tasks = yield call("task_of_job", job_id=job_id)
+    job = yield from read(tenant_id, job_id)
+    return job, record(Task, tasks[0])

@@ -1,0 +1,167 @@
+"""What tenants and operators set up: clusters, buckets, pipelines, presets."""
+
+from __future__ import annotations
+
+from controlplane.store.port import Op, call
+from controlplane.store.records import Bucket, Cluster, Pipeline, Preset, record
+from shared.errors import AlreadyExists, InUse, InvalidField, NotFound, TranscoderError
+from shared.errors import ErrorCode as Code
+from shared.ids import ClusterId, PipelineId, PresetId, TenantId
+from shared.statuses import PipelineStatus
+
+
+def add_cluster(cluster_id: ClusterId, name: str, now: int) -> Op[Cluster]:
+    if not (yield call("insert_cluster", id=cluster_id, name=name, now=now)):
+        raise AlreadyExists(f"There is a cluster {cluster_id!r} already.", pointer="/id")
+    return (yield from cluster(cluster_id))
+
+
+def cluster(cluster_id: ClusterId) -> Op[Cluster]:
+    rows = yield call("cluster", id=cluster_id)
+    if not rows:
+        raise NotFound("cluster")
+    return record(Cluster, rows[0])
+
+
+def clusters(after: str, size: int) -> Op[list[Cluster]]:
+    rows = yield call("clusters", after=after, size=size)
+    return [record(Cluster, row) for row in rows]
+
+
+def rename_cluster(cluster_id: ClusterId, name: str) -> Op[Cluster]:
+    rows = yield call("rename_cluster", id=cluster_id, name=name)
+    if not rows:
+        raise NotFound("cluster")
+    return record(Cluster, rows[0])
+
+
+def delete_cluster(cluster_id: ClusterId, now: int) -> Op[None]:
+    yield from cluster(cluster_id)
+    yield call("delete_dead_join_tokens", cluster_id=cluster_id, now=now)
+    if not (yield call("delete_cluster", id=cluster_id)):
+        raise InUse("This cluster has nodes or open join tokens.")
+
+
+def add_bucket(tenant_id: TenantId, name: str, kind: str, root: str, now: int) -> Op[Bucket]:
+    if not (yield call("insert_bucket", tenant_id=tenant_id, name=name, kind=kind, root=root, now=now)):
+        raise AlreadyExists(f"There is a bucket {name!r} already.", pointer="/name")
+    return (yield from bucket(tenant_id, name))
+
+
+def bucket(tenant_id: TenantId, name: str) -> Op[Bucket]:
+    rows = yield call("bucket", tenant_id=tenant_id, name=name)
+    if not rows:
+        raise NotFound("bucket")
+    return record(Bucket, rows[0])
+
+
+def buckets(tenant_id: TenantId, after: str, size: int) -> Op[list[Bucket]]:
+    rows = yield call("buckets", tenant_id=tenant_id, after=after, size=size)
+    return [record(Bucket, row) for row in rows]
+
+
+def all_buckets() -> Op[list[Bucket]]:
+    rows = yield call("all_buckets")
+    return [record(Bucket, row) for row in rows]
+
+
+def delete_bucket(tenant_id: TenantId, name: str) -> Op[None]:
+    """Forgets the bucket; its files stay where they are."""
+    yield from bucket(tenant_id, name)
+    if not (yield call("delete_bucket", tenant_id=tenant_id, name=name)):
+        raise InUse("A pipeline uses this bucket.")
+
+
+def add_pipeline(pipeline: Pipeline) -> Op[Pipeline]:
+    yield from _buckets_exist(pipeline)
+    yield call(
+        "insert_pipeline",
+        id=pipeline.id,
+        tenant_id=pipeline.tenant_id,
+        name=pipeline.name,
+        input_bucket=pipeline.input_bucket,
+        output_bucket=pipeline.output_bucket,
+        thumbnail_bucket=pipeline.thumbnail_bucket,
+        now=pipeline.created_at,
+    )
+    return pipeline
+
+
+def pipeline(tenant_id: TenantId, pipeline_id: PipelineId) -> Op[Pipeline]:
+    rows = yield call("pipeline", id=pipeline_id, tenant_id=tenant_id)
+    if not rows:
+        raise NotFound("pipeline")
+    return record(Pipeline, rows[0])
+
+
+def pipelines(tenant_id: TenantId, after: str, size: int) -> Op[list[Pipeline]]:
+    rows = yield call("pipelines", tenant_id=tenant_id, after=after, size=size)
+    return [record(Pipeline, row) for row in rows]
+
+
+def update_pipeline(changed: Pipeline, *, if_version: int | None) -> Op[Pipeline]:
+    yield from pipeline(changed.tenant_id, changed.id)
+    yield from _buckets_exist(changed)
+    rows = yield call(
+        "update_pipeline",
+        id=changed.id,
+        tenant_id=changed.tenant_id,
+        name=changed.name,
+        input_bucket=changed.input_bucket,
+        output_bucket=changed.output_bucket,
+        thumbnail_bucket=changed.thumbnail_bucket,
+        version=if_version,
+    )
+    if not rows:
+        raise TranscoderError.of(Code.PRECONDITION_FAILED, "Somebody else has changed this pipeline since you read it.")
+    return record(Pipeline, rows[0])
+
+
+def set_pipeline_status(tenant_id: TenantId, pipeline_id: PipelineId, status: PipelineStatus) -> Op[Pipeline]:
+    rows = yield call("set_pipeline_status", id=pipeline_id, tenant_id=tenant_id, status=status)
+    if not rows:
+        raise NotFound("pipeline")
+    return record(Pipeline, rows[0])
+
+
+def delete_pipeline(tenant_id: TenantId, pipeline_id: PipelineId) -> Op[None]:
+    yield from pipeline(tenant_id, pipeline_id)
+    if not (yield call("delete_pipeline", id=pipeline_id, tenant_id=tenant_id)):
+        raise InUse("This pipeline has jobs that have not ended.")
+    yield call("delete_lanes", pipeline_id=pipeline_id)
+
+
+def add_preset(preset: Preset) -> Op[Preset]:
+    yield call(
+        "insert_preset",
+        id=preset.id,
+        tenant_id=preset.tenant_id,
+        name=preset.name,
+        description=preset.description,
+        settings=preset.settings,
+        now=preset.created_at,
+    )
+    return preset
+
+
+def preset(tenant_id: TenantId, preset_id: PresetId) -> Op[Preset]:
+    rows = yield call("preset", id=preset_id, tenant_id=tenant_id)
+    if not rows:
+        raise NotFound("preset")
+    return record(Preset, rows[0])
+
+
+def presets(tenant_id: TenantId, after: str, size: int) -> Op[list[Preset]]:
+    rows = yield call("presets", tenant_id=tenant_id, after=after, size=size)
+    return [record(Preset, row) for row in rows]
+
+
+def delete_preset(tenant_id: TenantId, preset_id: PresetId) -> Op[None]:
+    if not (yield call("delete_preset", id=preset_id, tenant_id=tenant_id)):
+        raise NotFound("preset")
+
+
+def _buckets_exist(pipeline: Pipeline) -> Op[None]:
+    for field in ("input_bucket", "output_bucket", "thumbnail_bucket"):
+        if not (yield call("bucket", tenant_id=pipeline.tenant_id, name=getattr(pipeline, field))):
+            raise InvalidField(f"There is no bucket {getattr(pipeline, field)!r}.", pointer=f"/{field}")

@@ -1,0 +1,144 @@
+"""PostgreSQL: one writer that commits many operations together, and a pool for reads.
+
+Operations that queue up while a commit is on its way to disk share the next one, so that a busy control plane pays for far
+fewer commits than it acknowledges. `synchronous_commit` and `fsync` are checked at start.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Mapping
+from typing import Any, Final, NamedTuple
+
+import asyncpg
+
+from controlplane.store import guards, sql
+from controlplane.store.port import Op, T
+from shared.errors import TranscoderError, Unavailable
+
+MAX_BATCH: Final = 128
+_LOCK: Final = 7_340_211  # names our advisory lock: replicas that start together migrate one after the other
+_RETRIED: Final = (asyncpg.SerializationError, asyncpg.DeadlockDetectedError)
+_LOST: Final = (asyncpg.PostgresConnectionError, asyncpg.InterfaceError, asyncpg.OperatorInterventionError, OSError)
+
+
+class _Waiting(NamedTuple):
+    operation: Op[Any]
+    future: asyncio.Future[Any]
+
+
+class PostgresStore:
+    """Made by `open`."""
+
+    def __init__(self, pool: asyncpg.Pool) -> None:
+        self._pool = pool
+        self._queries = sql.queries(sql.POSTGRES)
+        self._pending: asyncio.Queue[_Waiting] = asyncio.Queue()
+        self._writer = asyncio.create_task(self._write_batches(), name="postgres-writer")
+
+    @classmethod
+    async def open(cls, dsn: str) -> PostgresStore:
+        """Raises Unavailable when the server is away, unsafe, or of a newer release."""
+        try:
+            pool = await asyncpg.create_pool(dsn, min_size=2, max_size=8, command_timeout=30)
+            async with pool.acquire() as connection:
+                await _check_durability(connection)
+                await _migrate(connection)
+        except (*_LOST, asyncpg.PostgresError) as error:
+            raise Unavailable(f"PostgreSQL cannot be used: {error}") from error
+        return cls(pool)
+
+    async def write(self, operation: Op[T]) -> T:
+        future: asyncio.Future[T] = asyncio.get_running_loop().create_future()
+        self._pending.put_nowait(_Waiting(operation, future))
+        return await future
+
+    async def read(self, operation: Op[T]) -> T:
+        try:
+            async with self._pool.acquire() as connection:
+                return await _run(connection, self._queries, operation)
+        except _LOST as error:
+            raise _unavailable(error) from error
+
+    async def close(self) -> None:
+        self._writer.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await self._writer
+        await self._pool.close()
+
+    async def _write_batches(self) -> None:
+        while True:
+            batch = [await self._pending.get()]
+            while len(batch) < MAX_BATCH and not self._pending.empty():
+                batch.append(self._pending.get_nowait())
+            results = await self._commit(batch)
+            for waiting, result in zip(batch, results, strict=True):
+                if waiting.future.done():
+                    continue  # its caller went away; what was committed stays
+                if isinstance(result, BaseException):
+                    waiting.future.set_exception(result)
+                else:
+                    waiting.future.set_result(result)
+
+    async def _commit(self, batch: list[_Waiting]) -> list[Any]:
+        """Runs every operation under a savepoint of its own in one transaction; a result is a value or an exception."""
+        try:
+            async with self._pool.acquire() as connection, connection.transaction():
+                return [await self._run_one(connection, waiting.operation) for waiting in batch]
+        except (*_LOST, *_RETRIED, asyncpg.PostgresError) as error:
+            return [_unavailable(error) for _ in batch]
+
+    async def _run_one(self, connection: asyncpg.Connection, operation: Op[Any]) -> Any:
+        try:
+            async with connection.transaction():
+                return await _run(connection, self._queries, operation)
+        except (*_LOST, *_RETRIED):
+            raise
+        except asyncpg.PostgresError as error:
+            return _unavailable(error)
+        except Exception as error:  # whatever it is, it belongs to the caller of this operation alone
+            return error
+
+
+async def _run(connection: asyncpg.Connection, queries: Mapping[str, sql.Statement], operation: Op[T]) -> T:
+    try:
+        wanted = next(operation)
+        while True:
+            statement = queries[wanted.query]
+            rows = await connection.fetch(statement.sql, *[wanted.params[name] for name in statement.parameters])
+            wanted = operation.send(rows)
+    except StopIteration as stop:
+        result: T = stop.value
+        return result
+
+
+async def _check_durability(connection: asyncpg.Connection) -> None:
+    for setting in ("fsync", "synchronous_commit"):
+        value = await connection.fetchval(f"SHOW {setting}")
+        if value == "off":
+            raise Unavailable(f"PostgreSQL would not keep what it acknowledges: {setting} is off.")
+
+
+async def _migrate(connection: asyncpg.Connection) -> None:
+    """Brings the schema to this release, all in one transaction."""
+    steps = sql.migrations(sql.POSTGRES)
+    async with connection.transaction():
+        await connection.execute("SELECT pg_advisory_xact_lock($1)", _LOCK)
+        await connection.execute("CREATE TABLE IF NOT EXISTS schema_version (version BIGINT NOT NULL)")
+        version = await connection.fetchval("SELECT MAX(version) FROM schema_version") or 0
+        if version > max(steps):
+            raise Unavailable(f"The database is of a newer release (schema {version}); this one knows {max(steps)}.")
+        for number in sorted(steps):
+            if number > version:
+                for statement in steps[number]:
+                    await connection.execute(statement)
+                await connection.execute("INSERT INTO schema_version (version) VALUES ($1)", number)
+        for statement in guards.statements(sql.POSTGRES):
+            await connection.execute(statement)
+
+
+def _unavailable(error: BaseException) -> TranscoderError:
+    refusal = Unavailable("The database refused.", retry_after=1)
+    refusal.__cause__ = error
+    return refusal

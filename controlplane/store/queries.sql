@@ -1,0 +1,354 @@
+-- Every statement of the control plane. `:name` is a parameter; `{task:accept}` are the states from which that event may
+-- come, read off the lifecycle tables; `{lock_rows}` and `{lock_tasks}` (of
+-- `tasks t` alone) are what a database needs besides the transaction to claim rows.
+
+-- name: set_meta
+INSERT INTO meta (key, value) VALUES (:key, :value) ON CONFLICT (key) DO UPDATE SET value = excluded.value
+
+-- name: meta
+SELECT value FROM meta WHERE key = :key
+
+
+-- Tenants, users, keys
+
+-- name: insert_tenant
+INSERT INTO tenants (id, name, weight, created_at) VALUES (:id, :name, :weight, :now) ON CONFLICT (name) DO NOTHING RETURNING id
+
+-- name: tenant
+SELECT * FROM tenants WHERE id = :id
+
+-- name: tenants
+SELECT * FROM tenants WHERE id > :after ORDER BY id LIMIT :size
+
+-- name: insert_user
+INSERT INTO users (id, tenant_id, name, role, created_at) VALUES (:id, :tenant_id, :name, :role, :now)
+
+-- name: insert_key
+INSERT INTO api_keys (id, user_id, tenant_id, label, secret_hash, created_at, expires_at)
+VALUES (:id, :user_id, :tenant_id, :label, :secret_hash, :now, :expires_at)
+
+-- name: key_holder
+SELECT k.secret_hash, k.expires_at, k.revoked_at, k.user_id, k.tenant_id, u.role
+  FROM api_keys k JOIN users u ON u.id = k.user_id WHERE k.id = :id
+
+-- name: keys
+SELECT * FROM api_keys WHERE tenant_id = :tenant_id AND id > :after ORDER BY id LIMIT :size
+
+-- name: revoke_key
+UPDATE api_keys SET revoked_at = :now WHERE id = :id AND tenant_id = :tenant_id AND revoked_at IS NULL RETURNING id
+
+-- name: tenant_user
+SELECT id FROM users WHERE tenant_id = :tenant_id ORDER BY id LIMIT 1
+
+
+-- Clusters and nodes
+
+-- name: insert_cluster
+INSERT INTO clusters (id, name, created_at) VALUES (:id, :name, :now) ON CONFLICT (id) DO NOTHING RETURNING id
+
+-- name: cluster
+SELECT * FROM clusters WHERE id = :id
+
+-- name: clusters
+SELECT * FROM clusters WHERE id > :after ORDER BY id LIMIT :size
+
+-- name: rename_cluster
+UPDATE clusters SET name = :name WHERE id = :id RETURNING *
+
+-- name: delete_cluster
+DELETE FROM clusters WHERE id = :id
+   AND NOT EXISTS (SELECT 1 FROM nodes WHERE cluster_id = :id) AND NOT EXISTS (SELECT 1 FROM join_tokens WHERE cluster_id = :id)
+RETURNING id
+
+-- name: delete_dead_join_tokens
+DELETE FROM join_tokens WHERE cluster_id = :cluster_id AND (used_at IS NOT NULL OR expires_at <= :now)
+
+-- name: insert_join_token
+INSERT INTO join_tokens (secret_hash, cluster_id, labels, created_at, expires_at)
+VALUES (:secret_hash, :cluster_id, :labels, :now, :expires_at)
+
+-- name: use_join_token
+UPDATE join_tokens SET used_at = :now WHERE secret_hash = :secret_hash AND used_at IS NULL AND expires_at > :now
+RETURNING cluster_id, labels
+
+-- name: insert_node
+INSERT INTO nodes (id, cluster_id, name, state, credential_hash, labels, created_at)
+VALUES (:id, :cluster_id, :name, 'Active', :credential_hash, :labels, :now)
+
+-- name: node
+SELECT * FROM nodes WHERE id = :id
+
+-- name: nodes
+SELECT * FROM nodes WHERE id > :after AND (CAST(:cluster_id AS TEXT) IS NULL OR cluster_id = :cluster_id) ORDER BY id LIMIT :size
+
+-- name: count_nodes
+SELECT COUNT(*) AS nodes FROM nodes WHERE state <> 'Revoked'
+
+-- name: boot_node
+UPDATE nodes SET boot_id = :boot_id, facts = :facts, last_seen_at = :now WHERE id = :id
+
+-- name: see_node
+UPDATE nodes SET last_seen_at = :now, free = :free WHERE id = :id AND boot_id = :boot_id RETURNING state
+
+-- name: set_node_state
+UPDATE nodes SET state = :state WHERE id = :id AND state <> 'Revoked' RETURNING *
+
+
+-- Buckets, pipelines, presets
+
+-- name: insert_bucket
+INSERT INTO buckets (tenant_id, name, kind, root, created_at) VALUES (:tenant_id, :name, :kind, :root, :now)
+ON CONFLICT (tenant_id, name) DO NOTHING RETURNING name
+
+-- name: bucket
+SELECT * FROM buckets WHERE tenant_id = :tenant_id AND name = :name
+
+-- name: buckets
+SELECT * FROM buckets WHERE tenant_id = :tenant_id AND name > :after ORDER BY name LIMIT :size
+
+-- name: all_buckets
+SELECT * FROM buckets ORDER BY tenant_id, name
+
+-- name: delete_bucket
+DELETE FROM buckets WHERE tenant_id = :tenant_id AND name = :name
+   AND NOT EXISTS (SELECT 1 FROM pipelines
+                    WHERE tenant_id = :tenant_id AND :name IN (input_bucket, output_bucket, thumbnail_bucket))
+RETURNING name
+
+-- name: insert_pipeline
+INSERT INTO pipelines (id, tenant_id, name, input_bucket, output_bucket, thumbnail_bucket, status, created_at)
+VALUES (:id, :tenant_id, :name, :input_bucket, :output_bucket, :thumbnail_bucket, 'Active', :now)
+
+-- name: pipeline
+SELECT * FROM pipelines WHERE id = :id AND tenant_id = :tenant_id
+
+-- name: pipelines
+SELECT * FROM pipelines WHERE tenant_id = :tenant_id AND id > :after ORDER BY id LIMIT :size
+
+-- name: update_pipeline
+UPDATE pipelines SET name = :name, input_bucket = :input_bucket, output_bucket = :output_bucket,
+       thumbnail_bucket = :thumbnail_bucket, version = version + 1
+ WHERE id = :id AND tenant_id = :tenant_id AND (CAST(:version AS BIGINT) IS NULL OR version = :version)
+RETURNING *
+
+-- name: set_pipeline_status
+UPDATE pipelines SET status = :status, version = version + 1 WHERE id = :id AND tenant_id = :tenant_id RETURNING *
+
+-- name: delete_pipeline
+DELETE FROM pipelines WHERE id = :id AND tenant_id = :tenant_id
+   AND NOT EXISTS (SELECT 1 FROM jobs WHERE tenant_id = :tenant_id AND pipeline_id = :id AND status IN ('Submitted', 'Progressing'))
+RETURNING id
+
+-- name: delete_lanes
+DELETE FROM lanes WHERE pipeline_id = :pipeline_id AND waiting = 0
+
+-- name: insert_preset
+INSERT INTO presets (id, tenant_id, name, description, settings, created_at)
+VALUES (:id, :tenant_id, :name, :description, :settings, :now)
+
+-- name: preset
+SELECT * FROM presets WHERE id = :id AND tenant_id = :tenant_id
+
+-- name: presets
+SELECT * FROM presets WHERE tenant_id = :tenant_id AND id > :after ORDER BY id LIMIT :size
+
+-- name: delete_preset
+DELETE FROM presets WHERE id = :id AND tenant_id = :tenant_id RETURNING id
+
+
+-- Creating jobs
+
+-- name: claim_token
+-- A token row that has outlived its window is taken over as if it were new.
+INSERT INTO idempotency (tenant_id, dialect, operation, token, fingerprint, object_id, expires_at)
+VALUES (:tenant_id, :dialect, :operation, :token, :fingerprint, :object_id, :expires_at)
+ON CONFLICT (tenant_id, dialect, operation, token) DO UPDATE
+   SET fingerprint = excluded.fingerprint, object_id = excluded.object_id, expires_at = excluded.expires_at
+ WHERE idempotency.expires_at <= :now
+RETURNING object_id
+
+-- name: token
+SELECT fingerprint, object_id FROM idempotency
+ WHERE tenant_id = :tenant_id AND dialect = :dialect AND operation = :operation AND token = :token
+
+-- name: insert_job
+INSERT INTO jobs (id, tenant_id, user_id, pipeline_id, cluster_id, status, document, submitted_at)
+VALUES (:id, :tenant_id, :user_id, :pipeline_id, :cluster_id, 'Submitted', :document, :now)
+
+-- name: insert_task
+INSERT INTO tasks (id, job_id, tenant_id, pipeline_id, need, state, priority, payload, files, demand, max_attempts)
+VALUES (:id, :job_id, :tenant_id, :pipeline_id, :need, :state, :priority, :payload, :files, :demand, :max_attempts)
+
+-- name: join_lane
+INSERT INTO lanes (pipeline_id, need, tenant_id, waiting) VALUES (:pipeline_id, :need, :tenant_id, 1)
+ON CONFLICT (pipeline_id, need) DO UPDATE SET waiting = lanes.waiting + 1
+
+-- name: leave_lane
+UPDATE lanes SET waiting = waiting - 1 WHERE pipeline_id = :pipeline_id AND need = :need
+
+-- name: count_tenant
+UPDATE tenants SET queued = queued + :queued, running = running + :running, served = served + :served WHERE id = :id
+
+-- name: insert_event
+INSERT INTO events (tenant_id, job_id, at, type, data) VALUES (:tenant_id, :job_id, :now, :type, :data)
+
+-- name: events
+SELECT id, at, type, data FROM events WHERE job_id = :job_id AND id > :after ORDER BY id LIMIT :size
+
+
+-- Reading jobs
+
+-- name: job
+SELECT j.*, t.state AS task_state, t.attempt, t.node_id, t.progress, t.not_before, t.id AS task_id
+  FROM jobs j JOIN tasks t ON t.job_id = j.id WHERE j.id = :id AND j.tenant_id = :tenant_id
+
+-- name: jobs_ascending
+SELECT j.*, t.state AS task_state, t.attempt, t.node_id, t.progress, t.not_before, t.id AS task_id
+  FROM jobs j JOIN tasks t ON t.job_id = j.id
+ WHERE j.tenant_id = :tenant_id {filter} AND j.id > :after ORDER BY j.id LIMIT :size
+
+-- name: jobs_descending
+SELECT j.*, t.state AS task_state, t.attempt, t.node_id, t.progress, t.not_before, t.id AS task_id
+  FROM jobs j JOIN tasks t ON t.job_id = j.id
+ WHERE j.tenant_id = :tenant_id {filter} AND j.id > :oldest AND j.id < :after ORDER BY j.id DESC LIMIT :size
+
+-- name: task_of_job
+SELECT * FROM tasks WHERE job_id = :job_id {lock_rows}
+
+-- name: task
+SELECT * FROM tasks WHERE id = :id {lock_rows}
+
+-- name: task_lease
+SELECT id, job_id, state, attempt, lease_id FROM tasks WHERE id = :id AND node_id = :node_id
+
+
+-- Dispatch
+
+-- name: heads
+-- The first waiting task of every line that may move.
+SELECT t.id, t.tenant_id, t.pipeline_id, t.need, t.priority, t.demand, n.running, n.weight, n.served
+  FROM lanes l
+  JOIN pipelines p ON p.id = l.pipeline_id AND p.status = 'Active'
+  JOIN tenants n ON n.id = l.tenant_id
+  JOIN tasks t ON t.id = (
+       SELECT w.id FROM tasks w
+        WHERE w.pipeline_id = l.pipeline_id AND w.need = l.need AND w.state = 'Waiting' AND w.not_before <= :now
+        ORDER BY w.priority DESC, w.id LIMIT 1)
+ WHERE l.waiting > 0
+
+-- name: anything_waiting
+SELECT 1 FROM lanes WHERE waiting > 0 LIMIT 1
+
+-- name: next_delayed
+SELECT MIN(not_before) AS at FROM tasks WHERE state = 'Waiting' AND not_before > :now
+
+-- name: held_by_node
+SELECT id, granted FROM tasks WHERE node_id = :node_id AND state IN ('Leased', 'Running', 'Stopping')
+
+-- name: grant
+UPDATE tasks SET state = 'Leased', attempt = attempt + 1, lease_id = :lease_id, node_id = :node_id, boot_id = :boot_id,
+       leased_at = :now, lease_expires_at = :accept_by, granted = :granted, progress = NULL, report = NULL
+ WHERE id = :id AND state IN ({task:grant})
+RETURNING job_id, attempt, payload, files
+
+-- name: accept
+UPDATE tasks SET state = 'Running', lease_expires_at = :expires_at, spent = spent + 1
+ WHERE id = :id AND attempt = :attempt AND lease_id = :lease_id AND node_id = :node_id AND state IN ({task:accept})
+RETURNING job_id, tenant_id
+
+-- name: progress_job
+UPDATE jobs SET status = 'Progressing', started_at = COALESCE(started_at, :now),
+       cluster_id = COALESCE(cluster_id, (SELECT cluster_id FROM nodes WHERE id = :node_id))
+ WHERE id = :id AND status IN ({job:accept})
+RETURNING id
+
+-- name: live_lease
+SELECT id FROM tasks
+ WHERE id = :id AND attempt = :attempt AND lease_id = :lease_id AND node_id = :node_id AND state IN ('Leased', 'Running', 'Stopping')
+
+-- name: renew
+UPDATE tasks SET lease_expires_at = :expires_at, progress = :progress
+ WHERE id = :id AND attempt = :attempt AND lease_id = :lease_id AND node_id = :node_id AND state IN ('Running', 'Stopping')
+RETURNING state
+
+-- name: unaccepted_of_node
+SELECT * FROM tasks WHERE node_id = :node_id AND boot_id = :boot_id AND state = 'Leased' AND leased_at <= :before
+
+-- name: stopping_of_node
+SELECT id, attempt, lease_id FROM tasks WHERE node_id = :node_id AND state = 'Stopping'
+
+-- name: leases_of_node
+SELECT * FROM tasks WHERE node_id = :node_id AND state IN ('Leased', 'Running', 'Stopping') {lock_rows}
+
+-- name: adopt_lease
+UPDATE tasks SET boot_id = :boot_id, lease_expires_at = :expires_at WHERE id = :id
+
+-- name: expired
+-- An unaccepted lease may end at any time; one that ran only when its node was heard of after :floor.
+SELECT t.*, n.cluster_id FROM tasks t JOIN nodes n ON n.id = t.node_id
+ WHERE t.state IN ('Leased', 'Running', 'Stopping') AND t.lease_expires_at <= :now
+   AND (t.state = 'Leased' OR t.lease_expires_at >= :floor)
+ ORDER BY t.lease_expires_at LIMIT :size {lock_tasks}
+
+-- name: silent_nodes
+-- Per cluster: nodes that hold or offer work, and how many of them have not been heard of since :since.
+SELECT cluster_id, COUNT(*) AS nodes, SUM(CASE WHEN last_seen_at < :since THEN 1 ELSE 0 END) AS silent
+  FROM nodes WHERE state = 'Active' AND boot_id IS NOT NULL AND last_seen_at >= :horizon GROUP BY cluster_id
+
+-- name: cluster_of_node
+SELECT cluster_id FROM nodes WHERE id = :id
+
+
+-- Ends of attempts
+
+-- name: requeue
+UPDATE tasks SET state = 'Waiting', not_before = :not_before, node_id = NULL, boot_id = NULL, lease_id = NULL,
+       lease_expires_at = NULL, granted = NULL, progress = NULL, spent = :spent,
+       ended_lease = lease_id, ended_report = :report
+ WHERE id = :id AND state IN ({task:requeue})
+
+-- name: finish
+UPDATE tasks SET state = 'Publishing', report = :outcome, lease_expires_at = NULL, ended_lease = lease_id, ended_report = :report
+ WHERE id = :id AND state IN ({task:finish})
+
+-- name: fail_task
+UPDATE tasks SET state = 'Failed', lease_expires_at = NULL, ended_lease = lease_id, ended_report = :report
+ WHERE id = :id AND state IN ({task:fail})
+
+-- name: stop_task
+UPDATE tasks SET state = 'Stopped', lease_expires_at = NULL, ended_lease = lease_id, ended_report = :report
+ WHERE id = :id AND state IN ({task:stopped}, {task:cancel})
+
+-- name: publish_task
+UPDATE tasks SET state = 'Succeeded' WHERE id = :id AND state IN ({task:publish})
+
+-- name: ask_to_stop
+UPDATE tasks SET state = 'Stopping' WHERE id = :id AND state = 'Running'
+
+-- name: start_task
+UPDATE tasks SET state = 'Waiting' WHERE id = :id AND state IN ({task:start})
+
+-- name: end_job
+UPDATE jobs SET status = :status, result = :result, finished_at = :now WHERE id = :id AND status IN ({job:complete}, {job:fail})
+RETURNING id
+
+-- name: cancel_job
+UPDATE jobs SET status = 'Canceled', finished_at = :now WHERE id = :id AND status IN ({job:cancel}) RETURNING id
+
+-- name: stop_job
+UPDATE jobs SET status = 'Canceled', finished_at = :now WHERE id = :id AND status IN ({job:stop}) RETURNING id
+
+-- name: publishing
+SELECT id FROM tasks WHERE state = 'Publishing' ORDER BY id
+
+-- name: live_attempts
+SELECT id, attempt FROM tasks WHERE state IN ('Leased', 'Running', 'Stopping', 'Publishing')
+
+-- name: sweep_tokens
+DELETE FROM idempotency WHERE expires_at <= :now
+
+-- name: queue_figures
+SELECT COALESCE(SUM(queued), 0) AS queued, COALESCE(SUM(running), 0) AS running FROM tenants
+
+-- name: oldest_waiting
+SELECT MIN(id) AS id FROM tasks WHERE state = 'Waiting'

@@ -1,0 +1,176 @@
+"""Rows with types: what operations return."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, fields
+from functools import cache
+from typing import Any, TypeVar, get_type_hints
+
+from controlplane.store.port import Row
+from shared.ids import (
+    Attempt,
+    BootId,
+    ClusterId,
+    JobId,
+    KeyId,
+    LeaseId,
+    NodeId,
+    PipelineId,
+    PresetId,
+    TaskId,
+    TenantId,
+    UserId,
+)
+from shared.statuses import JobStatus, NodeState, PipelineStatus, TaskState
+
+R = TypeVar("R")
+
+
+def record(kind: type[R], row: Row) -> R:
+    """The record of this kind in a row that may have more columns."""
+    return kind(**{name: convert(row[name]) if convert else row[name] for name, convert in _columns(kind).items()})  # type: ignore[arg-type]
+
+
+@cache
+def _columns(kind: type[Any]) -> Mapping[str, Callable[[Any], Any] | None]:
+    """The columns of a record; those that hold a state are made into it."""
+    hints = get_type_hints(kind)
+    states = (JobStatus, NodeState, PipelineStatus, TaskState)
+    return {field.name: hints[field.name] if hints[field.name] in states else None for field in fields(kind)}
+
+
+@dataclass(frozen=True)
+class Tenant:
+    id: TenantId
+    name: str
+    weight: int
+    queued: int
+    running: int
+    created_at: int
+
+
+@dataclass(frozen=True)
+class KeyHolder:
+    secret_hash: str
+    expires_at: int | None
+    revoked_at: int | None
+    user_id: UserId
+    tenant_id: TenantId | None
+    role: str
+
+
+@dataclass(frozen=True)
+class ApiKey:
+    id: KeyId
+    label: str
+    created_at: int
+    expires_at: int | None
+    revoked_at: int | None
+
+
+@dataclass(frozen=True)
+class Cluster:
+    id: ClusterId
+    name: str
+    created_at: int
+
+
+@dataclass(frozen=True)
+class Node:
+    id: NodeId
+    cluster_id: ClusterId
+    name: str
+    state: NodeState
+    credential_hash: str
+    labels: str
+    boot_id: BootId | None
+    facts: str | None
+    free: str | None
+    last_seen_at: int | None
+    created_at: int
+
+
+@dataclass(frozen=True)
+class Bucket:
+    tenant_id: TenantId
+    name: str
+    kind: str
+    root: str
+    created_at: int
+
+
+@dataclass(frozen=True)
+class Pipeline:
+    id: PipelineId
+    tenant_id: TenantId
+    name: str
+    input_bucket: str
+    output_bucket: str
+    thumbnail_bucket: str
+    status: PipelineStatus
+    version: int
+    created_at: int
+
+
+@dataclass(frozen=True)
+class Preset:
+    id: PresetId
+    tenant_id: TenantId
+    name: str
+    description: str
+    settings: str
+    created_at: int
+
+
+@dataclass(frozen=True)
+class Job:
+    """A job with where its task stands. `document`, `result` and `progress` are JSON texts."""
+
+    id: JobId
+    tenant_id: TenantId
+    pipeline_id: PipelineId
+    cluster_id: ClusterId | None
+    status: JobStatus
+    document: str
+    result: str | None
+    submitted_at: int
+    started_at: int | None
+    finished_at: int | None
+    task_id: TaskId
+    task_state: TaskState
+    attempt: Attempt
+    node_id: NodeId | None
+    progress: str | None
+    not_before: int
+
+
+@dataclass(frozen=True)
+class Task:
+    id: TaskId
+    job_id: JobId
+    tenant_id: TenantId
+    pipeline_id: PipelineId
+    need: str
+    state: TaskState
+    payload: str
+    files: str
+    max_attempts: int
+    attempt: Attempt
+    spent: int
+    node_id: NodeId | None
+    boot_id: BootId | None
+    lease_id: LeaseId | None
+    leased_at: int | None
+    granted: str | None
+    report: str | None
+    ended_lease: LeaseId | None
+    ended_report: str | None
+
+
+@dataclass(frozen=True)
+class Event:
+    id: int
+    at: int
+    type: str
+    data: str

@@ -1,0 +1,102 @@
+"""Reads the SQL sources and puts in what differs between databases and what the lifecycle tables say."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib import resources
+from typing import Final
+
+from controlplane.domain.lifecycle import JobEvent, TaskEvent, job_sources, task_sources
+
+
+@dataclass(frozen=True)
+class Dialect:
+    """The little that the databases do not share."""
+
+    name: str
+    serial: str
+    lock_rows: str
+
+
+SQLITE: Final = Dialect("sqlite", serial="INTEGER PRIMARY KEY AUTOINCREMENT", lock_rows="")
+POSTGRES: Final = Dialect("postgres", serial="BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY", lock_rows="FOR UPDATE")
+
+JOB_FILTERS: Final = ("status", "pipeline_id", "cluster_id")
+"""What job lists can be narrowed by; every combination is a statement of its own, made at start."""
+
+_NAMED = re.compile(r"^-- name: (\w+)$", re.MULTILINE)
+_HOLE = re.compile(r"\{([\w:]+)\}")
+_PARAMETER = re.compile(r"(?<!:):(\w+)")
+
+
+@dataclass(frozen=True)
+class Statement:
+    sql: str
+    parameters: tuple[str, ...]  # in the order of $1, $2, …
+
+
+def queries(dialect: Dialect) -> Mapping[str, Statement]:
+    """Every named query of `queries.sql`, ready for a database."""
+    parts = _NAMED.split(_source("queries.sql"))
+    named = dict(zip(parts[1::2], parts[2::2], strict=True))
+    for direction in ("jobs_ascending", "jobs_descending"):
+        template = named.pop(direction)
+        for name, condition in _filters():
+            named[f"{direction}{name}"] = template.replace("{filter}", condition)
+    return {name: _statement(_filled(_bare(sql), dialect), dialect) for name, sql in named.items()}
+
+
+def migrations(dialect: Dialect) -> Mapping[int, list[str]]:
+    """The statements of every migration by its number; forward only, never edited once released."""
+    folder = resources.files("controlplane.store") / "migrations"
+    files = sorted(entry.name for entry in folder.iterdir() if entry.name.endswith(".sql"))
+    return {
+        int(name.split("_", 1)[0]): [
+            statement.replace("{serial}", dialect.serial).replace("{{}}", "{}")
+            for statement in _bare(_source(f"migrations/{name}")).split(";")
+            if statement.strip()
+        ]
+        for name in files
+    }
+
+
+def filter_name(wanted: Mapping[str, str | None]) -> str:
+    """The suffix of the list query that narrows by just these fields."""
+    return "".join(f"_by_{field}" for field in JOB_FILTERS if wanted.get(field) is not None)
+
+
+def _filters() -> list[tuple[str, str]]:
+    combinations: list[tuple[str, str]] = [("", "")]
+    for field in JOB_FILTERS:
+        combinations += [(f"{name}_by_{field}", f"{sql} AND j.{field} = :{field}") for name, sql in combinations]
+    return combinations
+
+
+def _source(name: str) -> str:
+    return (resources.files("controlplane.store") / name).read_text(encoding="utf-8")
+
+
+def _bare(sql: str) -> str:
+    return "\n".join(line for line in sql.splitlines() if not line.startswith("--")).strip()
+
+
+def _filled(sql: str, dialect: Dialect) -> str:
+    return _HOLE.sub(lambda hole: _fill(hole[1], dialect), sql)
+
+
+def _fill(hole: str, dialect: Dialect) -> str:
+    kind, _, event = hole.partition(":")
+    if kind == "task":
+        return ", ".join(sorted(f"'{state}'" for state in task_sources(TaskEvent(event))))
+    if kind == "job":
+        return ", ".join(sorted(f"'{status}'" for status in job_sources(JobEvent(event))))
+    return {"lock_rows": dialect.lock_rows, "lock_tasks": dialect.lock_rows and f"{dialect.lock_rows} OF t"}[hole]
+
+
+def _statement(sql: str, dialect: Dialect) -> Statement:
+    names = tuple(dict.fromkeys(_PARAMETER.findall(sql)))
+    if dialect is POSTGRES:
+        sql = _PARAMETER.sub(lambda match: f"${names.index(match[1]) + 1}", sql)
+    return Statement(sql, names)
