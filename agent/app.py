@@ -66,10 +66,7 @@ class Agent:
         around = Surroundings(self.settings, self.sandbox, self.state.work)
         facts = await probe_all(around)
         async with self.client:
-            try:
-                await Service(self, around, facts).run(shutdown)
-            except Interrupted:
-                log.info("agent.shut_down_unheard")
+            await Service(self, around, facts).run(shutdown)
         log.info("agent.ended")
 
 
@@ -105,28 +102,32 @@ class Service:
         async with asyncio.TaskGroup() as loops:
             self._background = [loops.create_task(self._watchdog.run(), name="watchdog")]
             self._notifier.tell("READY=1", "STATUS=Waiting for the control plane.")
-            try:
-                draining = await self._greet(shutdown)
-            except Interrupted:
-                self._end_background()
-                raise
-            async with asyncio.TaskGroup() as attempts:
-                workload = Workload(attempts, self._runner, self._slots, self._outbox)
-                workload.pause(draining)
-                self._start(loops, workload)
-                gc.freeze()
-                self._notifier.tell("STATUS=Working.")
-                await shutdown.draining.wait()
-                await self._drain(workload, shutdown)
-            await self._send_last_reports()
+            if (draining := await self._greet(shutdown)) is not None:
+                await self._work(loops, shutdown, draining)
+                await self._send_last_reports()
             self._end_background()
 
-    async def _greet(self, shutdown: Shutdown) -> bool:
-        """Until the control plane answers the hello or nobody waits for it any more; tells whether to take no work yet."""
-        self._state.facts.write_text(self._facts.model_dump_json(indent=2) + "\n")
-        answer = await unless(shutdown.draining.wait(), self._client.hello(self._hello()))
+    async def _greet(self, shutdown: Shutdown) -> bool | None:
+        """Whether to take no work yet, says the answer to the hello; None when the shutdown came before it."""
+        await asyncio.to_thread(write_durably, self._state.facts, self._facts.model_dump_json(indent=2).encode())
+        try:
+            answer = await unless(shutdown.draining.wait(), self._client.hello(self._hello()))
+        except Interrupted:
+            log.info("agent.shut_down_unheard")
+            return None
         log.info("agent.greeted", boot_id=self._boot_id, draining=answer.draining, gpu_note=self._facts.gpu_note)
         return answer.draining
+
+    async def _work(self, loops: asyncio.TaskGroup, shutdown: Shutdown, draining: bool) -> None:
+        """From the first poll until the last attempt has ended."""
+        async with asyncio.TaskGroup() as attempts:
+            workload = Workload(attempts, self._runner, self._slots, self._outbox)
+            workload.pause(draining)
+            self._start(loops, workload)
+            gc.freeze()
+            self._notifier.tell("STATUS=Working.")
+            await shutdown.draining.wait()
+            await self._drain(workload, shutdown)
 
     def _start(self, loops: asyncio.TaskGroup, workload: Workload) -> None:
         def reprobe() -> None:

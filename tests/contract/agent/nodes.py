@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -62,6 +62,10 @@ class Node:
             await asyncio.shield(self.task)
 
     @property
+    def is_spooled(self) -> bool:
+        return any(self.state.outbox.glob("*.json"))
+
+    @property
     def leftovers(self) -> list[str]:
         """What of any attempt is still on this node's disk."""
         places = (self.state.work, self.state.journal, self.state.outbox)
@@ -95,6 +99,13 @@ def an_agent(url: str, state: State, tools: Tools, *, drain_grace: float = 20, r
         sandbox=Unconfined(environment=environment, ladder=Ladder(quit=0.2, interrupt=0.2)),
         sleep=briefly,
     )
+
+
+async def eventually(claim: Callable[[], object], *, within: float = 20.0) -> None:
+    """For what gives no sign when it comes true: files and processes."""
+    async with asyncio.timeout(within):
+        while not claim():  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
 
 
 async def briefly(seconds: float) -> None:
