@@ -23,6 +23,8 @@ class VideoFacts:
     """Frames per second that a constant-rate copy would have."""
     pix_fmt: str
     interlaced: bool
+    full_range: bool
+    """Whether codes go from 0 to 255, which few players of ours expect."""
     color_space: str | None
     duration: float | None
     frames: int | None

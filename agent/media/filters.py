@@ -44,6 +44,8 @@ class Picture:
     sizing: Sizing
     rate: Fraction
     pix_fmt: str
+    full_range: bool = False
+    """Of the source; no output is."""
     scan: str | None = None
     """Field order of an interlaced output: "tff" or "bff"."""
     conversion: Conversion | None = None
@@ -77,7 +79,11 @@ def drawn(stream: Stream, picture: Picture, source_rate: Fraction, *, on_gpu: bo
     fewer = picture.drawn_rate <= source_rate  # scale as few frames as possible
     if fewer:
         stream = _at_rate(stream, picture.drawn_rate)
-    stream = _downloaded(stream, picture.sizing) if on_gpu else _scaled(stream, picture.sizing)
+    stream = (
+        _downloaded(stream, picture.sizing)
+        if on_gpu
+        else _scaled(stream, picture.sizing, full_range=picture.full_range)
+    )
     stream = stream.filter("format", picture.pix_fmt)
     if picture.sizing.pads:
         frame = picture.sizing.frame
@@ -110,7 +116,7 @@ def palette(stream: Stream) -> Stream:
 def thumbnails(stream: Stream, sizing: Sizing, *, interval: int, pix_fmt: str, on_gpu: bool) -> Stream:
     """The pictures at 0, `interval`, 2 × `interval`, … seconds."""
     stream = stream.filter("fps", f"1/{interval}", round="up", start_time=0)
-    stream = _downloaded(stream, sizing) if on_gpu else _scaled(stream, sizing)
+    stream = _downloaded(stream, sizing) if on_gpu else _scaled(stream, sizing, full_range=False)
     if sizing.pads:
         stream = stream.filter("pad", sizing.frame.width, sizing.frame.height, "(ow-iw)/2", "(oh-ih)/2")
     return stream.filter("setsar", 1).filter("format", pix_fmt)
@@ -172,16 +178,17 @@ def _at_rate(stream: Stream, rate: Fraction) -> Stream:
     return stream.filter("fps", _ratio(rate), start_time=0)
 
 
-def _scaled(stream: Stream, sizing: Sizing) -> Stream:
+def _scaled(stream: Stream, sizing: Sizing, *, full_range: bool) -> Stream:
     if sizing.crops:
         stream = stream.filter("crop", sizing.cropped.width, sizing.cropped.height)
-    return stream.filter("scale", sizing.scaled.width, sizing.scaled.height, out_range="tv")
+    ranges = {"out_range": "tv"} if full_range else {}  # asking for what is there already would cost a copy
+    return stream.filter("scale", sizing.scaled.width, sizing.scaled.height, **ranges)
 
 
 def _downloaded(stream: Stream, sizing: Sizing) -> Stream:
     """Scaled on the card where it can; what it cannot do is done after the shortest way to memory."""
     if sizing.crops:
-        return _scaled(stream.filter("hwdownload").filter("format", "nv12"), sizing)
+        return _scaled(stream.filter("hwdownload").filter("format", "nv12"), sizing, full_range=False)
     stream = stream.filter("scale_cuda", sizing.scaled.width, sizing.scaled.height, format="yuv420p")
     return stream.filter("hwdownload").filter("format", "yuv420p")
 

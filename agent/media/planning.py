@@ -165,6 +165,7 @@ def _video(settings: VideoSettings, source: VideoFacts, facts: MediaFacts, devic
         sizing=size,
         rate=rate,
         pix_fmt=settings.chroma_subsampling,
+        full_range=source.full_range,
         scan=filters.scan(settings, source),
         conversion=filters.conversion(settings, source, size),
     )
@@ -234,6 +235,7 @@ def _decodes_on_gpu(outputs: Sequence[PlannedOutput], source: VideoFacts | None)
         source is not None
         and source.codec in NVDEC_CODECS
         and source.pix_fmt == "yuv420p"
+        and not source.full_range
         and source.rotation == 0
         and any(output.video is not None and output.video.encoder.on_gpu for output in outputs)
     )

@@ -125,6 +125,8 @@ def _video(stream: Mapping[str, Any], begin: float) -> VideoFacts | None:
         ),
         pix_fmt=str(stream["pix_fmt"]),
         interlaced=stream.get("field_order") in ("tt", "bb", "tb", "bt"),
+        full_range=stream.get("color_range") == "pc"
+        and not str(stream["pix_fmt"]).startswith(("rgb", "bgr", "gbr", "pal8")),
         color_space=_known(stream.get("color_space")),
         duration=_stream_seconds(stream),
         frames=int(stream["nb_frames"]) if str(stream.get("nb_frames", "")).isdigit() else None,

@@ -1,0 +1,56 @@
+"""Exit codes and last words of ffmpeg, and whose fault they show."""
+
+from __future__ import annotations
+
+import pytest
+
+from agent.media import Reason, diagnose, reason_of
+from agent.media.diagnosis import FAILURES
+from shared.failures import Cause
+
+
+@pytest.mark.parametrize(
+    ("exit_code", "stderr", "reason", "cause"),
+    [
+        (1, b"av_interleaved_write_frame(): No space left on device\n", Reason.DISK_FULL, Cause.NODE),
+        (1, b"[h264_nvenc @ 0x5] OpenEncodeSessionEx failed: out of memory (10): (no details)\n", Reason.NVENC_BUSY, Cause.NODE),
+        (
+            1,
+            b"[h264_nvenc @ 0x5] OpenEncodeSessionEx failed: incompatible client key (21): (no details)\n",
+            Reason.NVENC_BUSY,
+            Cause.NODE,
+        ),
+        (
+            1,
+            b"[h264_nvenc @ 0x5] OpenEncodeSessionEx failed: unsupported device (2): (no details)\n",
+            Reason.NVENC_UNSUPPORTED,
+            Cause.NODE,
+        ),
+        (1, b"[h264_nvenc @ 0x5] Cannot load libcuda.so.1\n", Reason.NVENC_UNSUPPORTED, Cause.NODE),
+        (1, b"[AVHWDeviceContext @ 0x5] cu->cuInit(0) failed -> CUDA_ERROR_NO_DEVICE\n", Reason.GPU_FAULT, Cause.NODE),
+        (1, b"Error while filtering: Cannot allocate memory\n", Reason.OUT_OF_MEMORY, Cause.NODE),
+        (1, b"file:in/0: Invalid data found when processing input\n", Reason.UNDECODABLE, Cause.INPUT),
+        (1, b"[mov,mp4 @ 0x5] moov atom not found\n", Reason.UNDECODABLE, Cause.INPUT),
+        (-9, b"", Reason.KILLED, Cause.NODE),
+        (137, b"", Reason.KILLED, Cause.NODE),
+        (-11, b"Error while decoding stream #0:0: Invalid data found\n", Reason.KILLED, Cause.NODE),
+        (-25, b"", Reason.OUTPUT_TOO_LARGE, Cause.UNKNOWN),
+        (153, b"", Reason.OUTPUT_TOO_LARGE, Cause.UNKNOWN),
+        (1, b"Conversion failed!\n", Reason.UNKNOWN, Cause.UNKNOWN),
+        (1, b"\xff\xfe\x00", Reason.UNKNOWN, Cause.UNKNOWN),
+    ],
+)
+def test_a_failure_has_a_reason_and_a_cause(exit_code: int, stderr: bytes, reason: Reason, cause: Cause) -> None:
+    assert reason_of(exit_code, stderr) is reason
+    assert diagnose(exit_code, stderr).cause is cause
+
+
+def test_only_the_last_lines_count() -> None:
+    early = b"Error while decoding stream #0:0: Invalid data found\n" + b"something else\n" * 50
+    assert reason_of(1, early) is Reason.UNKNOWN
+
+
+def test_what_ffmpeg_said_never_reaches_the_tenant() -> None:
+    failure = diagnose(1, b"/var/lib/transcoder/work/secret: No space left on device\n")
+    assert "secret" not in failure.message
+    assert set(FAILURES) == set(Reason)
