@@ -1,0 +1,68 @@
+"""How far an attempt is said to be, and why it ended."""
+
+import itertools
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from agent.jobs.attempt import SPANS, Attempt, EndReason, percent_of
+from agent.jobs.runner import what_to_report
+from shared.failures import Cause
+from shared.protocol import Finished, HandedBack, Stopped
+from shared.statuses import Phase
+from tests.unit.agent.builders import a_start, failed
+
+FINISHED = Finished(inputs=(), outputs=(), encode_seconds=1.0)
+
+
+def test_the_phases_follow_each_other_without_a_gap() -> None:
+    spans = list(SPANS.values())
+    assert all(earlier[1] == later[0] for earlier, later in itertools.pairwise(spans))
+    assert spans[-1][1] < 100
+
+
+@given(st.lists(st.tuples(st.sampled_from(Phase), st.floats(-1, 2))))
+def test_what_is_told_never_falls_and_never_says_done(steps: list[tuple[Phase, float]]) -> None:
+    attempt = Attempt(a_start())
+    told = [0.0]
+    for phase, fraction in steps:
+        attempt.reach(phase, fraction)
+        told.append(attempt.progress.percent)
+    assert told == sorted(told)
+    assert told[-1] < 100
+
+
+def test_half_an_encode_is_half_its_span() -> None:
+    assert percent_of(Phase.ENCODING, 0.5) == 49.0
+
+
+def test_the_first_reason_stands() -> None:
+    attempt = Attempt(a_start())
+    attempt.end(EndReason.STOPPED)
+    attempt.end(EndReason.HANDED_BACK, "late")
+    assert attempt.ended is EndReason.STOPPED
+    assert attempt.stop.is_asked
+
+
+def test_a_lease_that_is_gone_beats_every_other_reason() -> None:
+    attempt = Attempt(a_start())
+    attempt.end(EndReason.STOPPED)
+    attempt.end(EndReason.DROPPED)
+    assert what_to_report(attempt, FINISHED) is None
+
+
+def test_a_stop_is_reported_even_where_the_work_was_done_in_the_same_moment() -> None:
+    attempt = Attempt(a_start())
+    attempt.end(EndReason.STOPPED)
+    assert what_to_report(attempt, FINISHED) == Stopped()
+
+
+def test_finished_work_is_not_given_back_but_a_failure_on_the_way_out_is() -> None:
+    attempt = Attempt(a_start())
+    attempt.end(EndReason.HANDED_BACK, "The node shuts down.")
+    assert what_to_report(attempt, FINISHED) == FINISHED
+    assert what_to_report(attempt, failed(Cause.NODE)) == HandedBack(reason="The node shuts down.")
+
+
+def test_what_nobody_ended_is_reported_as_it_is() -> None:
+    assert what_to_report(Attempt(a_start()), FINISHED) == FINISHED
