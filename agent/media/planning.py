@@ -211,7 +211,7 @@ def _seconds(start: float, duration: float | None, facts: MediaFacts) -> float |
 
 def _pass(outputs: tuple[PlannedOutput, ...], source: MediaFacts, device: Device, threads: int) -> Pass:
     on_gpu = _decodes_on_gpu(outputs, source.video)
-    decoding: dict[str, Any] = {"hwaccel": "cuda", "hwaccel_output_format": "cuda"} if on_gpu else {}
+    decoding = DECODING_ON_GPU if on_gpu else {}
     file = argv.source(INPUT, threads=threads, **decoding)
     pictures = _picture_streams(file, outputs, source, on_gpu=on_gpu)
     sounds = _sound_streams(file, outputs, source)
@@ -226,6 +226,8 @@ def _pass(outputs: tuple[PlannedOutput, ...], source: MediaFacts, device: Device
     )
 
 
+DECODING_ON_GPU: Final[dict[str, Any]] = {"hwaccel": "cuda", "hwaccel_output_format": "cuda", "extra_hw_frames": 8}
+"""Pictures that filters hold back are the decoder's own: it needs more of them than it would by itself."""
 NVDEC_CODECS: Final = frozenset({"h264", "hevc", "mpeg2video", "mpeg4", "vc1", "vp8", "vp9"})
 
 

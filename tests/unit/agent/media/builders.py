@@ -54,7 +54,9 @@ def an_output(settings: Settings | str, index: int = 0, **fields: Any) -> Output
 def thumbnails(every: int = 10, **fields: Any) -> ThumbnailSpec:
     settings = preset("000010").thumbnails
     assert settings is not None
-    return ThumbnailSpec(pattern="jobs/t-{resolution}-{count}", settings=settings.model_copy(update={"interval": every} | fields))
+    return ThumbnailSpec(
+        pattern="jobs/t-{resolution}-{count}", settings=settings.model_copy(update={"interval": every} | fields)
+    )
 
 
 def a_task(*outputs: OutputSpec, playlists: tuple[PlaylistSpec, ...] = ()) -> TranscodeFile:

@@ -13,7 +13,12 @@ from shared.failures import Cause
     ("exit_code", "stderr", "reason", "cause"),
     [
         (1, b"av_interleaved_write_frame(): No space left on device\n", Reason.DISK_FULL, Cause.NODE),
-        (1, b"[h264_nvenc @ 0x5] OpenEncodeSessionEx failed: out of memory (10): (no details)\n", Reason.NVENC_BUSY, Cause.NODE),
+        (
+            1,
+            b"[h264_nvenc @ 0x5] OpenEncodeSessionEx failed: out of memory (10): (no details)\n",
+            Reason.NVENC_BUSY,
+            Cause.NODE,
+        ),
         (
             1,
             b"[h264_nvenc @ 0x5] OpenEncodeSessionEx failed: incompatible client key (21): (no details)\n",

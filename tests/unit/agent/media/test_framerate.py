@@ -29,7 +29,9 @@ def chosen(source: Fraction, **fields: Any) -> Fraction:
         (None, None, Fraction(25)),
     ],
 )
-def test_the_rate_of_a_source_is_the_average_made_exact(average: Fraction | None, base: Fraction | None, rate: Fraction) -> None:
+def test_the_rate_of_a_source_is_the_average_made_exact(
+    average: Fraction | None, base: Fraction | None, rate: Fraction
+) -> None:
     assert constant_rate(average=average, base=base) == rate
 
 

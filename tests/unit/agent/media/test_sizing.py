@@ -16,7 +16,9 @@ SQUARE = Fraction(1)
 NEVER_LARGER = (SizingPolicy.SHRINK_TO_FIT, SizingPolicy.SHRINK_TO_FILL, SizingPolicy.KEEP)
 
 
-def sized(source: str, box: str, policy: str, padding: str = "NoPad", *, pixel_aspect: Fraction = SQUARE, **fields: Any) -> Sizing:
+def sized(
+    source: str, box: str, policy: str, padding: str = "NoPad", *, pixel_aspect: Fraction = SQUARE, **fields: Any
+) -> Sizing:
     width, height = map(int, box.split("x"))
     video = VideoSettings.model_validate(
         {
