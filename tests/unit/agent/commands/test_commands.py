@@ -1,0 +1,121 @@
+"""What the owner of a node sees."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from agent.commands import agent
+from agent.commands.logs import redact
+from agent.state import State
+from tests.unit.agent.commands.http_stand_in import JOIN_TOKEN, StandInServer
+
+ROOT = Path(__file__).parents[4]
+
+
+@pytest.fixture
+def server() -> Iterator[StandInServer]:
+    server = StandInServer(("127.0.0.1", 0))
+    serving = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+    serving.start()
+    yield server
+    server.shutdown()
+    serving.join()
+    server.server_close()
+
+
+def call(*argv: str | Path, given: str | None = None) -> Result:
+    return CliRunner().invoke(agent, [*map(str, argv), "--config", "/nonexistent"], input=given)
+
+
+def join(server: StandInServer, state: Path, token: str = JOIN_TOKEN) -> Result:
+    return call("join", server.url, "--token-file", "-", "--state", state, "--no-service", given=f"{token}\n")
+
+
+def test_a_join_keeps_what_the_token_bought(server: StandInServer, tmp_path: Path) -> None:
+    joined = join(server, tmp_path / "state")
+    assert (joined.exit_code, joined.output) == (0, "Joined cluster paris-1 as node nd_1.\n")
+    assert (tmp_path / "state" / "node-credential").read_text().strip() == "c"
+
+
+def test_a_refused_token_leaves_nothing_behind(server: StandInServer, tmp_path: Path) -> None:
+    refused = join(server, tmp_path / "state", "spent")
+    assert refused.exit_code == 77
+    assert "The join token was refused" in refused.output
+    assert not (tmp_path / "state").exists()
+
+
+def test_a_node_does_not_join_twice_unless_told(server: StandInServer, tmp_path: Path) -> None:
+    join(server, tmp_path)
+    assert join(server, tmp_path).exit_code == 1
+    assert server.enrolled == 1
+
+
+def test_a_join_without_a_token_is_a_mistake_of_use(tmp_path: Path) -> None:
+    assert call("join", "http://127.0.0.1:1", "--state", tmp_path).exit_code == 2
+
+
+def test_a_control_plane_that_is_not_there_is_said_so(tmp_path: Path) -> None:
+    refused = call("join", "http://127.0.0.1:1", "--token", "t", "--state", tmp_path, "--no-service")
+    assert refused.exit_code == 1
+    assert "cannot be reached" in refused.output
+
+
+def test_status_tells_programs_what_there_is(server: StandInServer, tmp_path: Path) -> None:
+    join(server, tmp_path)
+    with State(tmp_path).claimed():
+        told = call("status", "-o", "json", "--state", tmp_path)
+    assert told.exit_code == 0
+    seen = json.loads(told.output)
+    assert (seen["node_id"], seen["is_running"], seen["is_reachable"]) == ("nd_1", True, True)
+    assert (seen["running"], seen["unreported"], seen["facts"]) == ([], 0, None)
+
+
+def test_status_fails_where_no_agent_runs(server: StandInServer, tmp_path: Path) -> None:
+    join(server, tmp_path)
+    told = call("status", "--state", tmp_path)
+    assert told.exit_code == 1
+    assert "not running" in told.output
+
+
+def test_status_of_a_machine_that_never_joined_says_what_to_do(tmp_path: Path) -> None:
+    told = call("status", "--state", tmp_path)
+    assert told.exit_code == 78
+    assert "agent join" in told.output
+
+
+def test_run_says_on_standard_error_why_it_cannot(tmp_path: Path) -> None:
+    ran = subprocess.run(
+        [sys.executable, "-m", "agent", "run", "--state", tmp_path, "--config", "/nonexistent"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (ran.returncode, ran.stdout) == (78, "")
+    assert "agent join" in ran.stderr
+
+
+def test_a_setting_that_is_not_valid_is_named(tmp_path: Path) -> None:
+    config = tmp_path / "agent.toml"
+    config.write_text("max_cpu_threads = 0\n")
+    ran = CliRunner().invoke(agent, ["run", "--config", str(config)])
+    assert ran.exit_code == 78
+    assert "max_cpu_threads" in ran.output
+
+
+def test_no_secret_reaches_the_log() -> None:
+    event = {"event": "x", "credential": "c", "Authorization": "Bearer c", "url": "http://cp/objects/a?sig=s#f"}
+    assert redact(None, "info", event) == {
+        "event": "x",
+        "credential": "…",
+        "Authorization": "…",
+        "url": "http://cp/objects/a",
+    }
