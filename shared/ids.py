@@ -23,7 +23,6 @@ TaskId = NewType("TaskId", str)
 LeaseId = NewType("LeaseId", str)
 Attempt = NewType("Attempt", int)  # counts the grants of a task; only rises: the fencing token
 
-TRANSCODER_ID_PATTERN: Final = r"^\d{13}-\w{6}$"
 _ALPHABET: Final = "0123456789abcdefghijklmnopqrstuvwxyz"
 
 

@@ -9,6 +9,7 @@ import re
 from typing import Final
 
 from aiohttp import web
+from aiohttp.abc import AbstractStreamWriter
 
 from controlplane.api.keys import BUCKETS, SETTINGS
 from controlplane.services.buckets import Followed
@@ -41,13 +42,21 @@ async def get(request: web.Request) -> web.StreamResponse:
         received = followed.bucket.received(followed.upload_id)
         return web.Response(headers={"Upload-Offset": str(received), "Cache-Control": "no-store"})
     followed = await request.app[BUCKETS].followed(request.match_info["token"], key, to_read=True)
-    descriptor = followed.bucket.open(key)
-    try:
-        response = web.FileResponse(f"/proc/self/fd/{descriptor}", chunk_size=CHUNK, headers=_headers(key))
-        await response.prepare(request)
-        return response
-    finally:
-        os.close(descriptor)
+    return _OpenFile(followed.bucket.open(key), _headers(key))
+
+
+class _OpenFile(web.FileResponse):
+    """Serves a file that is open already: its path was walked with care, once. Closes it when it has been sent."""
+
+    def __init__(self, descriptor: int, headers: dict[str, str]) -> None:
+        super().__init__(f"/proc/self/fd/{descriptor}", chunk_size=CHUNK, headers=headers)
+        self._descriptor = descriptor
+
+    async def prepare(self, request: web.BaseRequest) -> AbstractStreamWriter | None:
+        try:
+            return await super().prepare(request)
+        finally:
+            os.close(self._descriptor)
 
 
 async def put(request: web.Request) -> web.Response:

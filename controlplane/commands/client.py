@@ -8,7 +8,7 @@ import os
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from functools import wraps
 from pathlib import Path
-from typing import Any, Final, NoReturn, ParamSpec, TypeVar
+from typing import Any, Final, NoReturn
 
 import aiohttp
 import click
@@ -19,8 +19,7 @@ EXIT_REFUSED: Final = 3  # the API said no
 EXIT_UNREACHABLE: Final = 4
 EXIT_CANCELED: Final = 5  # the job was canceled
 
-P = ParamSpec("P")
-T = TypeVar("T")
+stamina.instrumentation.set_on_retry_hooks([])  # people are told when the last try has failed
 _RETRIED: Final = (aiohttp.ClientConnectionError, aiohttp.ClientPayloadError, TimeoutError)
 _CHUNK: Final = 1024 * 1024
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Final
 
-LADDER: Final = (("480", "1351620000001-200020"), ("320", "1351620000001-200030"), ("240", "1351620000001-200040"))
+LADDER: Final = (("1500k", "1351620000001-200020"), ("1000k", "1351620000001-200030"), ("600k", "1351620000001-200040"))
 """Renditions of the default job: HLS 1.5M, 1M and 600k."""
 MP4: Final = "1351620000001-000010"
 

@@ -49,7 +49,7 @@ class NewJob:
 
     @property
     def task_id(self) -> TaskId:
-        return TaskId(f"{self.id}.0")
+        return TaskId(f"{self.id}-0")
 
 
 @dataclass(frozen=True)
