@@ -12,6 +12,7 @@ import sys
 import tempfile
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -101,7 +102,7 @@ async def running(
         serve(chosen, ready=listening.set_result, stopping=closing), name="control plane"
     )
     try:
-        control_plane.add_done_callback(lambda ended: listening.done() or _pass_on(ended, listening))
+        control_plane.add_done_callback(partial(_pass_on, listening))
         access = await _set_up(root, chosen, await listening, sample)
         agent = await _start_agent(root, access, unconfined=unconfined)
         ended = asyncio.Event()
@@ -123,9 +124,10 @@ async def running(
             shutil.rmtree(root, ignore_errors=True)
 
 
-def _pass_on(ended: asyncio.Task[None], listening: asyncio.Future[str]) -> None:
+def _pass_on(listening: asyncio.Future[str], ended: asyncio.Task[None]) -> None:
     """What kept the control plane from listening is what the one who waits for it is told."""
-    listening.set_exception(ended.exception() or click.ClickException("The control plane did not start."))
+    if not listening.done():
+        listening.set_exception(ended.exception() or click.ClickException("The control plane did not start."))
 
 
 async def _set_up(root: Path, chosen: settings.Settings, url: str, sample: Path | None) -> Access:
