@@ -365,17 +365,42 @@ CASES = {
     "an mp3": (a_task(an_output("300040")), MOVIE, Device.CPU, AN_MP3),
     "dash files": (DASH, MOVIE, Device.CPU, DASH_FILES),
     "deinterlacing": (a_task(an_output(H264)), a_movie(interlaced=True, audio=None), Device.CPU, DEINTERLACING),
-    "interlaced to interlaced": (a_task(an_output("100190")), a_movie(interlaced=True, frame_rate=Fraction(25)), Device.CPU, INTERLACED_TO_INTERLACED),
-    "full range oblong pixels cropped": (a_task(an_output(FILLED)), a_movie(full_range=True, pixel_aspect=Fraction(4, 3), audio=None), Device.CPU, FULL_RANGE_OBLONG_PIXELS_CROPPED),
+    "interlaced to interlaced": (
+        a_task(an_output("100190")),
+        a_movie(interlaced=True, frame_rate=Fraction(25)),
+        Device.CPU,
+        INTERLACED_TO_INTERLACED,
+    ),
+    "full range oblong pixels cropped": (
+        a_task(an_output(FILLED)),
+        a_movie(full_range=True, pixel_aspect=Fraction(4, 3), audio=None),
+        Device.CPU,
+        FULL_RANGE_OBLONG_PIXELS_CROPPED,
+    ),
     "an mp4 on a gpu": (a_task(an_output("000010")), MOVIE, Device.NVENC, AN_MP4_ON_A_GPU),
     "a ladder on a gpu": (LADDER, MOVIE, Device.NVENC, A_LADDER_ON_A_GPU),
     "dash files on a gpu": (DASH, MOVIE, Device.NVENC, DASH_FILES_ON_A_GPU),
     "padding on a gpu": (a_task(an_output(PADDED)), a_movie(audio=None), Device.NVENC, PADDING_ON_A_GPU),
     "cropping on a gpu": (a_task(an_output(FILLED)), a_movie(audio=None), Device.NVENC, CROPPING_ON_A_GPU),
-    "deinterlacing on a gpu": (a_task(an_output(H264)), a_movie(interlaced=True, audio=None), Device.NVENC, DEINTERLACING_ON_A_GPU),
-    "a rotated movie on a gpu": (a_task(an_output(H264)), a_movie(rotation=90, audio=None), Device.NVENC, A_ROTATED_MOVIE_ON_A_GPU),
-    "a webm beside an mp4 on a gpu": (a_task(an_output("000010"), an_output("100260", 1)), a_movie(audio=None), Device.NVENC, A_WEBM_BESIDE_AN_MP4_ON_A_GPU),
-}  # fmt: skip
+    "deinterlacing on a gpu": (
+        a_task(an_output(H264)),
+        a_movie(interlaced=True, audio=None),
+        Device.NVENC,
+        DEINTERLACING_ON_A_GPU,
+    ),
+    "a rotated movie on a gpu": (
+        a_task(an_output(H264)),
+        a_movie(rotation=90, audio=None),
+        Device.NVENC,
+        A_ROTATED_MOVIE_ON_A_GPU,
+    ),
+    "a webm beside an mp4 on a gpu": (
+        a_task(an_output("000010"), an_output("100260", 1)),
+        a_movie(audio=None),
+        Device.NVENC,
+        A_WEBM_BESIDE_AN_MP4_ON_A_GPU,
+    ),
+}
 
 
 @pytest.mark.parametrize("case", CASES)
