@@ -14,7 +14,7 @@ from __future__ import annotations
 import asyncio
 import random
 import ssl
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from pathlib import Path
 from types import TracebackType
@@ -60,17 +60,25 @@ _CONNECT_TIMEOUT: Final = 8.0
 _SILENCE_TIMEOUT: Final = 60.0
 _CHUNK: Final = 1 << 20
 _NOT_NOW: Final = frozenset({408, 425, 429})
+NOTHING: Final[Mapping[int, ErrorCode]] = {}
+_OF_OBJECTS: Final[Mapping[int, ErrorCode]] = {
+    403: ErrorCode.LINK_REFUSED,
+    404: ErrorCode.NOT_FOUND,
+    410: ErrorCode.NOT_FOUND,
+    416: ErrorCode.RANGE_NOT_SATISFIABLE,
+}
 
 AnswerT = TypeVar("AnswerT", bound=Message)
 ResultT = TypeVar("ResultT")
 
 
 class Unreachable(Exception):
-    """No answer, or one that says "not now"."""
+    """No answer, or one that says "not now": then `was_heard`, and another call may fare better."""
 
-    def __init__(self, detail: str, retry_after: float | None = None) -> None:
+    def __init__(self, detail: str, retry_after: float | None = None, *, was_heard: bool = False) -> None:
         super().__init__(detail)
         self.retry_after = retry_after
+        self.was_heard = was_heard
 
 
 class Revoked(Exception):
@@ -167,7 +175,7 @@ class ControlPlane:
         headers = {"Range": f"bytes={offset}-"} if offset else {}
         with _as_unreachable():
             async with self._transfers.get(self._absolute(url), headers=headers, allow_redirects=False) as response:
-                await _raise_refusal(response)
+                await _raise_refusal(response, _OF_OBJECTS)
                 yield response
 
     async def upload(self, url: str, file: Path, size: int) -> None:
@@ -176,7 +184,7 @@ class ControlPlane:
             async with self._transfers.put(
                 self._absolute(url), data=_chunks(file), headers=headers, allow_redirects=False
             ) as response:
-                await _raise_refusal(response)
+                await _raise_refusal(response, _OF_OBJECTS)
 
     async def persistently(self, call: Callable[[], Awaitable[ResultT]], *, patience: float | None) -> ResultT:
         """Call again while the control plane is unreachable, for `patience` seconds (None: for ever)."""
@@ -275,23 +283,22 @@ def _parse(answer: type[AnswerT], body: bytes) -> AnswerT:
         raise Unreachable(f"The control plane's answer is not a {answer.__name__}.") from error
 
 
-async def _raise_refusal(response: aiohttp.ClientResponse) -> None:
+async def _raise_refusal(response: aiohttp.ClientResponse, bare: Mapping[int, ErrorCode] = NOTHING) -> None:
+    """`bare` says what a status means by itself: what stores objects need not speak our language."""
     if response.status < 300:
         return
+    retry_after = _seconds(response.headers.get("Retry-After"))
     try:
         problem = Problem.model_validate_json(await response.read())
     except ValidationError:
-        problem = None
-    raise _refusal(response.status, problem, _seconds(response.headers.get("Retry-After")))
+        if response.status in bare:
+            raise TranscoderError.of(bare[response.status], f"The answer was {response.status}.") from None
+        raise Unreachable(f"The answer was {response.status}.", retry_after, was_heard=True) from None
+    raise _refusal(response.status, problem, retry_after)
 
 
-def _refusal(status: int, problem: Problem | None, retry_after: float | None) -> Exception:
+def _refusal(status: int, problem: Problem, retry_after: float | None) -> Exception:
     """Only the control plane's own words end anything; a bare status may come from any box in between."""
-    if problem is None:
-        if status in (403, 404, 410):
-            code = ErrorCode.LINK_REFUSED if status == 403 else ErrorCode.NOT_FOUND
-            return TranscoderError.of(code, f"The answer was {status}.")
-        return Unreachable(f"The answer was {status}.", retry_after)
     match problem.code:
         case ErrorCode.STALE_LEASE:
             return StaleLease(problem.detail)
@@ -300,7 +307,7 @@ def _refusal(status: int, problem: Problem | None, retry_after: float | None) ->
         case ErrorCode.PROTOCOL_TOO_OLD:
             return ProtocolTooOld(problem.detail)
     if status in _NOT_NOW or status >= 500:
-        return Unreachable(problem.detail or problem.code, problem.retry_after or retry_after)
+        return Unreachable(problem.detail or problem.code, problem.retry_after or retry_after, was_heard=True)
     return TranscoderError.of(problem.code, problem.detail, pointer=problem.pointer)
 
 

@@ -14,6 +14,7 @@ from shared.protocol import EnrolAnswer
 
 CREDENTIAL: Final = "node-credential"
 _IDENTITY: Final = "node.json"
+_AUTHORITIES: Final = "ca.pem"
 
 
 class NotJoined(Exception):
@@ -34,10 +35,12 @@ def is_joined(state: Path) -> bool:
     return (state / _IDENTITY).exists()
 
 
-def remember(state: Path, url: str, answer: EnrolAnswer) -> Identity:
+def remember(state: Path, url: str, answer: EnrolAnswer, *, ca_file: Path | None = None) -> Identity:
     """Keep what `enrol` gave; the credential in a file of its own that only its owner can read."""
     state.mkdir(parents=True, exist_ok=True, mode=0o700)
     identity = Identity(url=url, node_id=answer.node_id, cluster_id=answer.cluster_id)
+    if ca_file is not None:
+        write_durably(state / _AUTHORITIES, ca_file.read_bytes(), mode=0o644)
     write_durably(state / CREDENTIAL, answer.credential.encode() + b"\n")
     write_durably(state / _IDENTITY, identity.model_dump_json(indent=2).encode() + b"\n", mode=0o644)
     return identity
@@ -61,6 +64,12 @@ def read_credential(settings: Settings) -> str:
         return path.read_text().strip()
     except OSError as error:
         raise NotJoined(f"The node credential {path} cannot be read: {error.strerror}.") from error
+
+
+def authorities(settings: Settings) -> Path | None:
+    """Whom to trust: the named file, else the one that `join` was given, else (None) whom the system trusts."""
+    joined_under = settings.state / _AUTHORITIES
+    return settings.ca_file or (joined_under if joined_under.exists() else None)
 
 
 def _credential_of_unit(settings: Settings) -> Path | None:

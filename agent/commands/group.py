@@ -12,6 +12,7 @@ import click
 from pydantic import ValidationError
 
 from agent import client
+from agent.identity import authorities
 from agent.settings import CONFIG_FILE, Settings, load
 
 
@@ -62,7 +63,8 @@ def read_settings(config: Path, **arguments: Any) -> Settings:
 
 
 def trust(settings: Settings) -> ssl.SSLContext | bool:
+    ca_file = authorities(settings)
     try:
-        return client.trust(settings.ca_file)
+        return client.trust(ca_file)
     except OSError as error:
-        raise refusal(f"{settings.ca_file} cannot be used: {error}", ExitCode.MISCONFIGURED) from error
+        raise refusal(f"{ca_file} cannot be used: {error}", ExitCode.MISCONFIGURED) from error

@@ -65,7 +65,7 @@ async def _enrol(url: str, token: str, settings: Settings) -> Identity:
         raise refusal(f"This agent is too old for the control plane: {error}", ExitCode.PROTOCOL_TOO_OLD) from error
     except TranscoderError as error:
         raise refusal(error.detail) from error
-    return remember(settings.state, url, answer)
+    return remember(settings.state, url, answer, ca_file=settings.ca_file)
 
 
 def _is_service_machine() -> bool:

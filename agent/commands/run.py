@@ -22,6 +22,7 @@ from agent.sandbox import ConfinementError
 from agent.sandbox.choice import choose
 from agent.settings import Settings
 from agent.state import State, StateInUse
+from shared.errors import TranscoderError
 
 log = structlog.get_logger()
 
@@ -53,7 +54,7 @@ def run(
         raise refusal(f"This agent must be upgraded: {_first(group)}", ExitCode.PROTOCOL_TOO_OLD) from group
     except* (NotJoined, ConfinementError, NoFfmpeg) as group:
         raise refusal(str(_first(group)), ExitCode.MISCONFIGURED) from group
-    except* StateInUse as group:
+    except* (StateInUse, TranscoderError) as group:
         raise refusal(str(_first(group))) from group
 
 

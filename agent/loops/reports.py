@@ -48,7 +48,8 @@ class Reports:
                 await unless(self._outbox.filled.wait(), self._pause(pause))
 
     async def _send_all(self) -> Unreachable | None:
-        """Each once, until the control plane turns out to be unreachable."""
+        """Each once, unless nobody is there: a report that the control plane cannot take now must not hold up the others."""
+        unreachable = None
         for ref in await self._outbox.discard_expired():
             log.error("report.given_up", task_id=ref.task_id, attempt=ref.attempt)
         for report in self._outbox.reports():
@@ -57,8 +58,10 @@ class Reports:
                 await self._send(report)
             except Unreachable as error:
                 log.info("report.waits", task_id=report.ref.task_id, attempt=report.ref.attempt, reason=str(error))
-                return error
-        return None
+                unreachable = error
+                if not error.was_heard:
+                    break
+        return unreachable
 
     async def _send(self, report: ReportRequest) -> None:
         """Answered means done with, whatever the answer is: a refusal would be the same tomorrow."""

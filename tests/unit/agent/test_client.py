@@ -81,7 +81,7 @@ async def test_any_other_refusal_keeps_its_code() -> None:
     assert refused.value.code is ErrorCode.WRONG_STATE
 
 
-@pytest.mark.parametrize("status", [401, 409, 302, 502])
+@pytest.mark.parametrize("status", [302, 401, 403, 404, 409, 502])
 async def test_a_bare_status_of_some_box_in_between_ends_nothing(status: int) -> None:
     async def handler(_: web.Request) -> web.Response:
         return web.Response(status=status, text="<html>", content_type="text/html")
@@ -179,6 +179,7 @@ async def test_a_signed_url_is_used_to_the_letter_and_never_gets_the_credential(
     seen: list[tuple[str, str | None, bytes]] = []
 
     async def handler(request: web.Request) -> web.Response:
+        assert request.headers["Content-Length"] == "8"
         seen.append((request.raw_path, request.headers.get("Authorization"), await request.read()))
         return web.Response()
 
@@ -220,5 +221,3 @@ async def test_a_join_token_buys_an_identity() -> None:
         answer = await enrol(str(server.make_url("/")), EnrolRequest(join_token="once", hostname="h"))
         assert await is_reachable(str(server.make_url("/")))
     assert answer.node_id == "nd_1"
-
-

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from agent.identity import NotJoined, is_joined, read_credential, read_identity, remember
+from agent.identity import NotJoined, authorities, is_joined, read_credential, read_identity, remember
 from agent.settings import load
 from shared.ids import ClusterId, NodeId
 from shared.protocol import EnrolAnswer
@@ -32,9 +32,18 @@ def test_a_control_plane_that_moved_is_named_by_the_settings(tmp_path: Path) -> 
     assert read_identity(load(None, state=tmp_path, url="http://elsewhere")).url == "http://elsewhere"
 
 
-def test_the_credential_of_the_unit_wins_over_the_one_of_join(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_authorities_of_the_join_are_trusted_from_then_on(tmp_path: Path) -> None:
+    (tmp_path / "our-ca.pem").write_text("PEM")
+    settings = load(None, state=tmp_path / "state")
+    assert authorities(settings) is None
+    remember(settings.state, "https://cp", ANSWER, ca_file=tmp_path / "our-ca.pem")
+    (tmp_path / "our-ca.pem").unlink()
+    trusted = authorities(settings)
+    assert trusted is not None
+    assert trusted.read_text() == "PEM"
+
+
+def test_the_credential_of_the_unit_wins_over_the_one_of_join(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     remember(tmp_path / "state", "http://cp", ANSWER)
     (tmp_path / "node-credential").write_text("from systemd\n")
     monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(tmp_path))
