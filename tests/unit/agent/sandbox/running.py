@@ -1,0 +1,61 @@
+"""What the tests of every confinement need: something to encode, and a look at what runs."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from agent.process import Exit, Ladder, StopRequest
+from agent.sandbox.port import Limits, Sandbox
+
+QUICK = Ladder(quit=2.0, interrupt=0.2)
+
+
+def endless(name: str) -> list[str]:
+    """An encode that goes on in real time until it is ended, and tells so on stdout."""
+    source = "testsrc2=size=64x64:rate=25"
+    quiet = ("-v", "error", "-progress", "pipe:1", "-stats_period", "0.1")
+    return ["ffmpeg", *quiet, "-re", "-f", "lavfi", "-i", source, "-y", f"file:{name}"]
+
+
+class Run:
+    """One run in a sandbox, in the background."""
+
+    def __init__(self, sandbox: Sandbox, workspace: Path, argv: Sequence[str], limits: Limits | None = None) -> None:
+        self.stop = StopRequest()
+        self.stdout = bytearray()
+        self.spoke = asyncio.Event()
+        self.task = asyncio.create_task(
+            sandbox.run(argv, workspace=workspace, limits=limits or Limits(), on_stdout=self._hear, stop=self.stop)
+        )
+
+    def _hear(self, chunk: bytes) -> None:
+        self.stdout += chunk
+        self.spoke.set()
+
+    async def ended(self) -> Exit:
+        return await self.task
+
+
+def is_running(word: str) -> bool:
+    """Whether any process of this machine has a word like this on its command line."""
+    return any(word.encode() in command_line(process) for process in Path("/proc").glob("[0-9]*"))
+
+
+def command_line(process: Path) -> bytes:
+    try:
+        return (process / "cmdline").read_bytes()
+    except OSError:
+        return b""
+
+
+def eventually(holds: Callable[[], bool], seconds: float = 1.0) -> bool:
+    """Other processes end in their own time: looks again until then."""
+    end = time.monotonic() + seconds
+    while not holds():
+        if time.monotonic() > end:
+            return False
+        time.sleep(0.005)
+    return True
