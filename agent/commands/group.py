@@ -17,7 +17,7 @@ from agent.settings import CONFIG_FILE, Settings, load
 
 
 class ExitCode(IntEnum):
-    """Of `run`; the service manager starts it again after none of these but a failure."""
+    """Of `run`: after a failure another start may fare better, after the others only once somebody has done something."""
 
     FAILURE = 1
     PROTOCOL_TOO_OLD = 76  # EX_PROTOCOL

@@ -6,18 +6,17 @@ import asyncio
 import os
 import socket
 from pathlib import Path
-from typing import IO, Final
+from typing import IO
 
 import click
 
 from agent.client import ProtocolTooOld, Revoked, Unreachable, enrol
 from agent.commands.group import ExitCode, agent, config_option, read_settings, refusal, state_option, trust
 from agent.identity import Identity, is_joined, remember
+from agent.installation import InstallationError, install_agent, is_booted
 from agent.settings import Settings
 from shared.errors import TranscoderError
 from shared.protocol import EnrolRequest
-
-_BOOTED: Final = Path("/run/systemd/system")
 
 
 @agent.command(help="Join the control plane at URL as a new node.")
@@ -49,7 +48,7 @@ def join(
         raise refusal(f"{settings.state} already belongs to a node. With --again it becomes a new one.")
     identity = asyncio.run(_enrol(url, secret, settings))
     click.echo(f"Joined cluster {identity.cluster_id} as node {identity.node_id}.")
-    if not no_service and _is_service_machine():
+    if not no_service and is_booted() and os.geteuid() == 0:
         _install(settings)
 
 
@@ -68,12 +67,9 @@ async def _enrol(url: str, token: str, settings: Settings) -> Identity:
     return remember(settings.state, url, answer, ca_file=settings.ca_file)
 
 
-def _is_service_machine() -> bool:
-    return _BOOTED.is_dir() and os.geteuid() == 0
-
-
 def _install(settings: Settings) -> None:
-    from agent.installation import install_agent  # only where there is a systemd to install for
-
-    install_agent(settings.state)
+    try:
+        install_agent(settings.state)
+    except InstallationError as error:
+        raise refusal(f"The node has joined, but the service is not installed. {error}") from error
     click.echo("Installed and started transcoder-agent.service.")

@@ -52,9 +52,9 @@ def run(
         raise refusal(f"This node was revoked: {_first(group)}", ExitCode.REVOKED) from group
     except* ProtocolTooOld as group:
         raise refusal(f"This agent must be upgraded: {_first(group)}", ExitCode.PROTOCOL_TOO_OLD) from group
-    except* (NotJoined, ConfinementError, NoFfmpeg) as group:
+    except* NotJoined as group:
         raise refusal(str(_first(group)), ExitCode.MISCONFIGURED) from group
-    except* (StateInUse, TranscoderError) as group:
+    except* (ConfinementError, NoFfmpeg, StateInUse, TranscoderError) as group:
         raise refusal(str(_first(group))) from group
 
 
