@@ -40,7 +40,9 @@ def is_booted() -> bool:
 def install_agent(state: Path = STATE) -> None:
     """Install and start the service for the identity in `state`; again for an upgrade or a new identity."""
     if Path(sys.prefix) != PREFIX:
-        raise InstallationError(f"The service runs what is installed in {PREFIX}: install it there first (./run install).")
+        raise InstallationError(
+            f"The service runs what is installed in {PREFIX}: install it there first (./run install)."
+        )
     if state != STATE:
         raise InstallationError(f"The service keeps its state in {STATE}: join without --state, or with --no-service.")
     source = Path(sys.prefix, "share/edge-transcoder/systemd")

@@ -26,7 +26,9 @@ class InstallationError(Exception):
 def install_controlplane() -> None:
     """Install and start the service; again for an upgrade. Returns when it serves."""
     if Path(sys.prefix) != PREFIX:
-        raise InstallationError(f"The service runs what is installed in {PREFIX}: install it there first (./run install).")
+        raise InstallationError(
+            f"The service runs what is installed in {PREFIX}: install it there first (./run install)."
+        )
     source = Path(sys.prefix, "share/edge-transcoder/systemd")
     keep_secret(SECRET, STATE / SECRET.name)
     _run("systemd-sysusers", _copied(source / "sysusers.conf", USERS))
