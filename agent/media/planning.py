@@ -373,6 +373,9 @@ def _muxer_options(output: PlannedOutput) -> dict[str, Any]:
             "hls_list_size": 0,
             "start_number": 0,
             "hls_segment_filename": f"{OUT}/{output.segment_pattern}",
+            # Shifted by its own reordering delay, each rendition would be a little off the others.
+            "avoid_negative_ts": "disabled",
+            "hls_segment_options": "avoid_negative_ts=disabled",
         }
     options = dict(_MUXERS[output.spec.settings.container])
     if output.spec.settings.container is Container.FMP4 and output.video is None:

@@ -87,20 +87,21 @@ A_LADDER_WITH_AN_MP4_AND_THUMBNAILS = f"""
     [s33]scale=192:108[s34];
     [s34]setsar=1[s35];
     [s35]format=rgb24[s36]
--map [s8] -map [s14] -f hls -b:a 128000 -b:v 1872000 -bufsize 37440000 -c:a aac -c:v libx264 -flags +cgop
-    -force_key_frames expr:gte(t,n_forced*6) -g 90 -hls_list_size 0 -hls_playlist_type vod -hls_segment_filename
-    out/o0_%05d.ts -hls_time 6 -keyint_min 90 -level:v 3.1 -map_chapters -1 -map_metadata -1 -maxrate 3744000
-    -preset veryfast -profile:v main -sc_threshold 0 -start_number 0 -threads 2 -x264-params b-pyramid=none
-    file:out/o0.m3u8
--map [s18] -map [s20] -f hls -b:a 128000 -b:v 872000 -bufsize 17440000 -c:a aac -c:v libx264 -flags +cgop
-    -force_key_frames expr:gte(t,n_forced*6) -g 90 -hls_list_size 0 -hls_playlist_type vod -hls_segment_filename
-    out/o1_%05d.ts -hls_time 6 -keyint_min 90 -level:v 3.1 -map_chapters -1 -map_metadata -1 -maxrate 1744000
-    -preset veryfast -profile:v main -sc_threshold 0 -start_number 0 -threads 2 -x264-params b-pyramid=none
-    file:out/o1.m3u8
--map [s24] -map [s26] -f hls -b:a 128000 -b:v 272000 -bf 0 -bufsize 5440000 -c:a aac -c:v libx264 -flags +cgop
-    -force_key_frames expr:gte(t,n_forced*6) -g 90 -hls_list_size 0 -hls_playlist_type vod -hls_segment_filename
-    out/o2_%05d.ts -hls_time 6 -keyint_min 90 -level:v 3 -map_chapters -1 -map_metadata -1 -maxrate 544000 -preset
-    veryfast -profile:v baseline -sc_threshold 0 -start_number 0 -threads 2 file:out/o2.m3u8
+-map [s8] -map [s14] -f hls -avoid_negative_ts disabled -b:a 128000 -b:v 1872000 -bufsize 37440000 -c:a aac -c:v
+    libx264 -flags +cgop -force_key_frames expr:gte(t,n_forced*6) -g 90 -hls_list_size 0 -hls_playlist_type vod
+    -hls_segment_filename out/o0_%05d.ts -hls_segment_options avoid_negative_ts=disabled -hls_time 6 -keyint_min 90
+    -level:v 3.1 -map_chapters -1 -map_metadata -1 -maxrate 3744000 -preset veryfast -profile:v main -sc_threshold 0
+    -start_number 0 -threads 2 -x264-params b-pyramid=none file:out/o0.m3u8
+-map [s18] -map [s20] -f hls -avoid_negative_ts disabled -b:a 128000 -b:v 872000 -bufsize 17440000 -c:a aac -c:v
+    libx264 -flags +cgop -force_key_frames expr:gte(t,n_forced*6) -g 90 -hls_list_size 0 -hls_playlist_type vod
+    -hls_segment_filename out/o1_%05d.ts -hls_segment_options avoid_negative_ts=disabled -hls_time 6 -keyint_min 90
+    -level:v 3.1 -map_chapters -1 -map_metadata -1 -maxrate 1744000 -preset veryfast -profile:v main -sc_threshold 0
+    -start_number 0 -threads 2 -x264-params b-pyramid=none file:out/o1.m3u8
+-map [s24] -map [s26] -f hls -avoid_negative_ts disabled -b:a 128000 -b:v 272000 -bf 0 -bufsize 5440000 -c:a aac
+    -c:v libx264 -flags +cgop -force_key_frames expr:gte(t,n_forced*6) -g 90 -hls_list_size 0 -hls_playlist_type vod
+    -hls_segment_filename out/o2_%05d.ts -hls_segment_options avoid_negative_ts=disabled -hls_time 6 -keyint_min 90
+    -level:v 3 -map_chapters -1 -map_metadata -1 -maxrate 544000 -preset veryfast -profile:v baseline -sc_threshold
+    0 -start_number 0 -threads 2 file:out/o2.m3u8
 -map [s30] -map [s32] -f mp4 -b:a 160000 -b:v 2400000 -bufsize 48000000 -c:a aac -c:v libx264 -g 90 -level:v 3.1
     -map_chapters -1 -map_metadata -1 -maxrate 4800000 -movflags +faststart -preset veryfast -profile:v baseline
     -threads 2 -x264-params b-pyramid=none file:out/o3.mp4
@@ -255,21 +256,24 @@ A_LADDER_ON_A_GPU = f"""
     [s31]format=yuv420p[s32];
     [s32]setsar=1[s33];
     [s33]format=rgb24[s34]
--map [s7] -map [s13] -f hls -b:a 128000 -b:v 1872000 -bufsize 37440000 -c:a aac -c:v h264_nvenc -flags +cgop
-    -force_key_frames expr:gte(t,n_forced*6) -forced-idr 1 -g 90 -hls_list_size 0 -hls_playlist_type vod
-    -hls_segment_filename out/o0_%05d.ts -hls_time 6 -keyint_min 90 -level:v 3.1 -map_chapters -1 -map_metadata -1
-    -maxrate 3744000 -no-scenecut 1 -preset p4 -profile:v main -rc vbr -rc-lookahead 20 -refs 3 -spatial-aq 1
-    -start_number 0 -strict_gop 1 -threads 2 -tune hq file:out/o0.m3u8
--map [s16] -map [s18] -f hls -b:a 128000 -b:v 872000 -bufsize 17440000 -c:a aac -c:v h264_nvenc -flags +cgop
-    -force_key_frames expr:gte(t,n_forced*6) -forced-idr 1 -g 90 -hls_list_size 0 -hls_playlist_type vod
-    -hls_segment_filename out/o1_%05d.ts -hls_time 6 -keyint_min 90 -level:v 3.1 -map_chapters -1 -map_metadata -1
-    -maxrate 1744000 -no-scenecut 1 -preset p4 -profile:v main -rc vbr -rc-lookahead 20 -refs 3 -spatial-aq 1
-    -start_number 0 -strict_gop 1 -threads 2 -tune hq file:out/o1.m3u8
--map [s21] -map [s23] -f hls -b:a 128000 -b:v 272000 -bf 0 -bufsize 5440000 -c:a aac -c:v h264_nvenc -flags +cgop
-    -force_key_frames expr:gte(t,n_forced*6) -forced-idr 1 -g 90 -hls_list_size 0 -hls_playlist_type vod
-    -hls_segment_filename out/o2_%05d.ts -hls_time 6 -keyint_min 90 -level:v 3 -map_chapters -1 -map_metadata -1
-    -maxrate 544000 -no-scenecut 1 -preset p4 -profile:v baseline -rc vbr -rc-lookahead 20 -refs 1 -spatial-aq 1
-    -start_number 0 -strict_gop 1 -threads 2 -tune hq file:out/o2.m3u8
+-map [s7] -map [s13] -f hls -avoid_negative_ts disabled -b:a 128000 -b:v 1872000 -bufsize 37440000 -c:a aac -c:v
+    h264_nvenc -flags +cgop -force_key_frames expr:gte(t,n_forced*6) -forced-idr 1 -g 90 -hls_list_size 0
+    -hls_playlist_type vod -hls_segment_filename out/o0_%05d.ts -hls_segment_options avoid_negative_ts=disabled
+    -hls_time 6 -keyint_min 90 -level:v 3.1 -map_chapters -1 -map_metadata -1 -maxrate 3744000 -no-scenecut 1
+    -preset p4 -profile:v main -rc vbr -rc-lookahead 20 -refs 3 -spatial-aq 1 -start_number 0 -strict_gop 1 -threads
+    2 -tune hq file:out/o0.m3u8
+-map [s16] -map [s18] -f hls -avoid_negative_ts disabled -b:a 128000 -b:v 872000 -bufsize 17440000 -c:a aac -c:v
+    h264_nvenc -flags +cgop -force_key_frames expr:gte(t,n_forced*6) -forced-idr 1 -g 90 -hls_list_size 0
+    -hls_playlist_type vod -hls_segment_filename out/o1_%05d.ts -hls_segment_options avoid_negative_ts=disabled
+    -hls_time 6 -keyint_min 90 -level:v 3.1 -map_chapters -1 -map_metadata -1 -maxrate 1744000 -no-scenecut 1
+    -preset p4 -profile:v main -rc vbr -rc-lookahead 20 -refs 3 -spatial-aq 1 -start_number 0 -strict_gop 1 -threads
+    2 -tune hq file:out/o1.m3u8
+-map [s21] -map [s23] -f hls -avoid_negative_ts disabled -b:a 128000 -b:v 272000 -bf 0 -bufsize 5440000 -c:a aac
+    -c:v h264_nvenc -flags +cgop -force_key_frames expr:gte(t,n_forced*6) -forced-idr 1 -g 90 -hls_list_size 0
+    -hls_playlist_type vod -hls_segment_filename out/o2_%05d.ts -hls_segment_options avoid_negative_ts=disabled
+    -hls_time 6 -keyint_min 90 -level:v 3 -map_chapters -1 -map_metadata -1 -maxrate 544000 -no-scenecut 1 -preset
+    p4 -profile:v baseline -rc vbr -rc-lookahead 20 -refs 1 -spatial-aq 1 -start_number 0 -strict_gop 1 -threads 2
+    -tune hq file:out/o2.m3u8
 -map [s26] -map [s28] -f mp4 -b:a 160000 -b:v 2400000 -bf 0 -bufsize 48000000 -c:a aac -c:v h264_nvenc -forced-idr 1
     -g 90 -level:v 3.1 -map_chapters -1 -map_metadata -1 -maxrate 4800000 -movflags +faststart -preset p4 -profile:v
     baseline -rc vbr -rc-lookahead 20 -refs 3 -spatial-aq 1 -threads 2 -tune hq file:out/o3.mp4
