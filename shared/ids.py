@@ -44,9 +44,16 @@ class TranscoderIds:
             self._last_ms, self._made = self._last_ms + 1, 0
         high, low = divmod(self._made, len(_ALPHABET))
         self._made += 1
-        return f"{self._last_ms:013d}-{_ALPHABET[high]}{_ALPHABET[low]}" + "".join(
-            secrets.choice(_ALPHABET) for _ in range(4)
-        )
+        return f"{self._last_ms:013d}-{_ALPHABET[high]}{_ALPHABET[low]}{_random_characters()}"
+
+
+def _random_characters() -> str:
+    """Four characters; nobody relies on their being hard to guess."""
+    rest, letters = int.from_bytes(os.urandom(4), "big"), ""
+    for _ in range(4):
+        rest, index = divmod(rest, len(_ALPHABET))
+        letters += _ALPHABET[index]
+    return letters
 
 
 def prefixed_id(prefix: str, now_ms: int) -> str:

@@ -46,7 +46,7 @@ async def page(call: Call[None]) -> Reply:
     found, more = await call.request.app[JOBS].page(
         call.principal.tenant, wanted, ascending=query.ascending, page_token=query.page_token, size=query.page_size
     )
-    return Reply(views.Page[views.JobView](items=[_view(call, job) for job in found], next_page_token=more))
+    return Reply({"items": [_view(call, job) for job in found], "next_page_token": more})
 
 
 @routes.add("GET", "/v1/jobs/{job_id}", roles=TENANT, summary="Read a job", answer=views.JobView)
@@ -119,18 +119,17 @@ async def outputs(call: Call[None]) -> Reply:
     app, tenant_id = call.request.app, call.principal.tenant
     job = await app[JOBS].get(tenant_id, _id(call))
     view = _view(call, job)
-    made = [produced for output in view.outputs for produced in output.objects]
-    made += [produced for playlist in view.playlists for produced in playlist.objects]
-    keys = [(produced.key, produced.role) for produced in made]
+    made = [produced for result in (*view["outputs"], *view["playlists"]) for produced in result["objects"]]
+    keys = [(produced["key"], produced["role"]) for produced in made]
     links = app[BUCKETS].output_links(await app[JOBS].files(job), keys)
     items = [
-        views.OutputLinks(key=produced.key, role=produced.role, url=absolute(call.request, app[SETTINGS], link))
+        views.OutputLinks(key=produced["key"], role=produced["role"], url=absolute(call.request, app[SETTINGS], link))
         for produced, link in zip(made, links, strict=True)
     ]
     return Reply(views.Page[views.OutputLinks](items=items))
 
 
-def _view(call: Call[Any], job: Job) -> views.JobView:
+def _view(call: Call[Any], job: Job) -> dict[str, Any]:
     app = call.request.app
     return views.job(job, app[JOBS].progress(job), app[CLOCK].now_ms())
 

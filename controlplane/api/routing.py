@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, Generic, TypeVar
 
+import orjson
 from aiohttp import web
 from pydantic import BaseModel, ValidationError
 
@@ -41,7 +42,7 @@ class Call(Generic[Body]):
 class Reply:
     """What is answered; `body` None means no content."""
 
-    body: BaseModel | None = None
+    body: BaseModel | Mapping[str, Any] | None = None
     status: int = 200
     headers: Mapping[str, str] = field(default_factory=dict)
 
@@ -139,8 +140,13 @@ def _no_query(request: web.Request) -> _NoQuery:
     return _NoQuery.model_validate(dict(request.query))
 
 
+def _json(value: Mapping[str, Any]) -> bytes:
+    """Times as pydantic writes them: with Z."""
+    return orjson.dumps(value, option=orjson.OPT_UTC_Z)
+
+
 def _render(reply: Reply) -> web.Response:
     if reply.body is None:
         return web.Response(status=204 if reply.status == 200 else reply.status, headers=reply.headers)
-    text = reply.body.model_dump_json().encode()
+    text = reply.body.model_dump_json().encode() if isinstance(reply.body, BaseModel) else _json(reply.body)
     return web.Response(body=text, status=reply.status, content_type="application/json", headers=reply.headers)

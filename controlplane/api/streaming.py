@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
+import orjson
 from aiohttp import web
 from pydantic import BaseModel
 
@@ -20,9 +24,14 @@ class EventStream:
         await response.prepare(request)
         return cls(response)
 
-    async def send(self, data: BaseModel, *, event: str, event_id: str | None = None) -> None:
+    async def send(self, data: BaseModel | Mapping[str, Any], *, event: str, event_id: str | None = None) -> None:
         identity = f"id: {event_id}\n" if event_id is not None else ""
-        await self.response.write(f"{identity}event: {event}\ndata: {data.model_dump_json()}\n\n".encode())
+        text = (
+            data.model_dump_json().encode()
+            if isinstance(data, BaseModel)
+            else orjson.dumps(data, option=orjson.OPT_UTC_Z)
+        )
+        await self.response.write(f"{identity}event: {event}\ndata: ".encode() + text + b"\n\n")
 
     async def comment(self, text: str) -> None:
         """Keeps the connection alive; readers pass it over."""

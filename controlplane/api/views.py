@@ -13,7 +13,6 @@ from controlplane.storage.files import ObjectInfo
 from controlplane.store import records
 from shared.capacity import Free, NodeFacts
 from shared.clock import to_datetime
-from shared.failures import Failure
 from shared.ids import Attempt, ClusterId, JobId, KeyId, NodeId, PipelineId, PresetId, TenantId
 from shared.jobspec import Input, Output, Placement, Playlist, Settings, StartPolicy
 from shared.models import Answer
@@ -97,92 +96,75 @@ class JobView(Answer):
     timing: Timing
 
 
-def job(found: records.Job, progress: Progress | None, now: int) -> JobView:
+def job(found: records.Job, progress: Progress | None, now: int) -> dict[str, Any]:
+    """A JobView as a dictionary: made by hand, since it is on the way of every submission."""
     document = orjson.loads(found.document)
     result = orjson.loads(found.result) if found.result else {}
-    failure = result.get("failure")
+    failure = _detail(result.get("failure"))
     detected = result.get("inputs") or []
     outcomes = {outcome["index"]: outcome for outcome in result.get("outputs") or []}
     lists = {outcome["index"]: outcome for outcome in result.get("playlists") or []}
-    return JobView(
-        id=found.id,
-        pipeline_id=found.pipeline_id,
-        status=found.status,
-        status_detail=_detail(failure),
-        waiting_because=_waiting(found, now),
-        priority=document["priority"],
-        start=document["start"],
-        placement=Placement.model_validate(document["placement"], strict=False),
-        cluster_id=found.cluster_id,
-        inputs=[
-            InputView.model_construct(
-                **wanted, detected=DetectedProperties(**detected[index]) if index < len(detected) else None
-            )
+    has_begun = found.attempt and found.status is not JobStatus.SUBMITTED
+    return {
+        "id": found.id,
+        "pipeline_id": found.pipeline_id,
+        "status": found.status,
+        "status_detail": failure,
+        "waiting_because": _waiting(found, now),
+        "priority": document["priority"],
+        "start": document["start"],
+        "placement": document["placement"],
+        "cluster_id": found.cluster_id,
+        "inputs": [
+            {**wanted, "detected": detected[index] if index < len(detected) else None}
             for index, wanted in enumerate(document["inputs"])
         ],
-        output_key_prefix=document["output_key_prefix"],
-        outputs=[
-            _output(found, index, wanted, outcomes.get(index), failure)
+        "output_key_prefix": document["output_key_prefix"],
+        "outputs": [
+            {"id": str(index + 1), **wanted, **_made(found, outcomes.get(index), failure, _OUTPUT_FACTS)}
             for index, wanted in enumerate(document["outputs"])
         ],
-        playlists=[
-            _playlist(found, wanted, lists.get(index), failure) for index, wanted in enumerate(document["playlists"])
+        "playlists": [
+            {**wanted, **_made(found, lists.get(index), failure, ())}
+            for index, wanted in enumerate(document["playlists"])
         ],
-        metadata=document["metadata"],
-        max_attempts=document["max_attempts"],
-        progress=progress if found.status is JobStatus.PROGRESSING else None,
-        attempt=AttemptView(number=found.attempt, node_id=found.node_id, encoder=progress.encoder if progress else None)
-        if found.attempt and found.status is not JobStatus.SUBMITTED
+        "metadata": document["metadata"],
+        "max_attempts": document["max_attempts"],
+        "progress": progress.model_dump() if progress and found.status is JobStatus.PROGRESSING else None,
+        "attempt": {
+            "number": found.attempt,
+            "node_id": found.node_id,
+            "encoder": progress.encoder if progress else None,
+        }
+        if has_begun
         else None,
-        timing=Timing(
-            submitted_at=to_datetime(found.submitted_at),
-            started_at=_time(found.started_at),
-            finished_at=_time(found.finished_at),
-        ),
-    )
+        "timing": {
+            "submitted_at": to_datetime(found.submitted_at),
+            "started_at": _time(found.started_at),
+            "finished_at": _time(found.finished_at),
+        },
+    }
 
 
-def _output(
-    found: records.Job, index: int, wanted: dict[str, Any], outcome: dict[str, Any] | None, failure: Any
-) -> OutputView:
-    settings = wanted.pop("settings", None)
-    fields = {**wanted, "settings": Settings.model_validate(settings, strict=False) if settings else None}
+_OUTPUT_FACTS = ("width", "height", "frame_rate", "duration", "size", "encoder")
+
+
+def _made(
+    found: records.Job, outcome: dict[str, Any] | None, failure: dict[str, Any] | None, facts: tuple[str, ...]
+) -> dict[str, Any]:
+    """What came of an output or a playlist; until the job has ended, and when it failed whole, what came of the job."""
     if outcome is None:
-        status = found.status
-        return OutputView.model_construct(
-            **fields, id=str(index + 1), status=status, status_detail=_detail(failure), objects=[]
-        )
-    known = ("width", "height", "frame_rate", "duration", "size", "encoder")
-    return OutputView.model_construct(
-        **fields,
-        **{name: outcome[name] for name in known},
-        id=str(index + 1),
-        status=JobStatus(outcome["status"]),
-        status_detail=_detail(outcome["failure"]),
-        objects=_objects(outcome),
-    )
+        return {**dict.fromkeys(facts), "status": found.status, "status_detail": failure, "objects": []}
+    return {
+        **{fact: outcome[fact] for fact in facts},
+        "status": outcome["status"],
+        "status_detail": _detail(outcome["failure"]),
+        "objects": [{"key": made["key"], "size": made["size"], "role": made["role"]} for made in outcome["objects"]],
+    }
 
 
-def _playlist(found: records.Job, wanted: dict[str, Any], outcome: dict[str, Any] | None, failure: Any) -> PlaylistView:
-    if outcome is None:
-        return PlaylistView.model_construct(**wanted, status=found.status, status_detail=_detail(failure), objects=[])
-    return PlaylistView.model_construct(
-        **wanted,
-        status=JobStatus(outcome["status"]),
-        status_detail=_detail(outcome["failure"]),
-        objects=_objects(outcome),
-    )
-
-
-def _objects(outcome: dict[str, Any]) -> list[ObjectView]:
-    return [ObjectView(key=made["key"], size=made["size"], role=made["role"]) for made in outcome["objects"]]
-
-
-def _detail(failure: Any) -> StatusDetail | None:
-    if not failure:
-        return None
-    known = Failure.model_validate(failure)
-    return StatusDetail(code=int(known.code), message=known.message)
+def _detail(failure: dict[str, Any] | None) -> dict[str, Any] | None:
+    return {"code": failure["code"], "message": failure["message"]} if failure else None
 
 
 def _waiting(found: records.Job, now: int) -> str | None:

@@ -195,17 +195,18 @@ class Dispatcher:
 
     async def run(self) -> None:
         """Rounds, one after the other, each started by an event: a task, a node, a slot, or the end of a delay."""
+        delay = None
         while True:
-            delayed = await self._store.read(dispatch.next_delayed(self._clock.now_ms()))
-            timeout = None if delayed is None else max(0.001, (delayed - self._clock.now_ms()) / 1000)
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._work.wait(), timeout)
+                await asyncio.wait_for(self._work.wait(), delay)
             self._work.clear()
             if self._waiters:
                 await self._round()
+                delay = await self._until_next_delayed()
 
     async def _round(self) -> None:
-        offers = [waiter.offer for waiter in self._waiters.values() if not waiter.answer.done()]
+        held = [waiter for waiter in self._waiters.values() if not waiter.answer.done()]
+        offers = [waiter.offer for waiter in held if waiter.offer.free.cpu_threads > 0]
         if not offers or not await self._store.read(dispatch.anything_waiting()):
             return
         accept_within = int(self._settings.accept_within * 1000)
@@ -219,6 +220,12 @@ class Dispatcher:
             waiter = self._waiters.get(node_id)
             if waiter is not None and not waiter.answer.done():
                 waiter.answer.set_result([self._start_order(granted) for granted in theirs])
+
+    async def _until_next_delayed(self) -> float | None:
+        """Seconds until a task that waits out a delay may go."""
+        now = self._clock.now_ms()
+        at = await self._store.read(dispatch.next_delayed(now))
+        return None if at is None else max(0.001, (at - now) / 1000)
 
     def _register(self, node: Node, request: PollRequest) -> _Waiter:
         """One held poll per node: a newer one takes the place of the older."""

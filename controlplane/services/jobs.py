@@ -23,7 +23,7 @@ from controlplane.storage.files import FileBucket
 from controlplane.store.operations import ending, jobs, resources
 from controlplane.store.operations.dispatch import need_to_json
 from controlplane.store.port import Store
-from controlplane.store.records import Event, Job, Pipeline
+from controlplane.store.records import Event, Job, PipelineRoots
 from shared.clock import Clock
 from shared.errors import InvalidField, NotFound
 from shared.ids import ClusterId, JobId, PipelineId, TenantId, TranscoderIds
@@ -74,7 +74,7 @@ class Jobs:
         tenant_id = principal.tenant
         pipeline = await self._pipeline(tenant_id, document)
         work = planning.plan(document, await self._presets.settings_for(tenant_id, document))
-        files = await self._files(tenant_id, pipeline, document)
+        files = _files(tenant_id, pipeline, document)
         placement = document.placement
         need = Need(
             ClusterId(placement.cluster_id) if placement.cluster_id else None, placement.labels, placement.hardware
@@ -90,7 +90,7 @@ class Jobs:
             priority=document.priority,
             held=document.start is StartPolicy.MANUAL,
             need=need_to_json(need),
-            payload=work.model_dump_json(),
+            payload=work.model_dump_json(exclude_defaults=True),
             files=files.model_dump_json(),
             demand=planning.demand(work, _input_size(files)).model_dump_json(),
             max_attempts=document.max_attempts,
@@ -99,7 +99,7 @@ class Jobs:
         created = await self._store.write(jobs.create(new, now))
         if not created.replayed:
             self._dispatcher.wake()
-        return Submission(await self._store.read(jobs.read(tenant_id, created.job_id)), created.replayed)
+        return Submission(created.job, created.replayed)
 
     async def get(self, tenant_id: TenantId, job_id: JobId) -> Job:
         return await self._store.read(jobs.read(tenant_id, job_id))
@@ -171,34 +171,31 @@ class Jobs:
                     continue
                 yield None
 
-    async def _pipeline(self, tenant_id: TenantId, document: JobDocument) -> Pipeline:
+    async def _pipeline(self, tenant_id: TenantId, document: JobDocument) -> PipelineRoots:
         pipeline_id = PipelineId(document.pipeline_id)
         try:
-            return await self._store.read(resources.pipeline(tenant_id, pipeline_id))
+            return await self._store.read(resources.pipeline_roots(tenant_id, pipeline_id))
         except NotFound as error:
             raise InvalidField(f"There is no pipeline {pipeline_id!r}.", pointer="/pipeline_id") from error
-
-    async def _files(self, tenant_id: TenantId, pipeline: Pipeline, document: JobDocument) -> JobFiles:
-        roots = [
-            (await self._store.read(resources.bucket(tenant_id, name))).root
-            for name in (pipeline.input_bucket, pipeline.output_bucket, pipeline.thumbnail_bucket)
-        ]
-        return JobFiles(
-            tenant_id=tenant_id,
-            input_bucket=pipeline.input_bucket,
-            input_root=roots[0],
-            output_bucket=pipeline.output_bucket,
-            output_root=roots[1],
-            thumbnail_bucket=pipeline.thumbnail_bucket,
-            thumbnail_root=roots[2],
-            inputs=tuple(wanted.key for wanted in document.inputs),
-        )
 
     def _token(self, token: str | None, sent: bytes) -> jobs.Token | None:
         if token is None:
             return None
         window = int(self._settings.idempotency_window * 1000)
         return jobs.Token("native", "create_job", token, fingerprint(sent), window)
+
+
+def _files(tenant_id: TenantId, pipeline: PipelineRoots, document: JobDocument) -> JobFiles:
+    return JobFiles(
+        tenant_id=tenant_id,
+        input_bucket=pipeline.input_bucket,
+        input_root=pipeline.input_root,
+        output_bucket=pipeline.output_bucket,
+        output_root=pipeline.output_root,
+        thumbnail_bucket=pipeline.thumbnail_bucket,
+        thumbnail_root=pipeline.thumbnail_root,
+        inputs=tuple(wanted.key for wanted in document.inputs),
+    )
 
 
 def _input_size(files: JobFiles) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
 
 from controlplane.store.operations import resources
 from controlplane.store.port import Store
@@ -62,18 +63,30 @@ class Presets:
         await self._store.write(resources.delete_preset(tenant_id, preset_id))
 
     async def settings_for(self, tenant_id: TenantId, document: JobDocument) -> dict[PresetId, Settings]:
-        """Of every preset that a job names. Raises InvalidField with a pointer to a name that is none."""
+        """Of every preset that a job names, without the watermark slots that it leaves empty. Raises InvalidField with a pointer to a name that is none."""
         found: dict[PresetId, Settings] = {}
         for index, output in enumerate(document.outputs):
             if output.preset_id is None or output.preset_id in found:
                 continue
             preset_id = PresetId(output.preset_id)
+            if preset_id in _PLANNED:
+                found[preset_id] = _PLANNED[preset_id]
+                continue
             try:
-                found[preset_id] = (await self.get(tenant_id, preset_id)).settings
+                found[preset_id] = _without_slots((await self.get(tenant_id, preset_id)).settings)
             except NotFound as error:
                 pointer = f"/outputs/{index}/preset_id"
                 raise InvalidField(f"There is no preset {preset_id!r}.", pointer=pointer) from error
         return found
+
+
+def _without_slots(settings: Settings) -> Settings:
+    if settings.video is None or not settings.video.watermarks:
+        return settings
+    return settings.model_copy(update={"video": settings.video.model_copy(update={"watermarks": ()})})
+
+
+_PLANNED: Final = {preset_id: _without_slots(preset.settings) for preset_id, preset in SYSTEM_PRESETS.items()}
 
 
 def _system(preset_id: PresetId) -> AnyPreset:

@@ -122,6 +122,14 @@ VALUES (:id, :tenant_id, :name, :input_bucket, :output_bucket, :thumbnail_bucket
 -- name: pipeline
 SELECT * FROM pipelines WHERE id = :id AND tenant_id = :tenant_id
 
+-- name: pipeline_and_roots
+SELECT p.*, i.root AS input_root, o.root AS output_root, t.root AS thumbnail_root
+  FROM pipelines p
+  JOIN buckets i ON i.tenant_id = p.tenant_id AND i.name = p.input_bucket
+  JOIN buckets o ON o.tenant_id = p.tenant_id AND o.name = p.output_bucket
+  JOIN buckets t ON t.tenant_id = p.tenant_id AND t.name = p.thumbnail_bucket
+ WHERE p.id = :id AND p.tenant_id = :tenant_id
+
 -- name: pipelines
 SELECT * FROM pipelines WHERE tenant_id = :tenant_id AND id > :after ORDER BY id LIMIT :size
 
@@ -237,10 +245,10 @@ SELECT t.id, t.tenant_id, t.pipeline_id, t.need, t.priority, t.demand, n.running
  WHERE l.waiting > 0
 
 -- name: anything_waiting
-SELECT 1 FROM lanes WHERE waiting > 0 LIMIT 1
+SELECT 1 FROM lanes l JOIN pipelines p ON p.id = l.pipeline_id AND p.status = 'Active' WHERE l.waiting > 0 LIMIT 1
 
 -- name: next_delayed
-SELECT MIN(not_before) AS at FROM tasks WHERE state = 'Waiting' AND not_before > :now
+SELECT MIN(not_before) AS at FROM tasks WHERE state = 'Waiting' AND not_before > 0 AND not_before > :now
 
 -- name: held_by_node
 SELECT id, granted FROM tasks WHERE node_id = :node_id AND state IN ('Leased', 'Running', 'Stopping')

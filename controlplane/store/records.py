@@ -114,6 +114,19 @@ class Pipeline:
 
 
 @dataclass(frozen=True)
+class PipelineRoots:
+    """A pipeline's buckets, and where they lie."""
+
+    id: PipelineId
+    input_bucket: str
+    output_bucket: str
+    thumbnail_bucket: str
+    input_root: str
+    output_root: str
+    thumbnail_root: str
+
+
+@dataclass(frozen=True)
 class Preset:
     id: PresetId
     tenant_id: TenantId

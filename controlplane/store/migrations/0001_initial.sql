@@ -143,6 +143,7 @@ CREATE TABLE tasks (
 );
 CREATE INDEX tasks_by_job ON tasks (job_id);
 CREATE INDEX tasks_waiting ON tasks (pipeline_id, need, priority DESC, id) WHERE state = 'Waiting';
+CREATE INDEX tasks_delayed ON tasks (not_before) WHERE state = 'Waiting' AND not_before > 0;
 CREATE INDEX tasks_leased ON tasks (node_id, id) WHERE state IN ('Leased', 'Running', 'Stopping');
 CREATE INDEX tasks_expiring ON tasks (lease_expires_at) WHERE state IN ('Leased', 'Running', 'Stopping');
 CREATE INDEX tasks_publishing ON tasks (id) WHERE state = 'Publishing';

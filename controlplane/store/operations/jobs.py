@@ -10,7 +10,7 @@ from controlplane.store.port import Call, Op, call
 from controlplane.store.records import Event, Job, Task, record
 from controlplane.store.sql import filter_name
 from shared.errors import IdempotencyMismatch, NotFound, WrongState
-from shared.ids import ClusterId, JobId, NodeId, PipelineId, TaskId, TenantId, UserId
+from shared.ids import Attempt, ClusterId, JobId, NodeId, PipelineId, TaskId, TenantId, UserId
 from shared.statuses import JobStatus, TaskState
 
 FIRST_ID = ""
@@ -51,10 +51,35 @@ class NewJob:
     def task_id(self) -> TaskId:
         return TaskId(f"{self.id}-0")
 
+    def as_job(self, now: int) -> Job:
+        """What reading it back gives."""
+        return Job(
+            id=self.id,
+            tenant_id=self.tenant_id,
+            pipeline_id=self.pipeline_id,
+            cluster_id=self.cluster_id,
+            status=JobStatus.SUBMITTED,
+            document=self.document,
+            result=None,
+            submitted_at=now,
+            started_at=None,
+            finished_at=None,
+            task_id=self.task_id,
+            task_state=self.task_state,
+            attempt=Attempt(0),
+            node_id=None,
+            progress=None,
+            not_before=0,
+        )
+
+    @property
+    def task_state(self) -> TaskState:
+        return TaskState.HELD if self.held else TaskState.WAITING
+
 
 @dataclass(frozen=True)
 class Created:
-    job_id: JobId
+    job: Job
     replayed: bool
 
 
@@ -74,7 +99,7 @@ def create(new: NewJob, now: int) -> Op[Created]:
     if new.token is not None:
         made_before = yield from _claim(new.token, new.tenant_id, new.id, now)
         if made_before is not None:
-            return Created(JobId(made_before), replayed=True)
+            return Created((yield from read(new.tenant_id, JobId(made_before))), replayed=True)
     yield call(
         "insert_job",
         id=new.id,
@@ -92,7 +117,7 @@ def create(new: NewJob, now: int) -> Op[Created]:
         tenant_id=new.tenant_id,
         pipeline_id=new.pipeline_id,
         need=new.need,
-        state=TaskState.HELD if new.held else TaskState.WAITING,
+        state=new.task_state,
         priority=new.priority,
         payload=new.payload,
         files=new.files,
@@ -103,7 +128,7 @@ def create(new: NewJob, now: int) -> Op[Created]:
         yield call("join_lane", pipeline_id=new.pipeline_id, need=new.need, tenant_id=new.tenant_id)
     yield call("count_tenant", id=new.tenant_id, queued=1, running=0, served=0)
     yield event(new.tenant_id, new.id, "submitted", now)
-    return Created(new.id, replayed=False)
+    return Created(new.as_job(now), replayed=False)
 
 
 def read(tenant_id: TenantId, job_id: JobId) -> Op[Job]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from controlplane.store.port import Op, call
-from controlplane.store.records import Bucket, Cluster, Pipeline, Preset, record
+from controlplane.store.records import Bucket, Cluster, Pipeline, PipelineRoots, Preset, record
 from shared.errors import AlreadyExists, InUse, InvalidField, NotFound, TranscoderError
 from shared.errors import ErrorCode as Code
 from shared.ids import ClusterId, PipelineId, PresetId, TenantId
@@ -92,6 +92,13 @@ def pipeline(tenant_id: TenantId, pipeline_id: PipelineId) -> Op[Pipeline]:
     if not rows:
         raise NotFound("pipeline")
     return record(Pipeline, rows[0])
+
+
+def pipeline_roots(tenant_id: TenantId, pipeline_id: PipelineId) -> Op[PipelineRoots]:
+    rows = yield call("pipeline_and_roots", id=pipeline_id, tenant_id=tenant_id)
+    if not rows:
+        raise NotFound("pipeline")
+    return record(PipelineRoots, rows[0])
 
 
 def pipelines(tenant_id: TenantId, after: str, size: int) -> Op[list[Pipeline]]:

@@ -1,0 +1,117 @@
+"""How many jobs can be submitted per second, each on disk before it is acknowledged?
+
+Asked of the real server over HTTP by 32 callers, side by side with a bare aiohttp handler that validates the same body and
+echoes it: what the framework itself leaves. Server and callers are processes of their own; both share the machine.
+
+    python -m benchmarks.submits [--rounds 5] [--seconds 4]
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import multiprocessing
+import statistics
+import time
+from typing import Any
+
+import aiohttp
+import uvloop
+from aiohttp import web
+
+from benchmarks.service import machine, running
+from shared.jobspec import JobDocument
+
+CALLERS = 32
+LADDER = ("1351620000001-200020", "1351620000001-200030", "1351620000001-200040")
+
+
+def document(pipeline_id: str) -> dict[str, Any]:
+    """An ordinary job: a ladder of three and an MP4 with thumbnails."""
+    outputs: list[dict[str, Any]] = [
+        {"key": f"hls/{number}", "preset_id": preset_id, "segment_duration": 6} for number, preset_id in enumerate(LADDER)
+    ]
+    outputs.append({"key": "video.mp4", "preset_id": "1351620000001-000010", "thumbnails": {"pattern": "th/{count}"}})
+    return {
+        "pipeline_id": pipeline_id,
+        "inputs": [{"key": "samples/film.mp4"}],
+        "output_key_prefix": "film/",
+        "outputs": outputs,
+        "playlists": [{"name": "hls/index", "format": "HLSv3", "output_keys": ["hls/0", "hls/1", "hls/2"]}],
+        "metadata": {"order": "4711"},
+    }
+
+
+async def load(url: str, body: bytes, headers: dict[str, str], seconds: float) -> float:
+    """Answers per second that 32 callers get, each sending its next request when it has the answer to the last."""
+    done = 0
+    end = time.monotonic() + seconds
+
+    async def caller(session: aiohttp.ClientSession) -> None:
+        nonlocal done
+        while time.monotonic() < end:
+            async with session.post(url, data=body, headers=headers) as response:
+                assert response.status == 201, await response.text()
+                await response.read()
+                done += 1
+
+    async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=CALLERS)) as session:
+        began = time.monotonic()
+        await asyncio.gather(*(caller(session) for _ in range(CALLERS)))
+        return done / (time.monotonic() - began)
+
+
+def bare(port: Any) -> None:
+    """The baseline: aiohttp and pydantic, nothing else."""
+
+    async def echo(request: web.Request) -> web.Response:
+        parsed = JobDocument.model_validate_json(await request.read())
+        return web.Response(body=parsed.model_dump_json().encode(), status=201, content_type="application/json")
+
+    async def main() -> None:
+        app = web.Application()
+        app.router.add_post("/v1/jobs", echo)
+        runner = web.AppRunner(app, access_log=None)
+        await runner.setup()
+        await web.TCPSite(runner, "127.0.0.1", 0).start()
+        port.value = runner.addresses[0][1]
+        await asyncio.Event().wait()
+
+    uvloop.run(main())
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--seconds", type=float, default=4)
+    chosen = parser.parse_args()
+    port = multiprocessing.Value("i", 0)
+    baseline = multiprocessing.Process(target=bare, args=(port,), daemon=True)
+    baseline.start()
+    with running() as service:
+        body = json.dumps(document(service["pipeline_id"])).encode()
+        headers = {"Content-Type": "application/json", "Authorization": f"Bearer {service['tenant_key']}"}
+        pause = {"Authorization": headers["Authorization"]}
+        asyncio.run(_pause(service, pause))
+        ours, theirs = [], []
+        for _ in range(chosen.rounds):
+            theirs.append(uvloop.run(load(f"http://127.0.0.1:{port.value}/v1/jobs", body, headers, chosen.seconds)))
+            ours.append(uvloop.run(load(f"{service['url']}/v1/jobs", body, headers, chosen.seconds)))
+    ratios = [one / other for one, other in zip(ours, theirs, strict=True)]
+    print(machine())
+    print(f"submits per second   {statistics.median(ours):8.0f}   ({min(ours):.0f} to {max(ours):.0f})")
+    print(f"bare aiohttp         {statistics.median(theirs):8.0f}   ({min(theirs):.0f} to {max(theirs):.0f})")
+    print(f"ratio                {statistics.median(ratios):8.2f}")
+
+
+async def _pause(service: dict[str, Any], headers: dict[str, str]) -> None:
+    """The jobs are to be taken, not run."""
+    async with aiohttp.ClientSession() as session:
+        url = f"{service['url']}/v1/pipelines/{service['pipeline_id']}/pause"
+        async with session.post(url, headers=headers) as response:
+            response.raise_for_status()
+
+
+if __name__ == "__main__":
+    main()
