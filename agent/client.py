@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+import socket
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
@@ -255,8 +256,8 @@ def _session(
     tls: ssl.SSLContext | bool, *, connections: int, headers: LooseHeaders, auto_decompress: bool = True
 ) -> aiohttp.ClientSession:
     return aiohttp.ClientSession(
-        connector=aiohttp.TCPConnector(limit=connections, ssl=tls),
-        timeout=aiohttp.ClientTimeout(total=None, connect=_CONNECT_TIMEOUT, sock_read=_SILENCE_TIMEOUT),
+        connector=aiohttp.TCPConnector(limit=connections, ssl=tls, socket_factory=_socket),
+        timeout=aiohttp.ClientTimeout(total=None, sock_connect=_CONNECT_TIMEOUT, sock_read=_SILENCE_TIMEOUT),
         headers=headers,
         cookie_jar=aiohttp.DummyCookieJar(),
         read_bufsize=_CHUNK,
@@ -265,9 +266,17 @@ def _session(
     )
 
 
+def _socket(address: aiohttp.AddrInfoType) -> socket.socket:
+    """A connection on which nothing is acknowledged for a while is broken: an upload would else wait for a quarter of an hour."""
+    family, kind, protocol, _, _ = address
+    made = socket.socket(family, kind, protocol)
+    made.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, int(_SILENCE_TIMEOUT * 1000))
+    return made
+
+
 async def _post(session: aiohttp.ClientSession, url: URL, request: Message, timeout: float) -> bytes:
     headers = {"Content-Type": "application/json"}
-    limits = aiohttp.ClientTimeout(total=timeout, connect=_CONNECT_TIMEOUT)
+    limits = aiohttp.ClientTimeout(total=timeout, sock_connect=_CONNECT_TIMEOUT)
     data = request.model_dump_json().encode()
     with _as_unreachable():
         async with session.post(url, data=data, headers=headers, timeout=limits, allow_redirects=False) as response:

@@ -10,6 +10,7 @@ from agent.jobs.attempt import Attempt, EndReason
 from agent.jobs.outbox import Outbox
 from agent.jobs.runner import Runner
 from agent.jobs.slots import NoRoom, Slots
+from agent.jobs.workspace import is_nameable
 from shared.capacity import Free
 from shared.protocol import AttemptProgress, AttemptRef, Progress, StartTask
 from shared.statuses import Phase
@@ -49,6 +50,9 @@ class Workload:
     def start(self, order: StartTask) -> None:
         """Obey, once: an order that comes again (its answer was lost) starts nothing new."""
         if order.ref in self._attempts or order.ref in self._outbox:
+            return
+        if not is_nameable(order.ref):
+            log.error("order.unnameable", task_id=order.ref.task_id)
             return
         self._drop_earlier(order)
         attempt = Attempt(order)

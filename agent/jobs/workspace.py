@@ -16,12 +16,15 @@ from shared.protocol import AttemptRef
 ATTEMPT_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,79}\.[0-9]{1,9}")
 
 
+def is_nameable(ref: AttemptRef) -> bool:
+    return ATTEMPT_NAME.fullmatch(f"{ref.task_id}.{ref.attempt}") is not None
+
+
 def name_of(ref: AttemptRef) -> str:
     """The local name of an attempt: of its directory, its journal entry and its report."""
-    name = f"{ref.task_id}.{ref.attempt}"
-    if not ATTEMPT_NAME.fullmatch(name):
-        raise ValueError(f"{name!r} cannot name an attempt.")
-    return name
+    if not is_nameable(ref):
+        raise ValueError(f"{ref.task_id!r} cannot name an attempt.")
+    return f"{ref.task_id}.{ref.attempt}"
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import signal
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 import pytest
@@ -14,9 +14,10 @@ import pytest
 from agent.client import Revoked
 from agent.jobs.journal import Journal
 from agent.state import StateInUse
-from shared.protocol import Drain, Finished, HandedBack, Resume
-from tests.contract.agent.control_plane import ControlPlane
+from shared.protocol import Drain, Finished, HandedBack, Reprobe, Resume
+from tests.contract.agent.control_plane import ControlPlane, Lease
 from tests.contract.agent.nodes import Tools, eventually, node
+from tests.unit.agent.builders import a_start
 
 ROOT = Path(__file__).parents[3]
 
@@ -176,6 +177,55 @@ async def test_a_killed_agent_leaves_no_encoder_and_the_next_one_cleans_up_and_d
     assert isinstance(outcome, Finished)
     assert control.hellos[-1].unreported == ()
     assert again.leftovers == []
+
+
+async def test_a_node_that_is_killed_again_and_again_does_the_work_once(
+    control: ControlPlane, tools: Tools, state: Path
+) -> None:
+    """Killed right after the accept, after an upload, and after a report whose answer was lost."""
+    first = await control.grant()
+    moments: tuple[Callable[[], object], ...] = (
+        lambda: control.leases[first] is Lease.ACCEPTED,
+        lambda: any(ref.attempt == 2 for ref in control.staged),
+        lambda: control.reports,
+    )
+    for moment in moments:
+        if moment is moments[-1]:
+            control.loses_answers_of = {"report"}
+        async with killable(control.url, state, tools) as process:
+            await control.until(moment)
+            process.kill()
+            await process.wait()
+    async with node(control.url, state, tools) as last:
+        await control.until(lambda: len(control.hellos) == 4)
+        last.shutdown.ask()
+        await last.ended()
+    ((ref, outcome),) = control.reports.items()
+    assert (ref.task_id, ref.attempt) == (first.task_id, 3)
+    assert isinstance(outcome, Finished)
+    assert last.leftovers == []
+    assert tools.alive() == []
+
+
+async def test_an_order_to_probe_again_is_answered_with_a_hello_of_the_same_boot(
+    control: ControlPlane, tools: Tools, state: Path
+) -> None:
+    async with node(control.url, state, tools):
+        await control.until(lambda: control.polls)
+        await control.order(Reprobe())
+        await control.until(lambda: len(control.hellos) == 2)
+        ref = await control.grant()
+        await control.until(lambda: ref in control.reports)
+    assert control.hellos[0].boot_id == control.hellos[1].boot_id
+
+
+async def test_an_order_that_names_a_place_outside_is_ignored(control: ControlPlane, tools: Tools, state: Path) -> None:
+    async with node(control.url, state, tools):
+        evil = a_start("../../tk")
+        await control.order(evil)
+        ref = await control.grant()
+        await control.until(lambda: ref in control.reports)
+    assert list(control.reports) == [ref]
 
 
 @contextlib.asynccontextmanager
