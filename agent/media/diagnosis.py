@@ -16,6 +16,7 @@ class Reason(StrEnum):
     """What a fallback may depend on."""
 
     DISK_FULL = "disk_full"
+    WRITE_FAILED = "write_failed"
     OUT_OF_MEMORY = "out_of_memory"
     NVENC_BUSY = "nvenc_busy"  # no session is free just now: wait, or encode in software
     NVENC_UNSUPPORTED = "nvenc_unsupported"  # this card or driver will never do it
@@ -30,6 +31,11 @@ _PATTERNS: Final[tuple[tuple[Reason, re.Pattern[bytes]], ...]] = tuple(
     (reason, re.compile(b"|".join(patterns), re.MULTILINE))
     for reason, patterns in (
         (Reason.DISK_FULL, (rb"No space left on device", rb"Disk quota exceeded")),
+        (Reason.OUTPUT_TOO_LARGE, (rb"File too large",)),
+        (
+            Reason.WRITE_FAILED,
+            (rb"Input/output error", rb"Error writing trailer", rb"Error closing file", rb"Read-only file system"),
+        ),
         (Reason.NVENC_BUSY, (rb"OpenEncodeSessionEx failed: (?:out of memory|incompatible client key) \((?:10|21)\)",)),
         (
             Reason.NVENC_UNSUPPORTED,
@@ -65,11 +71,15 @@ _PATTERNS: Final[tuple[tuple[Reason, re.Pattern[bytes]], ...]] = tuple(
         ),
     )
 )
+LOST_WRITES: Final = (Reason.DISK_FULL, Reason.OUTPUT_TOO_LARGE, Reason.WRITE_FAILED)
+"""Complaints after which the output is not whole, even if ffmpeg ended with 0."""
+
 _SIGNALS: Final[Mapping[int, Reason]] = {25: Reason.OUTPUT_TOO_LARGE}
 FAILURES: Final[Mapping[Reason, Failure]] = {
     reason: Failure(cause=cause, code=code, message=message)
     for reason, cause, code, message in (
         (Reason.DISK_FULL, Cause.NODE, FailureCode.NODE_FAULT, "The node ran out of disk space."),
+        (Reason.WRITE_FAILED, Cause.NODE, FailureCode.NODE_FAULT, "The node could not write the output."),
         (Reason.OUT_OF_MEMORY, Cause.NODE, FailureCode.NODE_FAULT, "The node ran out of memory."),
         (Reason.NVENC_BUSY, Cause.NODE, FailureCode.NODE_FAULT, "The node's hardware encoder had no session free."),
         (Reason.NVENC_UNSUPPORTED, Cause.NODE, FailureCode.NODE_FAULT, "The node's hardware encoder cannot do this."),
@@ -100,7 +110,7 @@ def diagnose(exit_code: int, stderr_tail: bytes) -> Failure:
 def reason_of(exit_code: int, stderr_tail: bytes) -> Reason:
     """A negative code, or one above 128, is the signal that ended the process (or what wrapped it)."""
     said = complaint(stderr_tail)
-    if said in (Reason.DISK_FULL, Reason.NVENC_BUSY, Reason.NVENC_UNSUPPORTED):
+    if said in (*LOST_WRITES, Reason.NVENC_BUSY, Reason.NVENC_UNSUPPORTED):
         return said
     signal = -exit_code if exit_code < 0 else exit_code - 128
     if 0 < signal < 65:
@@ -109,6 +119,9 @@ def reason_of(exit_code: int, stderr_tail: bytes) -> Reason:
 
 
 def complaint(stderr_tail: bytes) -> Reason:
-    """What the last lines say, whatever the exit code was."""
+    """What it says, whatever the exit code was: lost writes anywhere, all else only if it was said last."""
     last_lines = b"\n".join(stderr_tail.splitlines()[-TAIL_LINES:])
-    return next((reason for reason, pattern in _PATTERNS if pattern.search(last_lines)), Reason.UNKNOWN)
+    for reason, pattern in _PATTERNS:
+        if pattern.search(stderr_tail if reason in LOST_WRITES else last_lines):
+            return reason
+    return Reason.UNKNOWN

@@ -12,10 +12,12 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from agent.media import argv, diagnosis, hls
+from agent.media import argv, boxes, diagnosis, hls
+from agent.media.boxes import NotIndexed
 from agent.media.diagnosis import Reason
 from agent.media.planning import OUT, PlannedAudio, PlannedOutput, PlannedThumbnails, PlannedVideo
 from shared.failures import Cause, Failure, FailureCode
+from shared.jobspec import Container
 
 Read = Callable[[str, int, int], bytes]
 """Name in out/, offset, length: at most so many bytes of the file."""
@@ -98,10 +100,13 @@ def judge(
 def _judged(
     output: PlannedOutput, files: Mapping[str, int], probes: Mapping[str, bytes], read: Read, stderr_tail: bytes
 ) -> Verified:
-    if diagnosis.complaint(stderr_tail) is Reason.DISK_FULL:
-        raise _Fault(diagnosis.FAILURES[Reason.DISK_FULL])
+    complaint = diagnosis.complaint(stderr_tail)
+    if complaint in diagnosis.LOST_WRITES:
+        raise _Fault(diagnosis.FAILURES[complaint])
     if not files.get(output.file):
         raise _unwritten()
+    if output.spec.settings.container is Container.FMP4:
+        _check_fragments(output, files[output.file], read)
     segments = _segments(output, files, read)
     answers = [_decoded(probes.get(inspection.name, b"")) for inspection in inspections(output, files)]
     counted = _counted(output, answers)
@@ -190,6 +195,16 @@ def _segments(output: PlannedOutput, files: Mapping[str, int], read: Read) -> tu
 def _segment_names(output: PlannedOutput, files: Mapping[str, int]) -> list[str]:
     pattern = re.compile(rf"o{output.index}_\d{{5,}}\.ts")
     return sorted(name for name in files if pattern.fullmatch(name))
+
+
+def _check_fragments(output: PlannedOutput, size: int, read: Read) -> None:
+    """An index in front, and all of the bytes that it speaks of."""
+    try:
+        index = boxes.index_of(lambda offset, length: read(output.file, offset, length))
+    except NotIndexed as error:
+        raise _unwritten() from error
+    if index.index.last + sum(reference.size for reference in index.references) >= size:
+        raise _unwritten()
 
 
 def _thumbnails(

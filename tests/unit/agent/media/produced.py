@@ -9,6 +9,7 @@ from typing import Any
 
 from agent.media import Device, PlannedOutput, Verified, inspections, judge, plan
 from shared.failures import Failure
+from shared.jobspec import Container
 from shared.protocol import OutputSpec
 from tests.unit.agent.media.builders import MOVIE, a_task
 
@@ -30,7 +31,7 @@ class Produced:
         if self.output.is_segmented:
             self._segment(segments)
         else:
-            self.contents[self.output.file] = b"x" * 1000
+            self.contents[self.output.file] = fragmented() if spec.settings.container is Container.FMP4 else b"x" * 1000
         if self.output.thumbnails is not None:
             for count in range(1, (self.output.thumbnails.count or 1) + 1):
                 self.contents[self.output.thumbnail_pattern % count] = png(*frame_of_thumbnails(self.output))
@@ -64,6 +65,26 @@ class Produced:
         result = self.judged()
         assert isinstance(result, Failure)
         return result
+
+
+def box(kind: bytes, body: bytes = b"") -> bytes:
+    return struct.pack(">I4s", len(body) + 8, kind) + body
+
+
+def sidx(version: int, *references: tuple[int, int], timescale: int = 1000) -> bytes:
+    """An index of fragments: sizes with durations in ticks."""
+    times = struct.pack(">II" if version == 0 else ">QQ", 0, 0)
+    table = b"".join(struct.pack(">III", size, duration, 1 << 31) for size, duration in references)
+    return box(
+        b"sidx",
+        struct.pack(">BBHII", version, 0, 0, 1, timescale) + times + struct.pack(">HH", 0, len(references)) + table,
+    )
+
+
+def fragmented() -> bytes:
+    """A file of two fragments of 2 s, the first of them twice as large."""
+    header = box(b"ftyp") + box(b"moov", b"avcC\x01\x4d\x40\x1f")
+    return header + sidx(1, (5000, 2000), (2500, 2000)) + box(b"moof", b"x" * 4992) + box(b"moof", b"x" * 2492)
 
 
 def streams_of(output: PlannedOutput, seconds: float = 55.0) -> list[dict[str, Any]]:

@@ -8,19 +8,7 @@ import pytest
 
 from agent.media.boxes import ByteRange, NotIndexed, Reference, index_of
 from agent.media.codecs import from_movie_header, from_transport_stream, of_audio
-
-
-def box(kind: bytes, body: bytes = b"") -> bytes:
-    return struct.pack(">I4s", len(body) + 8, kind) + body
-
-
-def sidx(version: int, *references: tuple[int, int], timescale: int = 1000) -> bytes:
-    times = struct.pack(">II" if version == 0 else ">QQ", 0, 0)
-    table = b"".join(struct.pack(">III", size, duration, 1 << 31) for size, duration in references)
-    return box(
-        b"sidx",
-        struct.pack(">BBHII", version, 0, 0, 1, timescale) + times + struct.pack(">HH", 0, len(references)) + table,
-    )
+from tests.unit.agent.media.produced import box, sidx
 
 
 def reading(data: bytes):  # type: ignore[no-untyped-def]

@@ -36,6 +36,8 @@ from shared.failures import Cause
         (1, b"Error while filtering: Cannot allocate memory\n", Reason.OUT_OF_MEMORY, Cause.NODE),
         (1, b"file:in/0: Invalid data found when processing input\n", Reason.UNDECODABLE, Cause.INPUT),
         (1, b"[mov,mp4 @ 0x5] moov atom not found\n", Reason.UNDECODABLE, Cause.INPUT),
+        (1, b"Error writing trailer of out/o0.mp4: Input/output error\n", Reason.WRITE_FAILED, Cause.NODE),
+        (1, b"av_interleaved_write_frame(): File too large\n", Reason.OUTPUT_TOO_LARGE, Cause.UNKNOWN),
         (-9, b"", Reason.KILLED, Cause.NODE),
         (137, b"", Reason.KILLED, Cause.NODE),
         (-11, b"Error while decoding stream #0:0: Invalid data found\n", Reason.KILLED, Cause.NODE),
@@ -53,6 +55,10 @@ def test_a_failure_has_a_reason_and_a_cause(exit_code: int, stderr: bytes, reaso
 def test_only_the_last_lines_count() -> None:
     early = b"Error while decoding stream #0:0: Invalid data found\n" + b"something else\n" * 50
     assert reason_of(1, early) is Reason.UNKNOWN
+
+
+def test_a_full_disk_counts_whenever_it_was_mentioned() -> None:
+    assert reason_of(1, b"No space left on device\n" + b"something else\n" * 50) is Reason.DISK_FULL
 
 
 def test_what_ffmpeg_said_never_reaches_the_tenant() -> None:

@@ -14,27 +14,17 @@ from shared.protocol import OutputSpec, PlaylistSpec
 from shared.statuses import JobStatus
 from tests.unit.agent.media.builders import a_playlist, a_task, an_output, thumbnails
 from tests.unit.agent.media.produced import Produced
-from tests.unit.agent.media.test_boxes import box, sidx
 
 MPD = {"mpd": "urn:mpeg:dash:schema:mpd:2011"}
 
 
 def packaged(*outputs: OutputSpec, playlists: tuple[PlaylistSpec, ...] = (), failed: tuple[int, ...] = ()) -> Package:
     made = {spec.index: Produced(spec) for spec in outputs}
-    for produced in made.values():
-        if produced.output.file.endswith(".mp4"):
-            produced.contents[produced.output.file] = fragmented()
     contents = {name: content for produced in made.values() for name, content in produced.contents.items()}
     return package(
         a_task(*outputs, playlists=playlists),
         {index: produced.verified() for index, produced in made.items() if index not in failed},
         read=lambda name, offset, length: contents[name][offset : offset + length],
-    )
-
-
-def fragmented() -> bytes:
-    return (
-        box(b"ftyp") + box(b"moov", b"avcC\x01\x4d\x40\x1f") + sidx(1, (500_000, 2000), (250_000, 2000)) + box(b"moof")
     )
 
 
@@ -130,7 +120,7 @@ def test_a_dash_manifest_has_sets_of_picture_and_of_sound() -> None:
         "30",
         "avc1.4D401F",
     )
-    assert (low.findtext("mpd:BaseURL", namespaces=MPD), low.get("bandwidth")) == ("360", "2000000")
+    assert (low.findtext("mpd:BaseURL", namespaces=MPD), low.get("bandwidth")) == ("360", "20000")
     base = high.find("mpd:SegmentBase", MPD)
     assert base is not None
     assert base.get("indexRange") == "24-87"
