@@ -44,9 +44,9 @@ def sink(streams: Sequence[Stream], name: str, options: dict[str, Any]) -> Strea
     return ffmpeg.output(*streams, f"file:{name}", **options)
 
 
-def ffmpeg_argv(sinks: Sequence[Stream], *, threads: int, device_options: Sequence[str] = ()) -> list[str]:
+def ffmpeg_argv(sinks: Sequence[Stream], *, threads: int) -> list[str]:
     arguments: list[str] = ffmpeg.get_args(ffmpeg.merge_outputs(*sinks))
-    return ["ffmpeg", *_WHOLE_PROCESS, "-filter_complex_threads", str(threads), *device_options, *arguments]
+    return ["ffmpeg", *_WHOLE_PROCESS, "-filter_complex_threads", str(threads), *arguments]
 
 
 def ffprobe_argv(file: str, *options: str, guards: dict[str, Any]) -> list[str]:

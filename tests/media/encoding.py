@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import subprocess
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -117,6 +117,3 @@ def _stdout(argv: list[str], cwd: Path | None) -> bytes:
 def ffmpeg(*options: str) -> None:
     """Makes an input for a test."""
     subprocess.run(["ffmpeg", "-v", "error", "-y", *options], check=True, stdin=subprocess.DEVNULL)
-
-
-Cut = Callable[..., Path]

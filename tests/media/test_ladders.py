@@ -8,6 +8,7 @@ from xml.etree import ElementTree as ET
 import m3u8
 import pytest
 
+from agent.media import ProgressParser
 from shared.jobspec import PlaylistFormat
 from shared.protocol import PlaylistSpec
 from tests.media.encoding import ffprobe, key_frame_times, published, transcoded
@@ -126,8 +127,6 @@ def _first_fragment(site: Path, representation: ET.Element, target: Path) -> Pat
 
 
 def test_progress_reaches_its_end_without_falling(bunny: Path, tmp_path: Path) -> None:
-    from agent.media import ProgressParser
-
     workspace = transcoded(tmp_path / "job", bunny, a_task(an_output("000061")))
     parser = ProgressParser(workspace.passes[0].duration)
     samples = [parser.feed(line + b"\n") for line in workspace.progress.splitlines()]
