@@ -10,6 +10,9 @@ import pytest
 
 from tests.contract.agent.control_plane import ControlPlane, control_plane
 from tests.contract.agent.nodes import Tools
+from tests.unit.agent.conftest import pytest_asyncio_loop_factories
+
+__all__ = ["pytest_asyncio_loop_factories"]
 
 
 @pytest.fixture(scope="session")

@@ -94,6 +94,23 @@ async def test_an_attempt_whose_lease_is_gone_ends_without_a_word(
     assert running.leftovers == []
 
 
+async def test_a_new_grant_of_a_task_ends_the_attempt_that_it_replaces(
+    control: ControlPlane, tools: Tools, state: Path
+) -> None:
+    control.timings = control.timings.model_copy(update={"beat_interval": 3600})
+    tools.behave("hangs")
+    async with node(control.url, state, tools):
+        old = await control.grant()
+        await control.until(lambda: "encoding" in control.phases(old) and tools.alive())
+        control.take_away(old)
+        tools.behave("honest")
+        new = await control.grant(attempt=2)
+        await control.until(lambda: new in control.reports)
+    assert isinstance(control.reports[new], Finished)
+    assert list(control.reports) == [new]
+    assert tools.alive() == []
+
+
 async def test_a_grant_that_was_withdrawn_before_the_accept_runs_nothing(
     control: ControlPlane, tools: Tools, state: Path
 ) -> None:

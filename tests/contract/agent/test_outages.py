@@ -122,6 +122,23 @@ async def test_a_node_that_was_never_answered_can_be_shut_down(
         await running.ended()
 
 
+async def test_an_order_that_crosses_with_the_drain_is_handed_back_untried(
+    control: ControlPlane, tools: Tools, state: Path
+) -> None:
+    tools.behave("hangs")
+    async with node(control.url, state, tools) as running:
+        busy = await control.grant("tk_1")
+        await control.until(lambda: "encoding" in control.phases(busy) and tools.alive())
+        running.shutdown.ask()
+        late = await control.grant("tk_2")
+        await control.order(control.orders[late])
+        await control.until(lambda: late in control.reports)
+        assert control.reports[late] == HandedBack(reason="The node takes no new work.")
+        running.shutdown.ask()
+        await running.ended()
+    assert len(tools.pids()) == 1
+
+
 async def test_an_order_to_drain_holds_until_the_order_to_resume(
     control: ControlPlane, tools: Tools, state: Path
 ) -> None:
