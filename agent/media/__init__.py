@@ -18,6 +18,7 @@ below are relative to `out/`.
     verify     inspections(output: PlannedOutput, files: Mapping[str, int]) -> tuple[Inspection, ...]
                    files: name -> size of everything in out/; Inspection: name, argv (its stdout is the probe)
                judge(output, files, probes: Mapping[str, bytes], *, read: Read, stderr_tail: bytes = b"") -> Verified | Failure
+                   (stderr_tail counts after exit 0 too: some muxers end so on a full disk)
                    probes: Inspection.name -> stdout; Read = Callable[[str, int, int], bytes]: (name, offset, length)
     package    package(task, verified: Mapping[int, Verified], *, read: Read) -> Package
                    Package.files: Mapping[str, bytes] (to write into out/), .outputs: tuple[OutputResult, ...] (Complete ones,

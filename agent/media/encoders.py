@@ -39,7 +39,7 @@ class AudioEncoder:
 
 
 X264_PRESET: Final = "veryfast"
-"""On two cores it encodes 720p faster than real time with a third of medium's time, for about a tenth more bits per quality."""
+"""Less than half of medium's processor time for 0.002 of SSIM at the same rate: edge nodes have few cores."""
 
 PEAK: Final = 2
 """Peak rate per average where settings bound none: what players of adaptive streams allow."""
