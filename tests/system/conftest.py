@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+from collections.abc import Generator
 from pathlib import Path
 
 import pytest
@@ -28,19 +29,13 @@ def film(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return target
 
 
-@pytest.fixture(autouse=True)
-def journal_of_failures(request: pytest.FixtureRequest) -> None:
-    def tell() -> None:
-        report = getattr(request.node, "report", None)
-        if report is not None and report.failed:
-            subprocess.run(["journalctl", "--no-pager", "-n", "60", "-u", "transcoder-*"], check=False)
-
-    request.addfinalizer(tell)
-
-
 @pytest.hookimpl(wrapper=True)
-def pytest_runtest_makereport(item: pytest.Item) -> object:
+def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """What the services said when a test failed."""
     report = yield
-    if report.when == "call":
-        item.report = report
+    if report.failed:
+        told = subprocess.run(
+            ["journalctl", "--no-pager", "-n", "80", "-u", "transcoder-*"], capture_output=True, text=True, check=False
+        )
+        report.sections.append(("journal", told.stdout))
     return report

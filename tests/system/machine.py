@@ -80,7 +80,7 @@ def is_active(unit: str) -> bool:
 
 
 def call(key: str, path: str, document: dict[str, Any] | None = None) -> dict[str, Any]:
-    request = urllib.request.Request(
+    request = urllib.request.Request(  # noqa: S310
         URL + path,
         data=None if document is None else json.dumps(document).encode(),
         headers={"Authorization": f"Bearer {key}", "Content-Type": "application/json"},
