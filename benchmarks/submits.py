@@ -30,7 +30,8 @@ LADDER = ("1351620000001-200020", "1351620000001-200030", "1351620000001-200040"
 def document(pipeline_id: str) -> dict[str, Any]:
     """An ordinary job: a ladder of three and an MP4 with thumbnails."""
     outputs: list[dict[str, Any]] = [
-        {"key": f"hls/{number}", "preset_id": preset_id, "segment_duration": 6} for number, preset_id in enumerate(LADDER)
+        {"key": f"hls/{number}", "preset_id": preset_id, "segment_duration": 6}
+        for number, preset_id in enumerate(LADDER)
     ]
     outputs.append({"key": "video.mp4", "preset_id": "1351620000001-000010", "thumbnails": {"pattern": "th/{count}"}})
     return {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from pathlib import Path
 
@@ -13,6 +14,8 @@ from rich.console import Console
 from controlplane.commands import documents, submit, up, watching
 from controlplane.commands.client import Api
 from controlplane.server import configure_logging
+
+INTERRUPTED = 130
 
 
 @click.command()
@@ -31,23 +34,35 @@ def demo(file: Path, state: Path, insecure_unconfined: bool) -> None:
 
 async def _demo(file: Path, state: Path, *, unconfined: bool) -> int:
     console = Console()
-    async with up.running(state, unconfined=unconfined) as service:
-        access = service.access
-        console.print(f"Control plane at {access.url}, one agent on this machine.", highlight=False)
-        async with Api(access.url, access.tenant_key) as api:
-            began = time.monotonic()
-            run = time.strftime("%Y%m%d-%H%M%S", time.gmtime())
-            key = f"{run}/{file.name}"
-            await submit.upload(api, console, access.input_bucket, key, file)
-            job = await api.call("POST", "/v1/jobs", documents.ladder(access.pipeline_id, key, f"{run}/"))
-            console.print(f"Job {job['id']}", highlight=False)
-            job = await watching.watch(api, job["id"], console)
-            taken = time.monotonic() - began
-        watching.result(console, job)
-        if job["status"] == "Complete":
-            where = service.output_directory / run
-            console.print(f"Done in {taken:.1f} s. Play them:", highlight=False)
-            for name in ("hls/index.m3u8", "video.mp4"):
-                console.print(f"  {where / name}", highlight=False, soft_wrap=True)
-            console.print(f"  {where / 'thumbnails'}/", highlight=False, soft_wrap=True)
+    async with up.running(state, unconfined=unconfined, quiet=True) as service:
+        showing = asyncio.create_task(_show(service, file, console), name="demo")
+        interrupted = asyncio.create_task(service.ended.wait(), name="interrupted")
+        await asyncio.wait({showing, interrupted}, return_when=asyncio.FIRST_COMPLETED)
+        interrupted.cancel()
+        if showing.done():
+            return showing.result()
+        showing.cancel()
+        await asyncio.gather(showing, return_exceptions=True)
+        return INTERRUPTED
+
+
+async def _show(service: up.Service, file: Path, console: Console) -> int:
+    """Sends the file, shows its progress and where the results are; the exit code."""
+    access = service.access
+    console.print(f"Control plane at {access.url}, one agent on this machine.", highlight=False)
+    async with Api(access.url, access.tenant_key) as api:
+        began = time.monotonic()
+        run = time.strftime("%Y%m%d-%H%M%S", time.gmtime())
+        key = f"{run}/{file.name}"
+        await submit.upload(api, console, access.input_bucket, key, file)
+        job = await api.call("POST", "/v1/jobs", documents.ladder(access.pipeline_id, key, f"{run}/"))
+        console.print(f"Job {job['id']}", highlight=False)
+        job = await watching.watch(api, job["id"], console)
+        taken = time.monotonic() - began
+    watching.result(console, job)
+    if job["status"] == "Complete":
+        where = service.output_directory / run
+        console.print(f"Done in {taken:.1f} s. Play them:", highlight=False)
+        for name in ("hls/index.m3u8", "video.mp4", "thumbnails/"):
+            console.print(f"  {where}/{name}", highlight=False, soft_wrap=True)
     return watching.EXIT_CODES[job["status"]]

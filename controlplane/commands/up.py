@@ -14,7 +14,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
-from typing import Any, Final
+from typing import IO, Any, Final
 
 import click
 import structlog
@@ -90,9 +90,12 @@ class Service:
 
 @asynccontextmanager
 async def running(
-    state: Path | None, *, port: int = 0, sample: Path | None = None, unconfined: bool = False
+    state: Path | None, *, port: int = 0, sample: Path | None = None, unconfined: bool = False, quiet: bool = False
 ) -> AsyncIterator[Service]:
-    """Starts everything, yields when jobs can be sent, and stops the agent before the control plane."""
+    """Starts everything, yields when jobs can be sent, and stops the agent before the control plane.
+
+    `quiet` sends what the agent says to `agent.log` in the state directory.
+    """
     root = (state or Path(tempfile.mkdtemp(prefix="transcoder-"))).absolute()
     root.mkdir(parents=True, exist_ok=True)
     chosen = settings.load(state=root / "controlplane", port=port)
@@ -104,7 +107,8 @@ async def running(
     try:
         control_plane.add_done_callback(partial(_pass_on, listening))
         access = await _set_up(root, chosen, await listening, sample)
-        agent = await _start_agent(root, access, unconfined=unconfined)
+        with _told(root, quiet=quiet) as log_file:
+            agent = await _start_agent(root, access, log_file, unconfined=unconfined)
         ended = asyncio.Event()
         watching = asyncio.create_task(_end_with(agent, ended), name="agent")
         try:
@@ -122,6 +126,11 @@ async def running(
         await control_plane
         if state is None:
             shutil.rmtree(root, ignore_errors=True)
+
+
+def _told(root: Path, *, quiet: bool) -> contextlib.AbstractContextManager[IO[Any]]:
+    """Where the agent's log goes."""
+    return (root / "agent.log").open("ab") if quiet else contextlib.nullcontext(sys.stderr)
 
 
 def _pass_on(listening: asyncio.Future[str], ended: asyncio.Task[None]) -> None:
@@ -173,7 +182,9 @@ async def _make(chosen: settings.Settings, url: str) -> dict[str, str]:
     }
 
 
-async def _start_agent(root: Path, access: Access, *, unconfined: bool) -> asyncio.subprocess.Process:
+async def _start_agent(
+    root: Path, access: Access, log_file: IO[Any], *, unconfined: bool
+) -> asyncio.subprocess.Process:
     """Enrols this machine, once, and starts its agent. In a session of its own: Ctrl-C reaches it only through us."""
     state = root / "agent"
     # the control plane's port changes from run to run: the agent is told where it is now
@@ -185,7 +196,8 @@ async def _start_agent(root: Path, access: Access, *, unconfined: bool) -> async
         joining = await asyncio.create_subprocess_exec(
             *_transcoder("agent", "join", access.url, "--token-file", str(root / "join-token")),
             *("--state", str(state), "--no-service"),
-            stdout=sys.stderr,
+            stdout=log_file,
+            stderr=log_file,
         )
         code = await joining.wait()
         (root / "join-token").unlink()
@@ -197,7 +209,8 @@ async def _start_agent(root: Path, access: Access, *, unconfined: bool) -> async
         *_transcoder(*arguments),
         env=environment,
         stdin=asyncio.subprocess.DEVNULL,
-        stdout=sys.stderr,
+        stdout=log_file,
+        stderr=log_file,
         start_new_session=True,
     )
 

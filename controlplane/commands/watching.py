@@ -10,6 +10,8 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from controlplane.commands.client import EXIT_CANCELED, EXIT_FAILED, Api
 
+LINE_EVERY = 10.0
+"""Percent between two lines where no terminal can show a bar."""
 EXIT_CODES = {"Complete": 0, "Error": EXIT_FAILED, "Canceled": EXIT_CANCELED}
 
 
@@ -24,7 +26,7 @@ async def watch(api: Api, job_id: str, console: Console) -> dict[str, Any]:
     )
     with Progress(*columns, console=console, expand=True) as progress:
         bar = progress.add_task("Submitted", total=100, detail="")
-        node = ""
+        node, told = "", 0.0
         async for kind, data in api.watch(job_id):
             if kind == "end":
                 ended: dict[str, Any] = data
@@ -33,12 +35,16 @@ async def watch(api: Api, job_id: str, console: Console) -> dict[str, Any]:
                 progress.update(bar, description=ended["status"], detail=node)
                 return ended
             if kind == "progress":
-                progress.update(bar, description=data["phase"], completed=data["percent"], detail=_detail(data, node))
+                detail = _detail(data, node)
+                progress.update(bar, description=data["phase"], completed=data["percent"], detail=detail)
+                if not console.is_terminal and data["percent"] >= told:
+                    console.print(f"{data['percent']:5.1f} %  {data['phase']}  {detail}", highlight=False)
+                    told = data["percent"] + LINE_EVERY
             else:
                 node = (data["data"] or {}).get("node_id", node)
                 progress.update(bar, description=kind)
                 if not console.is_terminal:
-                    console.print(f"{kind} {node}".rstrip())
+                    console.print(f"{kind} {node}".rstrip(), highlight=False)
     raise click.ClickException("The control plane stopped telling of this job.")
 
 

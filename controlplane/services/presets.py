@@ -63,7 +63,10 @@ class Presets:
         await self._store.write(resources.delete_preset(tenant_id, preset_id))
 
     async def settings_for(self, tenant_id: TenantId, document: JobDocument) -> dict[PresetId, Settings]:
-        """Of every preset that a job names, without the watermark slots that it leaves empty. Raises InvalidField with a pointer to a name that is none."""
+        """Of every preset that a job names, without the watermark slots that it leaves empty.
+
+        Raises InvalidField with a pointer to a name that is none.
+        """
         found: dict[PresetId, Settings] = {}
         for index, output in enumerate(document.outputs):
             if output.preset_id is None or output.preset_id in found:
