@@ -106,9 +106,15 @@ def drawn_on_gpu(stream: Stream, picture: Picture) -> Stream:
     return stream.filter("setsar", _ratio(picture.sizing.pixel_aspect))
 
 
-def palette(stream: Stream) -> Stream:
+PALETTE_WIDTH: Final = 320
+"""Pixels across of the picture that colours are chosen from: half the time of choosing from all, and hardly other colours."""
+
+
+def palette(stream: Stream, width: int) -> Stream:
     """A palette per frame: one for all frames would keep the whole movie in memory until its end is known."""
     pictures, colours = split(stream, 2)
+    if width > PALETTE_WIDTH:
+        colours = colours.filter("scale", PALETTE_WIDTH, -1)
     colours = colours.filter("palettegen", stats_mode="single")
     return ffmpeg.filter([pictures, colours], "paletteuse", new=1, dither="bayer", bayer_scale=4)
 

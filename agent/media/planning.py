@@ -295,7 +295,9 @@ def _drawn(
     if on_gpu and planned.encoder.on_gpu and planned.picture.stays_on_gpu:
         return filters.drawn_on_gpu(stream, planned.picture)
     stream = filters.drawn(stream, planned.picture, source.frame_rate, on_gpu=on_gpu)
-    return filters.palette(stream) if settings.codec is VideoCodec.GIF else stream
+    if settings.codec is VideoCodec.GIF:
+        stream = filters.palette(stream, planned.picture.sizing.frame.width)
+    return stream
 
 
 def _heard(stream: Stream, planned: PlannedAudio) -> list[Stream]:

@@ -128,9 +128,10 @@ A_GIF = f"""
     [s1]format=yuv420p[s2];
     [s2]setsar=1/1[s3];
     [s3]split=2[s4][s5];
-    [s5]palettegen=stats_mode=single[s6];
-    [s4][s6]paletteuse=bayer_scale=4:dither=bayer:new=1[s7]
--map [s7] -f gif -c:v gif -loop 0 -map_chapters -1 -map_metadata -1 -threads 2 file:out/o0.gif
+    [s5]scale=320:-1[s6];
+    [s6]palettegen=stats_mode=single[s7];
+    [s4][s7]paletteuse=bayer_scale=4:dither=bayer:new=1[s8]
+-map [s8] -f gif -c:v gif -loop 0 -map_chapters -1 -map_metadata -1 -threads 2 file:out/o0.gif
 """
 A_BROADCAST_MXF = f"""
 {PROCESS} {SOURCE}
