@@ -17,6 +17,7 @@ from agent.client import ControlPlane, ProtocolTooOld, Revoked
 from agent.commands.group import ExitCode, agent, config_option, read_settings, refusal, state_option, trust
 from agent.commands.logs import log_to_stderr
 from agent.identity import NotJoined, read_credential, read_identity
+from agent.loops.orders import Superseded
 from agent.loops.watchdog import Notifier
 from agent.sandbox import ConfinementError
 from agent.sandbox.choice import choose
@@ -54,7 +55,7 @@ def run(
         raise refusal(f"This agent must be upgraded: {_first(group)}", ExitCode.PROTOCOL_TOO_OLD) from group
     except* NotJoined as group:
         raise refusal(str(_first(group)), ExitCode.MISCONFIGURED) from group
-    except* (ConfinementError, NoFfmpeg, StateInUse, TranscoderError) as group:
+    except* (ConfinementError, NoFfmpeg, StateInUse, Superseded, TranscoderError) as group:
         raise refusal(str(_first(group))) from group
 
 

@@ -22,9 +22,10 @@ OnBytes = Callable[[int], None]
 
 
 async def fetch(client: ControlPlane, source: InputSpec, target: Path, on_bytes: OnBytes) -> None:
-    """Raises AttemptFailed when the input is gone, is not what it was, or stays out of reach."""
+    """Raises AttemptFailed when the input is gone, is not what it was, or stays out of reach. An empty one is asked for too."""
     _create(target)
-    while (got := _size(target)) < source.size:
+    while True:
+        got = _size(target)
         try:
             await client.persistently(lambda: _advance(client, source, target, on_bytes), patience=PATIENCE)
         except Unreachable as error:
@@ -33,10 +34,10 @@ async def fetch(client: ControlPlane, source: InputSpec, target: Path, on_bytes:
             raise AttemptFailed(_FAILURES.get(error.code, INPUT_UNREACHABLE)) from error
         except OSError as error:
             raise AttemptFailed(SCRATCH_FULL) from error
-        if _size(target) <= got:
+        if _size(target) == source.size:
+            return
+        if not got < _size(target) < source.size:
             raise AttemptFailed(INPUT_CHANGED)
-    if _size(target) > source.size:
-        raise AttemptFailed(INPUT_CHANGED)
 
 
 _FAILURES: Final = {ErrorCode.NOT_FOUND: INPUT_MISSING, ErrorCode.RANGE_NOT_SATISFIABLE: INPUT_CHANGED}

@@ -12,12 +12,17 @@ from agent.client import ControlPlane, Unreachable
 from agent.jobs.workload import Workload
 from agent.loops.timing import Timing
 from agent.racing import Interrupted, unless
-from shared.errors import TranscoderError
+from shared.errors import StaleLease, TranscoderError
 from shared.ids import BootId
 from shared.protocol import Drain, Order, PollAnswer, PollRequest, Reprobe, Resume, StartTask, StopTask
 
 TOO_SOON: Final = 0.05
 """Seconds; an empty answer that comes sooner was not held, and to ask again at once would be a storm."""
+
+
+class Superseded(Exception):
+    """The control plane no longer knows this start of the agent: another has said hello since, or it forgot us."""
+
 
 log = structlog.get_logger()
 
@@ -40,7 +45,7 @@ class Orders:
         self._pulse = timing.pulse
 
     async def run(self) -> None:
-        """Raises Revoked or ProtocolTooOld; everything else passes."""
+        """Raises Superseded, Revoked or ProtocolTooOld; everything else passes."""
         fruitless = 0
         while True:
             retry_after: float | None = None
@@ -50,6 +55,8 @@ class Orders:
                 is_fruitless = not orders and self._timing.clock.monotonic() - asked < TOO_SOON
             except Interrupted:
                 continue
+            except StaleLease as error:
+                raise Superseded(error.detail) from error
             except (Unreachable, TranscoderError) as error:
                 orders, is_fruitless, retry_after = (), True, getattr(error, "retry_after", None)
                 log.log(_level(fruitless), "poll.unanswered", reason=str(error))

@@ -172,6 +172,8 @@ class ControlPlane:
 
     async def _poll(self, request: web.Request) -> web.Response:
         asked = await _parsed(request, PollRequest)
+        if asked.boot_id != self.hellos[-1].boot_id:
+            return problem("stale_lease", 409)
         self.polls.append(asked)
         await self._tell()
         try:

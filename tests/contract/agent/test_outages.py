@@ -13,6 +13,7 @@ import pytest
 
 from agent.client import Revoked
 from agent.jobs.journal import Journal
+from agent.loops.orders import Superseded
 from agent.state import StateInUse
 from shared.protocol import Drain, Finished, HandedBack, Reprobe, Resume
 from tests.contract.agent.control_plane import ControlPlane, Lease
@@ -163,6 +164,19 @@ async def test_a_revoked_node_ends_everything_it_runs(control: ControlPlane, too
     assert ended.group_contains(Revoked)
     assert tools.alive() == []
     assert list(running.state.work.iterdir()) == []
+
+
+async def test_of_two_agents_with_one_identity_the_older_ends(
+    control: ControlPlane, tools: Tools, state: Path, tmp_path: Path
+) -> None:
+    control.timings = control.timings.model_copy(update={"poll_wait": 0.05})
+    async with node(control.url, state, tools) as older:
+        await control.until(lambda: control.polls)
+        async with node(control.url, tmp_path / "clone", tools) as newer:
+            with pytest.raises(ExceptionGroup) as ended:
+                await older.ended()
+            assert not newer.task.done()
+    assert ended.group_contains(Superseded)
 
 
 async def test_two_agents_never_share_a_state(control: ControlPlane, tools: Tools, state: Path) -> None:

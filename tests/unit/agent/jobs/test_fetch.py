@@ -72,20 +72,21 @@ async def test_a_server_without_ranges_is_asked_for_everything_again(tmp_path: P
     assert len(asked) == 2
 
 
-async def test_an_input_of_no_bytes_needs_no_connection(tmp_path: Path) -> None:
+async def test_an_input_of_no_bytes_is_fetched_too(tmp_path: Path) -> None:
     async def handler(_: web.Request) -> web.Response:
-        raise AssertionError("asked")
+        return web.Response(body=b"")
 
     await bring(handler, tmp_path / "0", size=0)
     assert (tmp_path / "0").read_bytes() == b""
 
 
-async def test_an_input_that_is_gone_is_the_tenants_fault(tmp_path: Path) -> None:
+@pytest.mark.parametrize("size", [0, len(MOVIE)])
+async def test_an_input_that_is_gone_is_the_tenants_fault(tmp_path: Path, size: int) -> None:
     async def handler(_: web.Request) -> web.Response:
         return problem("not_found", 404)
 
     with pytest.raises(AttemptFailed) as failed:
-        await bring(handler, tmp_path / "0")
+        await bring(handler, tmp_path / "0", size=size)
     assert failed.value.failure.code is FailureCode.INPUT_MISSING
     assert failed.value.failure.cause is Cause.INPUT
 
