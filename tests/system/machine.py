@@ -71,6 +71,10 @@ def encoders() -> list[int]:
     return [int(pid) for pid in found.stdout.split()]
 
 
+def unit_of(pid: int) -> str:
+    return Path(f"/proc/{pid}/cgroup").read_text().strip().rpartition("/")[2]
+
+
 def main_pid(unit: str) -> int:
     return int(run("systemctl", "show", "--property", "MainPID", "--value", unit))
 
