@@ -16,10 +16,12 @@ _TICK = os.sysconf("SC_CLK_TCK")
 def call(service: dict[str, Any], method: str, path: str, document: Any = None) -> Any:
     async def once() -> Any:
         headers = {"Authorization": f"Bearer {service['tenant_key']}"}
-        async with aiohttp.ClientSession(headers=headers) as session:
-            async with session.request(method, service["url"] + path, json=document) as response:
-                assert response.status < 300, await response.text()
-                return await response.json()
+        async with (
+            aiohttp.ClientSession(headers=headers) as session,
+            session.request(method, service["url"] + path, json=document) as response,
+        ):
+            assert response.status < 300, await response.text()
+            return await response.json()
 
     return uvloop.run(once())
 

@@ -1,0 +1,18 @@
+"""The documents say what the code does."""
+
+from __future__ import annotations
+
+from tests import settings_tables
+from tests.lifecycle_diagrams import DOCUMENT, with_diagrams
+
+
+def test_the_state_diagrams_are_those_of_the_transition_tables() -> None:
+    text = DOCUMENT.read_text()
+    assert text.count("stateDiagram-v2") == 2
+    assert with_diagrams(text) == text, "run `python -m tests.lifecycle_diagrams`"
+
+
+def test_the_tables_of_settings_are_those_of_the_models() -> None:
+    text = settings_tables.DOCUMENT.read_text()
+    assert "`max_reference_frames`" in text
+    assert settings_tables.with_tables(text) == text, "run `python -m tests.settings_tables`"
