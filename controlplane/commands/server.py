@@ -47,13 +47,13 @@ def run(config: Path | None, host: str | None, port: int | None, state: Path | N
 @_config
 @click.option("--state", type=click.Path(file_okay=False, path_type=Path), help="Where everything is kept.")
 def init(config: Path | None, state: Path | None) -> None:
-    """Make the database and an operator; print the operator's key, once."""
+    """Make an operator and print the operator's key, once; the database too, where there is none. The service must be down."""
     click.echo(asyncio.run(_make_operator(load_settings(config, state=state))))
 
 
 @server.command()
 def install() -> None:
-    """Install the systemd unit, start it, and print a new operator's key."""
+    """Install the systemd unit and start it; `transcoder server init` before makes the first operator."""
     from controlplane import installation  # only here: nothing else needs it
 
     installation.install_controlplane()

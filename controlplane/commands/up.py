@@ -99,6 +99,7 @@ async def running(
     root = (state or Path(tempfile.mkdtemp(prefix="transcoder-"))).absolute()
     root.mkdir(parents=True, exist_ok=True)
     chosen = settings.load(state=root / "controlplane", port=port)
+    operator_key = await _operator(root, chosen)
     listening: asyncio.Future[str] = asyncio.get_running_loop().create_future()
     closing = asyncio.Event()
     control_plane = asyncio.create_task(
@@ -106,7 +107,7 @@ async def running(
     )
     try:
         control_plane.add_done_callback(partial(_pass_on, listening))
-        access = await _set_up(root, chosen, await listening, sample)
+        access = await _set_up(root, operator_key, await listening, sample)
         with _told(root, quiet=quiet) as log_file:
             agent = await _start_agent(root, access, log_file, unconfined=unconfined)
         ended = asyncio.Event()
@@ -139,13 +140,25 @@ def _pass_on(listening: asyncio.Future[str], ended: asyncio.Task[None]) -> None:
         listening.set_exception(ended.exception() or click.ClickException("The control plane did not start."))
 
 
-async def _set_up(root: Path, chosen: settings.Settings, url: str, sample: Path | None) -> Access:
+async def _operator(root: Path, chosen: settings.Settings) -> str:
+    """The operator's key: the one of earlier runs, or a new one."""
+    file = root / "access.json"
+    if file.exists():
+        return str(json.loads(file.read_text())["operator_key"])
+    store = await open_store(chosen)
+    try:
+        return await Tenants(store, SystemClock()).create_operator("up")
+    finally:
+        await store.close()
+
+
+async def _set_up(root: Path, operator_key: str, url: str, sample: Path | None) -> Access:
     """A tenant with a key, a cluster, buckets and a pipeline: made once, kept in the state directory."""
     file = root / "access.json"
     if file.exists():
         known = json.loads(file.read_text())
     else:
-        known = await _make(chosen, url)
+        known = await _make(operator_key, url)
         _write_secret(file, json.dumps(known))
     access = Access(url=url, sample_key=None, **{name: known[name] for name in known if name != "tenant_id"})
     if sample is None:
@@ -156,12 +169,7 @@ async def _set_up(root: Path, chosen: settings.Settings, url: str, sample: Path 
     return access.model_copy(update={"sample_key": key})
 
 
-async def _make(chosen: settings.Settings, url: str) -> dict[str, str]:
-    store = await open_store(chosen)
-    try:
-        operator_key = await Tenants(store, SystemClock()).create_operator("up")
-    finally:
-        await store.close()
+async def _make(operator_key: str, url: str) -> dict[str, str]:
     async with Api(url, operator_key) as api:
         await api.call("POST", "/v1/clusters", {"id": CLUSTER, "name": "This machine"})
         tenant = await api.call("POST", "/v1/tenants", {"name": "local"})
@@ -187,8 +195,6 @@ async def _start_agent(
 ) -> asyncio.subprocess.Process:
     """Enrols this machine, once, and starts its agent. In a session of its own: Ctrl-C reaches it only through us."""
     state = root / "agent"
-    # the control plane's port changes from run to run: the agent is told where it is now
-    environment = {**os.environ, "TRANSCODER_AGENT_URL": access.url}
     if not (root / "joined").exists():
         async with Api(access.url, access.operator_key) as api:
             token = (await api.call("POST", f"/v1/clusters/{access.cluster_id}/join-tokens", {}))["token"]
@@ -204,10 +210,13 @@ async def _start_agent(
         if code != 0:
             raise click.ClickException("The agent could not join.")
         (root / "joined").touch()
-    arguments = ["agent", "run", "--state", str(state)] + (["--insecure-unconfined"] if unconfined else [])
+    # the port changes from run to run, and nobody's service must answer for the settings of this one
+    arguments = ["--url", access.url, "--state", str(state), "--config", os.devnull]
+    if unconfined:
+        arguments.append("--insecure-unconfined")
     return await asyncio.create_subprocess_exec(
-        *_transcoder(*arguments),
-        env=environment,
+        *("setpriv", "--pdeathsig", "TERM"),  # should this process be killed, its agent ends with it
+        *_transcoder("agent", "run", *arguments),
         stdin=asyncio.subprocess.DEVNULL,
         stdout=log_file,
         stderr=log_file,

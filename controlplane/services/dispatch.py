@@ -52,7 +52,7 @@ log = structlog.get_logger()
 
 LINK_SECONDS: Final = 24 * 3600.0
 """Of an attempt's links; what they allow is fenced by the lease, not by their age."""
-REDELIVERY_MS: Final = 2_000
+REDELIVERY_MS: Final = 500
 """An order is repeated when nothing came of it for this long: the answer that held it may have been lost."""
 BEATS_PER_LEASE: Final = 6
 

@@ -11,6 +11,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import fcntl
+import os
 import sqlite3
 from collections.abc import Generator, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -35,6 +37,7 @@ class SqliteStore:
 
     def __init__(self, path: Path) -> None:
         self._queries = sql.queries(sql.SQLITE)
+        self._lock = _only_one(path)
         self._writer = _connect(path)
         _migrate(self._writer)
         self._reader = _connect(path, read_only=True)
@@ -62,6 +65,7 @@ class SqliteStore:
         self._committer.shutdown()
         self._reader.close()
         self._writer.close()
+        os.close(self._lock)
 
     async def _write_batches(self) -> None:
         loop = asyncio.get_running_loop()
@@ -132,6 +136,17 @@ def _resolve(batch: list[_Waiting], results: list[Any]) -> None:
             waiting.future.set_exception(result)
         else:
             waiting.future.set_result(result)
+
+
+def _only_one(path: Path) -> int:
+    """A lock that ends with the process: two writing processes would not be one writing connection."""
+    lock = os.open(path.with_suffix(".lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        os.close(lock)
+        raise Unavailable(f"Another process of this service has {path} open; stop it first.") from error
+    return lock
 
 
 def _connect(path: Path, *, read_only: bool = False) -> sqlite3.Connection:

@@ -45,9 +45,11 @@ def report(request: ReportRequest, node_id: NodeId, now: int) -> Op[Reported]:
 
 
 def published(task_id: TaskId, finished: Finished, now: int) -> Op[None]:
-    """The results that are good are visible: the job ends."""
+    """The results that are good are visible: the job ends. Once it has, by another process say, this changes nothing."""
     (row,) = yield call("task", id=task_id)
     task = record(Task, row)
+    if task.state is not TaskState.PUBLISHING:
+        return
     yield call("publish_task", id=task.id)
     yield from jobs.leave(task, now)
     status = aggregate(
@@ -55,6 +57,14 @@ def published(task_id: TaskId, finished: Finished, now: int) -> Op[None]:
     )
     yield call("end_job", id=task.job_id, status=status, result=_result(finished), now=now)
     yield jobs.event(task.tenant_id, task.job_id, "complete" if status is JobStatus.COMPLETE else "error", now)
+
+
+def unpublished(task_id: TaskId, failure: Failure, now: int) -> Op[None]:
+    """The results can never become visible: the job fails."""
+    (row,) = yield call("task", id=task_id)
+    task = record(Task, row)
+    if task.state is TaskState.PUBLISHING:
+        yield from fail(task, now, failure, report=task.ended_report)
 
 
 def task(task_id: TaskId) -> Op[Task]:
