@@ -1,0 +1,21 @@
+"""Time that moves only when told."""
+
+from __future__ import annotations
+
+NOW_MS = 1_763_750_000_000
+
+
+class FakeClock:
+    def __init__(self, now_ms: int = NOW_MS) -> None:
+        self._started_ms = now_ms
+        self._now_ms = now_ms
+
+    def now_ms(self) -> int:
+        return self._now_ms
+
+    def monotonic(self) -> float:
+        return (self._now_ms - self._started_ms) / 1000
+
+    def pass_seconds(self, seconds: float) -> None:
+        assert seconds >= 0, "time does not go back"
+        self._now_ms += round(seconds * 1000)
