@@ -7,7 +7,6 @@ fewer commits than it acknowledges. `synchronous_commit` and `fsync` are checked
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from collections.abc import Mapping
 from typing import Any, Final, NamedTuple
 
@@ -18,7 +17,8 @@ from controlplane.store.port import Op, T
 from shared.errors import TranscoderError, Unavailable
 
 MAX_BATCH: Final = 128
-_LOCK: Final = 7_340_211  # names our advisory lock: replicas that start together migrate one after the other
+_MIGRATING: Final = 7_340_211  # names an advisory lock: replicas that start together migrate one after the other
+_WRITING: Final = 7_340_212  # and write one batch after the other: batches touch the same rows in any order
 _RETRIED: Final = (asyncpg.SerializationError, asyncpg.DeadlockDetectedError)
 _LOST: Final = (asyncpg.PostgresConnectionError, asyncpg.InterfaceError, asyncpg.OperatorInterventionError, OSError)
 
@@ -42,14 +42,20 @@ class PostgresStore:
         """Raises Unavailable when the server is away, unsafe, or of a newer release."""
         try:
             pool = await asyncpg.create_pool(dsn, min_size=2, max_size=8, command_timeout=30)
-            async with pool.acquire() as connection:
-                await _check_durability(connection)
-                await _migrate(connection)
-        except (*_LOST, asyncpg.PostgresError) as error:
+            try:
+                async with pool.acquire() as connection:
+                    await _check_durability(connection)
+                    await _migrate(connection)
+            except BaseException:
+                await pool.close()
+                raise
+        except (*_LOST, asyncpg.PostgresError, ValueError) as error:
             raise Unavailable(f"PostgreSQL cannot be used: {error}") from error
         return cls(pool)
 
     async def write(self, operation: Op[T]) -> T:
+        if self._writer.done():
+            raise Unavailable("The database is closed.")
         future: asyncio.Future[T] = asyncio.get_running_loop().create_future()
         self._pending.put_nowait(_Waiting(operation, future))
         return await future
@@ -58,13 +64,14 @@ class PostgresStore:
         try:
             async with self._pool.acquire() as connection:
                 return await _run(connection, self._queries, operation)
-        except _LOST as error:
+        except (*_LOST, asyncpg.PostgresError) as error:
             raise _unavailable(error) from error
 
     async def close(self) -> None:
+        """After what was asked for before has been committed."""
+        await self._pending.join()
         self._writer.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await self._writer
+        await asyncio.gather(self._writer, return_exceptions=True)
         await self._pool.close()
 
     async def _write_batches(self) -> None:
@@ -80,11 +87,14 @@ class PostgresStore:
                     waiting.future.set_exception(result)
                 else:
                     waiting.future.set_result(result)
+            for _ in batch:
+                self._pending.task_done()
 
     async def _commit(self, batch: list[_Waiting]) -> list[Any]:
         """Runs every operation under a savepoint of its own in one transaction; a result is a value or an exception."""
         try:
             async with self._pool.acquire() as connection, connection.transaction():
+                await connection.execute("SELECT pg_advisory_xact_lock($1)", _WRITING)
                 return [await self._run_one(connection, waiting.operation) for waiting in batch]
         except (*_LOST, *_RETRIED, asyncpg.PostgresError) as error:
             return [_unavailable(error) for _ in batch]
@@ -124,7 +134,7 @@ async def _migrate(connection: asyncpg.Connection) -> None:
     """Brings the schema to this release, all in one transaction."""
     steps = sql.migrations(sql.POSTGRES)
     async with connection.transaction():
-        await connection.execute("SELECT pg_advisory_xact_lock($1)", _LOCK)
+        await connection.execute("SELECT pg_advisory_xact_lock($1)", _MIGRATING)
         await connection.execute("CREATE TABLE IF NOT EXISTS schema_version (version BIGINT NOT NULL)")
         version = await connection.fetchval("SELECT MAX(version) FROM schema_version") or 0
         if version > max(steps):

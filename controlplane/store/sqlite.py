@@ -46,6 +46,8 @@ class SqliteStore:
         self._writing = asyncio.create_task(self._write_batches(), name="sqlite-writer")
 
     async def write(self, operation: Op[T]) -> T:
+        if self._writing.done():
+            raise Unavailable("The database is closed.")
         future: asyncio.Future[T] = asyncio.get_running_loop().create_future()
         self._pending.put_nowait(_Waiting(operation, future))
         return await future
