@@ -96,7 +96,10 @@ class Jobs:
             max_attempts=document.max_attempts,
             token=self._token(token, sent),
         )
-        created = await self._store.write(jobs.create(new, now))
+        try:
+            created = await self._store.write(jobs.create(new, now))
+        except NotFound as error:
+            raise _no_pipeline(pipeline.id) from error
         if not created.replayed:
             self._dispatcher.wake()
         return Submission(created.job, created.replayed)
@@ -176,13 +179,17 @@ class Jobs:
         try:
             return await self._store.read(resources.pipeline_roots(tenant_id, pipeline_id))
         except NotFound as error:
-            raise InvalidField(f"There is no pipeline {pipeline_id!r}.", pointer="/pipeline_id") from error
+            raise _no_pipeline(pipeline_id) from error
 
     def _token(self, token: str | None, sent: bytes) -> jobs.Token | None:
         if token is None:
             return None
         window = int(self._settings.idempotency_window * 1000)
         return jobs.Token("native", "create_job", token, fingerprint(sent), window)
+
+
+def _no_pipeline(pipeline_id: PipelineId) -> InvalidField:
+    return InvalidField(f"There is no pipeline {pipeline_id!r}.", pointer="/pipeline_id")
 
 
 def _files(tenant_id: TenantId, pipeline: PipelineRoots, document: JobDocument) -> JobFiles:

@@ -179,6 +179,9 @@ RETURNING object_id
 SELECT fingerprint, object_id FROM idempotency
  WHERE tenant_id = :tenant_id AND dialect = :dialect AND operation = :operation AND token = :token
 
+-- name: pipeline_stands
+SELECT 1 FROM pipelines WHERE id = :id AND tenant_id = :tenant_id
+
 -- name: insert_job
 INSERT INTO jobs (id, tenant_id, user_id, pipeline_id, cluster_id, status, document, submitted_at)
 VALUES (:id, :tenant_id, :user_id, :pipeline_id, :cluster_id, 'Submitted', :document, :now)
@@ -251,7 +254,10 @@ SELECT 1 FROM lanes l JOIN pipelines p ON p.id = l.pipeline_id AND p.status = 'A
 SELECT MIN(not_before) AS at FROM tasks WHERE state = 'Waiting' AND not_before > 0 AND not_before > :now
 
 -- name: held_by_node
-SELECT id, granted FROM tasks WHERE node_id = :node_id AND state IN ('Leased', 'Running', 'Stopping')
+-- A row for each task that the node holds, or one without; none when it must not get work, or not at this boot.
+SELECT t.granted FROM nodes n
+  LEFT JOIN tasks t ON t.node_id = n.id AND t.state IN ('Leased', 'Running', 'Stopping')
+ WHERE n.id = :node_id AND n.boot_id = :boot_id AND n.state = 'Active'
 
 -- name: grant
 UPDATE tasks SET state = 'Leased', attempt = attempt + 1, lease_id = :lease_id, node_id = :node_id, boot_id = :boot_id,

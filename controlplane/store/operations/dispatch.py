@@ -55,8 +55,10 @@ def grant_round(offers: Sequence[Offer], *, now: int, accept_within: int) -> Op[
     """Gives the best waiting tasks to waiting nodes until no more fit; never one task to two nodes."""
     room: dict[NodeId, Offer] = {}
     for offer in offers:
-        held = yield call("held_by_node", node_id=offer.node_id)
-        taken = [Demand.model_validate_json(row["granted"]) for row in held]
+        held = yield call("held_by_node", node_id=offer.node_id, boot_id=offer.boot_id)
+        if not held:
+            continue  # it was drained, revoked or started anew while its poll was held
+        taken = [Demand.model_validate_json(row["granted"]) for row in held if row["granted"] is not None]
         ours = placement.minus(placement.whole(offer.capacity), taken)
         room[offer.node_id] = Offer(**{**vars(offer), "free": placement.lesser(offer.free, ours)})
     grants: list[Grant] = []
@@ -106,7 +108,10 @@ def beat(
 def hello(
     node_id: NodeId, boot_id: BootId, facts: str, unreported: Sequence[AttemptRef], *, now: int, lease: int
 ) -> Op[list[Lost]]:
-    """A node starts: leases of its earlier boots end, except those whose report is still to come. No attempt is spent."""
+    """A node starts: leases of its earlier boots end, except those whose report is still to come.
+
+    What ran counts as an attempt: it may be what brought the agent down.
+    """
     yield call("boot_node", id=node_id, boot_id=boot_id, facts=facts, now=now)
     to_come = {(ref.task_id, ref.attempt, ref.lease_id) for ref in unreported}
     lost = []

@@ -99,11 +99,12 @@ def _end(task: Task, request: ReportRequest, digest: str, now: int) -> Op[None]:
         case Finished() as finished if task.state is TaskState.RUNNING:
             yield call("finish", id=task.id, outcome=finished.model_dump_json(), report=digest)
         case Failed() as failed:
-            verdict = retrying.after_failure(failed.failure, spent=task.spent, allowed=task.max_attempts)
+            spent = task.spent + (task.state is TaskState.LEASED)  # else what fails before it is accepted never ends
+            verdict = retrying.after_failure(failed.failure, spent=spent, allowed=task.max_attempts)
             if isinstance(verdict, retrying.Retry):
                 later = now + verdict.delay_ms
                 reason = failed.failure.message
-                yield from requeue(task, now, not_before=later, spent=task.spent, reason=reason, report=digest)
+                yield from requeue(task, now, not_before=later, spent=spent, reason=reason, report=digest)
             else:
                 yield from fail(task, now, verdict, report=digest, result=_failed(verdict, failed))
         case Stopped() | HandedBack() as back:

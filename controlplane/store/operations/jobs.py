@@ -94,12 +94,14 @@ class Ended:
 def create(new: NewJob, now: int) -> Op[Created]:
     """The job, its task and its token, or what the same token made before.
 
-    Raises IdempotencyMismatch when the token stood for another request.
+    Raises IdempotencyMismatch when the token stood for another request, and NotFound when the pipeline is gone.
     """
     if new.token is not None:
         made_before = yield from _claim(new.token, new.tenant_id, new.id, now)
         if made_before is not None:
             return Created((yield from read(new.tenant_id, JobId(made_before))), replayed=True)
+    if not (yield call("pipeline_stands", id=new.pipeline_id, tenant_id=new.tenant_id)):
+        raise NotFound("pipeline")
     yield call(
         "insert_job",
         id=new.id,
