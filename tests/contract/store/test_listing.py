@@ -1,0 +1,92 @@
+"""Lists: by submission, narrowed, page by page, with nothing twice and nothing missed."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+from collections.abc import AsyncIterator
+
+import pytest
+
+from controlplane.store.operations import jobs
+from controlplane.store.operations.jobs import FIRST_ID, LAST_ID
+from controlplane.store.sql import JOB_FILTERS
+from shared.ids import JobId
+from shared.statuses import JobStatus
+from tests.contract.store.world import OTHER_TENANT, TENANT, World
+
+
+async def pages(
+    world: World, wanted: dict[str, str | None] | None = None, *, ascending: bool, size: int = 7, oldest: str = ""
+) -> AsyncIterator[list[JobId]]:
+    after = FIRST_ID if ascending else LAST_ID
+    while True:
+        page = await world.store.read(
+            jobs.page(TENANT, wanted or {}, ascending=ascending, after=after, oldest=oldest, size=size)
+        )
+        if not page:
+            return
+        yield [job.id for job in page]
+        after = page[-1].id
+
+
+async def listed(world: World, wanted: dict[str, str | None] | None = None, *, ascending: bool = True) -> list[JobId]:
+    return [job_id async for page in pages(world, wanted, ascending=ascending) for job_id in page]
+
+
+@pytest.mark.parametrize("ascending", [True, False])
+async def test_pages_hold_every_job_once_in_the_order_of_submission(world: World, ascending: bool) -> None:
+    made = [await world.submit() for _ in range(30)]
+    await world.submit(OTHER_TENANT)
+    assert await listed(world, ascending=ascending) == (made if ascending else made[::-1])
+
+
+@pytest.mark.parametrize("ascending", [True, False])
+async def test_jobs_that_come_while_a_list_is_read_are_neither_twice_in_it_nor_in_the_way(
+    world: World, ascending: bool
+) -> None:
+    made = [await world.submit() for _ in range(20)]
+    seen: list[JobId] = []
+    later: list[JobId] = []
+    async for page in pages(world, ascending=ascending, size=5):
+        seen += page
+        if len(later) < 6:
+            later += await asyncio.gather(*(world.submit() for _ in range(3)))
+    assert len(seen) == len(set(seen))
+    assert seen == (made + later if ascending else made[::-1])
+
+
+async def test_every_combination_of_filters_narrows_in_both_orders(world: World) -> None:
+    other_pipeline = await world.add_pipeline(TENANT)
+    known = []
+    for pipeline_id, cluster_id, canceled in itertools.product(
+        (world.pipelines[TENANT], other_pipeline), ("paris-1", None), (False, True)
+    ):
+        job_id = await world.submit(pipeline_id=pipeline_id, cluster_id=cluster_id)
+        if canceled:
+            await world.store.write(jobs.cancel(TENANT, job_id, world.now))
+        status = JobStatus.CANCELED if canceled else JobStatus.SUBMITTED
+        known.append((job_id, {"status": status, "pipeline_id": pipeline_id, "cluster_id": cluster_id}))
+    _, sample = known[1]
+    for count in range(len(JOB_FILTERS) + 1):
+        for fields in itertools.combinations(JOB_FILTERS, count):
+            wanted = {field: sample[field] if field in fields else None for field in JOB_FILTERS}
+            expected = [job_id for job_id, has in known if all(has[field] == sample[field] for field in fields)]
+            assert await listed(world, wanted) == expected
+            assert await listed(world, wanted, ascending=False) == expected[::-1]
+
+
+@pytest.mark.parametrize("ascending", [True, False])
+async def test_nothing_older_than_asked_for_is_listed(world: World, ascending: bool) -> None:
+    await world.submit()
+    world.clock.pass_seconds(10)
+    newer = await world.submit()
+    oldest = f"{world.now:013d}"
+    assert [page async for page in pages(world, ascending=ascending, oldest=oldest)] == [[newer]]
+
+
+async def test_events_go_on_after_the_last_that_is_known(world: World) -> None:
+    job_id = await world.submit()
+    await world.store.write(jobs.cancel(TENANT, job_id, world.now))
+    first, second = await world.store.read(jobs.events(job_id, 0, 1000))
+    assert await world.store.read(jobs.events(job_id, first.id, 1000)) == [second]
