@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 from collections.abc import Sequence
 from importlib import resources
 from typing import Final
@@ -10,9 +11,10 @@ import orjson
 from aiohttp import web
 
 from controlplane.api import openapi
-from controlplane.api.keys import HEALTH
+from controlplane.api.keys import HEALTH, SETTINGS
 from controlplane.api.problems import STATUS
-from controlplane.api.routing import Route
+from controlplane.api.routing import BEARERS, Route
+from controlplane.auth.principal import Role
 from shared.errors import ErrorCode, NotFound
 
 _DOCS: Final = """<!doctype html>
@@ -104,4 +106,16 @@ async def readyz(request: web.Request) -> web.Response:
 
 
 async def metrics(request: web.Request) -> web.Response:
+    """For this machine itself without a key, for others with an operator's."""
+    if not _is_from_here(request):
+        principal = await request.app[BEARERS].principal(request.headers.get("Authorization"))
+        if principal.role is not Role.OPERATOR:
+            raise NotFound("page")
     return web.Response(body=await request.app[HEALTH].metrics(), headers={"Content-Type": "text/plain; version=0.0.4"})
+
+
+def _is_from_here(request: web.Request) -> bool:
+    """Behind a proxy everybody seems to be."""
+    if request.app[SETTINGS].behind_proxy or request.remote is None:
+        return False
+    return ipaddress.ip_address(request.remote).is_loopback
