@@ -16,7 +16,7 @@ from pydantic import BaseModel, ValidationError
 from controlplane.api.problems import invalid
 from controlplane.auth.bearer import Bearers
 from controlplane.auth.principal import Principal, Role
-from shared.errors import Forbidden, NotFound, TooLarge
+from shared.errors import Forbidden, TooLarge
 
 BEARERS: Final = web.AppKey("bearers", Bearers)
 MAX_DOCUMENT: Final = web.AppKey("max_document", int)
@@ -119,10 +119,9 @@ def handler(route: Route) -> Callable[[web.Request], Awaitable[web.StreamRespons
     return handle
 
 
-def _refusal(principal: Principal) -> Exception:
-    """Tenants are not told which routes operators have."""
+def _refusal(principal: Principal) -> Forbidden:
     if principal.role is Role.TENANT:
-        return NotFound("route")
+        return Forbidden("This is for operators.")
     return Forbidden("Operators own no jobs, pipelines or buckets: use a tenant's key.")
 
 

@@ -246,9 +246,9 @@ class Settings(Sent):
         if self.video is None and self.audio is None:
             raise _mismatch("video", "Settings have video, audio or both.")
         if self.video is not None and self.video.codec not in VIDEO_CODECS.get(self.container, frozenset()):
-            raise _mismatch("video/codec", f"A {self.container} does not carry {self.video.codec} video.")
+            raise _mismatch("video/codec", f"{self.container} does not carry {self.video.codec} video.")
         if self.audio is not None and self.audio.codec not in AUDIO_CODECS.get(self.container, frozenset()):
-            raise _mismatch("audio/codec", f"A {self.container} does not carry {self.audio.codec} sound.")
+            raise _mismatch("audio/codec", f"{self.container} does not carry {self.audio.codec} sound.")
         if self.video is None and self.audio is not None and self.audio.channels == 0:
             raise _mismatch("audio/channels", "Without video, sound needs channels.")
         if self.audio is not None:
