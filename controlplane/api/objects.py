@@ -17,7 +17,7 @@ from controlplane.storage.files import Upload
 from shared.errors import ErrorCode, InvalidField, TooLarge, TranscoderError
 
 CHUNK: Final = 1024 * 1024
-_RANGE: Final = re.compile(r"bytes (\d+)-(\d+)/(\d+)")
+_RANGE: Final = re.compile(r"bytes (\d{1,18})-(\d{1,18})/(\d{1,18})", re.ASCII)
 _TYPES: Final = {
     ".m3u8": "application/vnd.apple.mpegurl",
     ".mpd": "application/dash+xml",
@@ -62,19 +62,20 @@ class _OpenFile(web.FileResponse):
 async def put(request: web.Request) -> web.Response:
     """The whole object, or with `Content-Range: bytes a-b/n` a part that goes on where the last one ended."""
     key = request.match_info["key"]
-    followed = await request.app[BUCKETS].followed(request.match_info["token"], key, to_read=False)
+    buckets = request.app[BUCKETS]
+    followed = await buckets.followed(request.match_info["token"], key, to_read=False)
     start, total = _content_range(request)
     limit = request.app[SETTINGS].max_object_size
     if (total or request.content_length or 0) > limit:
         raise TooLarge(f"Objects have at most {limit} bytes.")
-    upload = await asyncio.to_thread(followed.upload, key, offset=start)
+    upload = await asyncio.to_thread(buckets.receive, followed, key, offset=start)
     try:
         received = await _receive(request, upload, start, limit)
         if total is not None and received < total:
             return web.Response(status=202, headers={"Upload-Offset": str(received)})
         await asyncio.to_thread(upload.finish)
     finally:
-        upload.close()
+        await asyncio.to_thread(upload.close)  # after what a thread is still writing
     return web.Response(status=201, headers={"Upload-Offset": str(received)})
 
 

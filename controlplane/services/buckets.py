@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import quote
+from weakref import WeakValueDictionary
 
 from controlplane.services.files import JobFiles
 from controlplane.storage.files import FileBucket, ObjectInfo, Upload
@@ -31,6 +32,7 @@ class Buckets:
         self._clock = clock
         self._roots = [_absolute(root) for root in roots]
         self._link_lifetime = link_lifetime
+        self._receiving: WeakValueDictionary[str, Upload] = WeakValueDictionary()
 
     async def create(self, tenant_id: TenantId, name: str, root: str | None) -> Bucket:
         """A directory below one of the operator's roots; by default `<first root>/<tenant>/<name>`.
@@ -102,13 +104,19 @@ class Buckets:
             raise LinkRefused("This link does not allow that.")
         return Followed(link, await self.files(link.tenant_id, link.bucket))
 
+    def receive(self, followed: Followed, key: str, *, offset: int) -> Upload:
+        """Begins an upload, or goes on with it: an older connection that still sends it has been given up by its client."""
+        earlier = self._receiving.get(followed.upload_id)
+        if earlier is not None:
+            earlier.close()
+        upload = followed.bucket.upload(key, followed.upload_id, offset=offset)
+        self._receiving[followed.upload_id] = upload
+        return upload
+
 
 class Followed(NamedTuple):
     link: Link
     bucket: FileBucket
-
-    def upload(self, key: str, *, offset: int) -> Upload:
-        return self.bucket.upload(key, self.upload_id, offset=offset)
 
     @property
     def upload_id(self) -> str:

@@ -83,11 +83,8 @@ def _unless_taken(files: JobFiles, attempt: str, result: R) -> R:
 
 def _taken(files: JobFiles, attempt: str, objects: Iterable[ProducedObject]) -> Iterator[str]:
     for produced in objects:
-        target = files.target(produced)
-        if target.root == files.staging.root:
-            if target.is_same(f"{staging_key(attempt)}/{produced.name}", produced.key) is False:
-                yield produced.key
-        elif target.stat(produced.key) is not None:
+        staged = f"{staging_key(attempt)}/{produced.name}"
+        if files.staging.is_same(staged, files.target(produced), produced.key) is False:
             yield produced.key
 
 

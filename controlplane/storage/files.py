@@ -9,18 +9,23 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import fcntl
 import os
+import secrets
 import shutil
 import stat
+import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from shared.errors import AlreadyExists, InvalidField, NotFound, StorageFull
+from shared.errors import AlreadyExists, InUse, InvalidField, NotFound, StorageFull, TranscoderError
 from shared.jobspec.fields import RESERVED_SEGMENT
 
 _DIRECTORY: Final = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+_NEW: Final = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
+_COMPARED: Final = 1024 * 1024
 _STAGING: Final = f"{RESERVED_SEGMENT}/staging"
 _UPLOADS: Final = f"{RESERVED_SEGMENT}/uploads"
 
@@ -80,7 +85,7 @@ class FileBucket:
 
     def keys(self, prefix: str, after: str, size: int) -> list[ObjectInfo]:
         """The first objects in byte order whose key starts with `prefix` and comes after `after`."""
-        found = (info for info in self._walk(self.root, "", prefix, after) if info.key > after)
+        found = (info for info in self._walk("", prefix, after) if info.key > after)
         return [info for info, _ in zip(found, range(size), strict=False)]
 
     def upload(self, key: str, upload_id: str, *, offset: int) -> Upload:
@@ -92,16 +97,19 @@ class FileBucket:
         found = self.stat(f"{_UPLOADS}/{upload_id}")
         return found.size if found else 0
 
-    def is_same(self, staged: str, key: str) -> bool | None:
-        """Whether an object is the very file that lies in staging; None when there is no such object."""
+    def is_same(self, staged: str, target: FileBucket, key: str) -> bool | None:
+        """Whether an object is what lies in staging; None when its key is free.
+
+        On another file system it is what has the same content: there it was copied.
+        """
         try:
-            visible = self.open(key)
+            visible = target.open(key)
         except NotFound:
-            return None
+            return None if target.is_free(key) else False
         try:
             ours = self.open(staged)
             try:
-                return os.path.sameopenfile(visible, ours)
+                return os.path.sameopenfile(visible, ours) or (self.root != target.root and _is_equal(visible, ours))
             finally:
                 os.close(ours)
         except NotFound:
@@ -109,21 +117,39 @@ class FileBucket:
         finally:
             os.close(visible)
 
+    def is_free(self, key: str) -> bool:
+        """Whether nothing, not even a directory, is in the way of an object."""
+        try:
+            with self.parent(key, make=False) as (parent, name):
+                os.stat(name, dir_fd=parent, follow_symlinks=False)
+        except NotFound as error:
+            return isinstance(error.__cause__, FileNotFoundError)
+        except OSError as error:
+            return error.errno in (errno.ENOENT, errno.ENAMETOOLONG)
+        return False
+
     def publish(self, staged: str, target: FileBucket, key: str) -> None:
         """Makes a staged file visible as `key`, in this bucket or another. Publishing it again changes nothing.
 
-        Raises AlreadyExists when another object has that key.
+        Raises AlreadyExists when another object has that key, and NotFound when nothing is staged.
         """
-        with self.parent(staged, make=False) as (source, name), target.parent(key, make=True) as (parent, final):
+        with (
+            self.parent(staged, make=False) as (source, name),
+            target.parent(key, make=True) as (parent, final),
+            _refusals(),
+        ):
             try:
                 os.link(name, final, src_dir_fd=source, dst_dir_fd=parent, follow_symlinks=False)
             except FileExistsError as error:
-                if self is not target or not self.is_same(staged, key):
+                if not self.is_same(staged, target, key):
                     raise AlreadyExists(f"There is an object {key!r} already.") from error
+            except FileNotFoundError as error:
+                raise NotFound("object") from error
             except OSError as error:
                 if error.errno != errno.EXDEV:
                     raise
-                _copy(source, name, parent, final)
+                if not self.is_same(staged, target, key):
+                    self._copy(staged, target, parent, final)
             os.fsync(parent)
 
     def discard(self, attempt: str) -> None:
@@ -147,6 +173,8 @@ class FileBucket:
     def parent(self, key: str, *, make: bool) -> Iterator[tuple[int, str]]:
         """The directory of a key, as a descriptor, and the name in it. Raises NotFound."""
         *folders, name = key.split("/")
+        if not all(map(_is_name, (*folders, name))):
+            raise NotFound("object")
         try:
             descriptor = os.open(self.root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         except OSError as error:
@@ -158,23 +186,42 @@ class FileBucket:
         finally:
             os.close(descriptor)
 
-    def _walk(self, directory: Path, base: str, prefix: str, after: str) -> Iterator[ObjectInfo]:
-        with contextlib.suppress(FileNotFoundError, NotADirectoryError, PermissionError):
-            with os.scandir(directory) as entries:
-                # "a/" sorts before "a0" and after "a.b": directories sort as if their slash were written
-                named = sorted(
-                    (entry.name + ("/" if entry.is_dir(follow_symlinks=False) else ""), entry) for entry in entries
-                )
-            for name, entry in named:
-                key = base + name
+    def _copy(self, staged: str, target: FileBucket, parent: int, final: str) -> None:
+        """Publishing onto another file system: a copy aside, made durable, then linked into place."""
+        reading = self.open(staged)
+        try:
+            with target.parent(f"{_UPLOADS}/{secrets.token_hex(16)}", make=True) as (folder, aside), _refusals():
+                writing = os.open(aside, _NEW, 0o644, dir_fd=folder)
+                try:
+                    while os.sendfile(writing, reading, None, 1 << 30):
+                        pass
+                    os.fsync(writing)
+                    os.link(aside, final, src_dir_fd=folder, dst_dir_fd=parent, follow_symlinks=False)
+                finally:
+                    os.close(writing)
+                    os.unlink(aside, dir_fd=folder)
+        finally:
+            os.close(reading)
+
+    def _walk(self, folder: str, prefix: str, after: str) -> Iterator[ObjectInfo]:
+        with (
+            contextlib.suppress(NotFound),
+            self.parent(f"{folder}_", make=False) as (descriptor, _),
+            os.scandir(descriptor) as entries,
+        ):
+            # "a/" sorts before "a0" and after "a.b": directories sort as if their slash were written
+            for name, entry in sorted((_as_listed(entry), entry) for entry in entries if _is_name(entry.name)):
+                key = folder + name
                 if key == f"{RESERVED_SEGMENT}/":
                     continue
                 if name.endswith("/"):
-                    if key.startswith(prefix) or prefix.startswith(key):
-                        yield from self._walk(Path(entry.path), key, prefix, after)
+                    can_match = key.startswith(prefix) or prefix.startswith(key)
+                    if can_match and (key > after or after.startswith(key)):
+                        yield from self._walk(key, prefix, after)
                 elif key.startswith(prefix) and entry.is_file(follow_symlinks=False):
-                    found = entry.stat(follow_symlinks=False)
-                    yield ObjectInfo(key, found.st_size, found.st_mtime_ns // 1_000_000)
+                    with contextlib.suppress(FileNotFoundError):  # deleted since
+                        found = entry.stat(follow_symlinks=False)
+                        yield ObjectInfo(key, found.st_size, found.st_mtime_ns // 1_000_000)
 
 
 def staging_key(attempt: str) -> str:
@@ -183,16 +230,19 @@ def staging_key(attempt: str) -> str:
 
 
 class Upload:
-    """A file on its way in: written aside, made durable, then put in its place whole."""
+    """A file on its way in: written aside, made durable, then put in its place whole. May be used from any thread.
+
+    Raises InUse when another connection is sending it.
+    """
 
     def __init__(self, bucket: FileBucket, key: str, aside: str, offset: int) -> None:
         self._bucket = bucket
         self._key = key
         self._aside = aside
-        with bucket.parent(aside, make=True) as (parent, name):
-            self._descriptor = os.open(
-                name, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o644, dir_fd=parent
-            )
+        self._using = threading.Lock()  # a descriptor that is closed while a thread writes may by then be another file
+        self._is_open = True
+        with bucket.parent(aside, make=True) as (parent, name), _refusals():
+            self._descriptor = _locked(parent, name)
         try:
             received = os.fstat(self._descriptor).st_size
             if offset > received:
@@ -205,27 +255,49 @@ class Upload:
 
     def write(self, chunk: bytes | bytearray | memoryview) -> None:
         """Raises StorageFull."""
-        try:
+        with self._in_use():
             view = memoryview(chunk)
             while view:
                 view = view[os.write(self._descriptor, view) :]
-        except OSError as error:
-            if error.errno in (errno.ENOSPC, errno.EDQUOT):
-                raise StorageFull("The bucket's disk is full.", retry_after=60) from error
-            raise
 
     def finish(self) -> None:
-        """On disk, then visible: a reader never sees a part."""
-        os.fsync(self._descriptor)
+        """On disk, then visible: a reader never sees a part. Raises AlreadyExists when a directory is in its place."""
         with (
+            self._in_use(),
             self._bucket.parent(self._aside, make=False) as (source, name),
             self._bucket.parent(self._key, make=True) as (parent, final),
         ):
+            os.fsync(self._descriptor)
             os.rename(name, final, src_dir_fd=source, dst_dir_fd=parent)
             os.fsync(parent)
 
     def close(self) -> None:
-        os.close(self._descriptor)
+        with self._using:
+            if self._is_open:
+                self._is_open = False
+                os.close(self._descriptor)
+
+    @contextlib.contextmanager
+    def _in_use(self) -> Iterator[None]:
+        with self._using, _refusals():
+            if not self._is_open:
+                raise InUse("Another connection goes on with this upload.")
+            yield
+
+
+def _locked(parent: int, name: str) -> int:
+    """A descriptor of the file of this name, which nobody else is writing."""
+    while True:
+        descriptor = os.open(name, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o644, dir_fd=parent)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            with contextlib.suppress(FileNotFoundError):
+                if os.path.samestat(os.fstat(descriptor), os.stat(name, dir_fd=parent, follow_symlinks=False)):
+                    return descriptor
+        except BlockingIOError as error:
+            os.close(descriptor)
+            raise InUse("Another connection is sending this upload.") from error
+        os.close(descriptor)  # it was finished in between: the name is another file's now
 
 
 def _step(parent: int, folder: str, *, make: bool) -> int:
@@ -236,33 +308,57 @@ def _step(parent: int, folder: str, *, make: bool) -> int:
                 os.mkdir(folder, dir_fd=parent)
                 os.fsync(parent)
         child = os.open(folder, _DIRECTORY, dir_fd=parent)
-    except NotADirectoryError as error:
-        if make:
-            raise AlreadyExists(f"{folder!r} is an object; nothing can lie below it.") from error
-        raise NotFound("object") from error
     except OSError as error:
-        raise NotFound("object") from error
+        raise (_refusal(error) if make else None) or NotFound("object") from error
     os.close(parent)
     return child
 
 
-def _copy(source: int, name: str, parent: int, final: str) -> None:
-    """Publishing onto another file system: a copy aside, made durable, then linked into place."""
-    aside = f".{final}.part"
-    reading = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=source)
+def _is_name(segment: str) -> bool:
+    """Whether a segment of a key names something in the directory it stands in, and nowhere else."""
+    if segment in ("", ".", "..") or "\0" in segment:
+        return False
     try:
-        writing = os.open(
-            aside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC, 0o644, dir_fd=parent
-        )
-        try:
-            while os.copy_file_range(reading, writing, 1 << 30):
-                pass
-            os.fsync(writing)
-        finally:
-            os.close(writing)
-        try:
-            os.link(aside, final, src_dir_fd=parent, dst_dir_fd=parent, follow_symlinks=False)
-        finally:
-            os.unlink(aside, dir_fd=parent)
-    finally:
-        os.close(reading)
+        segment.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _as_listed(entry: os.DirEntry[str]) -> str:
+    return entry.name + ("/" if entry.is_dir(follow_symlinks=False) else "")
+
+
+def _is_equal(one: int, other: int) -> bool:
+    if os.fstat(one).st_size != os.fstat(other).st_size:
+        return False
+    while True:
+        ours, theirs = os.read(one, _COMPARED), os.read(other, _COMPARED)
+        if ours != theirs:
+            return False
+        if not ours:
+            return True
+
+
+@contextlib.contextmanager
+def _refusals() -> Iterator[None]:
+    """What the file system says no to, in our words."""
+    try:
+        yield
+    except OSError as error:
+        refusal = _refusal(error)
+        if refusal is None:
+            raise
+        raise refusal from error
+
+
+def _refusal(error: OSError) -> TranscoderError | None:
+    match error.errno:
+        case errno.ENOSPC | errno.EDQUOT:
+            return StorageFull("The bucket's disk is full.", retry_after=60)
+        case errno.ENAMETOOLONG:
+            return InvalidField("A segment of this key is too long for the bucket's file system.")
+        case errno.EEXIST | errno.EISDIR | errno.ENOTDIR:
+            return AlreadyExists("Something else lies at this key, or on the way to it.")
+        case _:
+            return None

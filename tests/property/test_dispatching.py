@@ -265,8 +265,8 @@ def pipeline_of(tenant_id: TenantId) -> Pipeline:
 
 
 Dispatching.TestCase.settings = settings(
-    max_examples=times(40, 3000),
-    stateful_step_count=times(40, 80),
+    max_examples=times(150, 3000),
+    stateful_step_count=times(50, 80),
     deadline=None,
     suppress_health_check=list(HealthCheck),
     print_blob=True,
