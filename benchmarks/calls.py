@@ -35,16 +35,19 @@ def ended(service: dict[str, Any], job_id: str) -> Any:
         time.sleep(0.05)
 
 
-def encoders() -> list[int]:
-    """Processes that encode: ffmpeg with a progress pipe."""
+def encoders(service: dict[str, Any]) -> list[int]:
+    """The service's processes that encode: ffmpeg with a progress pipe, in a workspace of its agent."""
     found = []
     for entry in os.listdir("/proc"):
         if entry.isdecimal():
             try:
                 words = Path(f"/proc/{entry}/cmdline").read_bytes().split(b"\0")
+                if not (words[0].endswith(b"ffmpeg") and b"-progress" in words):
+                    continue
+                mounts = Path(f"/proc/{entry}/mountinfo").read_text()
             except OSError:
                 continue
-            if words[0].endswith(b"ffmpeg") and b"-progress" in words:
+            if str(service["state"]) in mounts:
                 found.append(int(entry))
     return found
 

@@ -32,18 +32,17 @@ def submitted(service: dict[str, Any], document: dict[str, Any] | None = None) -
     return call(service, "POST", "/v1/jobs", document or wanted)
 
 
-def first_encoder(before: set[int]) -> int:
+def first_encoder(service: dict[str, Any]) -> int:
     while True:
-        for pid in encoders():
-            if pid not in before:
-                return pid
+        for pid in encoders(service):
+            return pid
         time.sleep(0.002)
 
 
 def pair(service: dict[str, Any], clip: Path) -> tuple[float, float]:
     """Seconds of the job, and of its command by hand."""
     job = submitted(service)
-    command = argv(first_encoder(set()))
+    command = argv(first_encoder(service))
     job = ended(service, job["id"])
     assert job["status"] == "Complete", job
     times = [dt.datetime.fromisoformat(job["timing"][name]) for name in ("submitted_at", "finished_at")]
@@ -62,7 +61,7 @@ def start(service: dict[str, Any]) -> float:
     """Seconds from sending a job to the start of its encoder."""
     began = time.time()
     job = submitted(service)
-    seconds = started(first_encoder(set())) - began
+    seconds = started(first_encoder(service)) - began
     stop(service, job["id"])
     return seconds
 
@@ -71,7 +70,7 @@ def stop(service: dict[str, Any], job_id: str) -> float:
     """Seconds from asking to stop to the end of the last encoder."""
     began = time.monotonic()
     call(service, "POST", f"/v1/jobs/{job_id}/stop")
-    while encoders():
+    while encoders(service):
         time.sleep(0.005)
     seconds = time.monotonic() - began
     assert ended(service, job_id)["status"] == "Canceled"
@@ -80,7 +79,7 @@ def stop(service: dict[str, Any], job_id: str) -> float:
 
 def stops(service: dict[str, Any]) -> float:
     job = submitted(service)
-    first_encoder(set())
+    first_encoder(service)
     time.sleep(1.0)  # in the middle of its work
     return stop(service, job["id"])
 
