@@ -10,7 +10,7 @@ import click
 import uvloop
 from pydantic import ValidationError
 
-from controlplane import settings
+from controlplane import installation, settings
 from controlplane.app import open_store
 from controlplane.server import configure_logging, serve
 from controlplane.services.tenants import Tenants
@@ -48,15 +48,21 @@ def run(config: Path | None, host: str | None, port: int | None, state: Path | N
 @click.option("--state", type=click.Path(file_okay=False, path_type=Path), help="Where everything is kept.")
 def init(config: Path | None, state: Path | None) -> None:
     """Make an operator and print the operator's key, once; the database too, where there is none. The service must be down."""
-    click.echo(asyncio.run(_make_operator(load_settings(config, state=state))))
+    chosen = load_settings(config, state=state)
+    _become_owner(chosen.state)
+    try:
+        click.echo(asyncio.run(_make_operator(chosen)))
+    except (TranscoderError, OSError) as error:
+        raise click.ClickException(str(error)) from error
 
 
 @server.command()
 def install() -> None:
     """Install the systemd unit and start it; `transcoder server init` before makes the first operator."""
-    from controlplane import installation  # only here: nothing else needs it
-
-    installation.install_controlplane()
+    try:
+        installation.install_controlplane()
+    except (installation.InstallationError, OSError) as error:
+        raise click.ClickException(str(error)) from error
     click.echo("transcoder-controlplane.service is installed and running.", err=True)
 
 
@@ -72,6 +78,15 @@ def load_settings(config: Path | None, **given: object) -> settings.Settings:
             for fault in error.errors(include_input=False, include_url=False)
         ]
         raise click.ClickException("\n".join(lines)) from error
+
+
+def _become_owner(state: Path) -> None:
+    """Root leaves no files in a service's directory that the service could not write."""
+    if os.geteuid() == 0 and state.is_dir():
+        owner = state.stat()
+        os.setgroups([])
+        os.setgid(owner.st_gid)
+        os.setuid(owner.st_uid)
 
 
 async def _make_operator(chosen: settings.Settings) -> str:
