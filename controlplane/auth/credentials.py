@@ -41,7 +41,7 @@ def make(kind: str, holder_id: str) -> Credential:
 
 def parse(text: str, kind: str) -> Credential:
     """Raises Unauthenticated for anything that is not a credential of this kind."""
-    parts = text.split("_")
+    parts = text.split("_") if text.isascii() else []
     if len(parts) != 4 or parts[0] != kind or not hmac.compare_digest(_checksum("_".join(parts[:3])), parts[3]):
         raise Unauthenticated("The credential is not one of ours.")
     return Credential(*parts[:3])
@@ -52,4 +52,4 @@ def matches(credential: Credential, secret_hash: str) -> bool:
 
 
 def _checksum(body: str) -> str:
-    return f"{zlib.crc32(body.encode('utf-8', 'surrogateescape')):08x}"
+    return f"{zlib.crc32(body.encode()):08x}"
