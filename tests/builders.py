@@ -174,7 +174,7 @@ def finished(*objects: ProducedObject) -> Finished:
 
 
 def finished_hls(*, prefix: str = "") -> Finished:
-    """Of `hls_document`: each file is staged under its key with dots for slashes."""
+    """Of `hls_document`: each file is staged under a name made of its key."""
     outputs = tuple(
         OutputResult(
             index=index,
@@ -194,7 +194,7 @@ def finished_hls(*, prefix: str = "") -> Finished:
 
 
 def produced(key: str, role: Any = "media", size: int = 10, name: str | None = None) -> ProducedObject:
-    return ProducedObject(name=name or key.replace("/", "."), key=key, size=size, role=role)
+    return ProducedObject(name=name or key.replace("/", ".").replace("-", "_"), key=key, size=size, role=role)
 
 
 async def eventually(holds: Callable[[], Any], seconds: float = 10.0) -> Any:

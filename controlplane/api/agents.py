@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
-from typing import TypeVar
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any, TypeVar
 
 from aiohttp import web
 from pydantic import BaseModel, ValidationError
 
+from controlplane.api.finishing import to_its_end
 from controlplane.api.keys import CLUSTERS, DISPATCHER, PUBLISHER
 from controlplane.api.problems import invalid
 from controlplane.api.routing import BEARERS
@@ -72,11 +73,12 @@ def routes() -> list[web.RouteDef]:
 
 
 def _for_nodes(
-    kind: type[M], serve: Callable[[web.Application, Node, M], Awaitable[Message]]
+    kind: type[M], serve: Callable[[web.Application, Node, M], Coroutine[Any, Any, Message]]
 ) -> Callable[[web.Request], Awaitable[web.Response]]:
     async def handle(request: web.Request) -> web.Response:
         node = await request.app[BEARERS].node(request.headers.get("Authorization"))
-        return _render(await serve(request.app, node, await _parse(request, kind)))
+        served = serve(request.app, node, await _parse(request, kind))
+        return _render(await (served if serve is poll else to_its_end(served)))
 
     return handle
 

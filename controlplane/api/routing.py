@@ -5,7 +5,7 @@ The same values make the router, the OpenAPI document and the tests that go thro
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, Generic, TypeVar
 
@@ -13,6 +13,7 @@ import orjson
 from aiohttp import web
 from pydantic import BaseModel, ValidationError
 
+from controlplane.api.finishing import to_its_end
 from controlplane.api.problems import invalid
 from controlplane.auth.bearer import Bearers
 from controlplane.auth.principal import Principal, Role
@@ -51,7 +52,7 @@ class Reply:
 class Route:
     method: str
     path: str
-    serve: Callable[[Call[Any]], Awaitable[Reply | web.StreamResponse]]
+    serve: Callable[[Call[Any]], Coroutine[Any, Any, Reply | web.StreamResponse]]
     roles: frozenset[Role]
     summary: str
     tag: str
@@ -66,7 +67,7 @@ TENANT: Final = frozenset({Role.TENANT})
 OPERATOR: Final = frozenset({Role.OPERATOR})
 ANYONE: Final = frozenset(Role)
 
-Serve = Callable[[Call[Any]], Awaitable[Reply | web.StreamResponse]]
+Serve = Callable[[Call[Any]], Coroutine[Any, Any, Reply | web.StreamResponse]]
 
 
 class Routes:
@@ -113,7 +114,8 @@ def handler(route: Route) -> Callable[[web.Request], Awaitable[web.StreamRespons
             body = route.body.model_validate_json(sent or b"{}") if route.body else None
         except ValidationError as error:
             raise invalid(error) from error
-        reply = await route.serve(Call(principal, body, sent, query, request))
+        served = route.serve(Call(principal, body, sent, query, request))
+        reply = await (served if route.method == "GET" else to_its_end(served))
         return reply if isinstance(reply, web.StreamResponse) else _render(reply)
 
     return handle

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from typing import Final
 
 from shared.protocol import Finished, OutputResult, OutputSpec, PlaylistResult, ProducedObject, TranscodeFile
+from shared.statuses import JobStatus
 
 ORDER: Final = {"media": 0, "thumbnail": 0, "media_playlist": 1, "master_playlist": 2}
 """Whatever names another object becomes visible after it."""
@@ -19,6 +21,22 @@ def in_publishing_order(objects: Iterable[ProducedObject]) -> list[ProducedObjec
 def objects_of(report: Finished) -> list[ProducedObject]:
     results: tuple[OutputResult | PlaylistResult, ...] = (*report.outputs, *report.playlists)
     return [produced for result in results for produced in result.objects]
+
+
+def misfits(work: TranscodeFile, report: Finished) -> list[str]:
+    """Why a report cannot be one of this work; nothing when it can.
+
+    Each output and playlist ends once, has objects when it is good and none when it is not, and no key is made twice.
+    """
+    results: Sequence[OutputResult | PlaylistResult] = (*report.outputs, *report.playlists)
+    if sorted(result.index for result in report.outputs) != list(range(len(work.outputs))):
+        return ["not every output, or not once"]
+    if sorted(result.index for result in report.playlists) != list(range(len(work.playlists))):
+        return ["not every playlist, or not once"]
+    if any((result.status is JobStatus.COMPLETE) != bool(result.objects) for result in results):
+        return ["a good result without objects, or a bad one with some"]
+    made = Counter(produced.key for produced in objects_of(report))
+    return [f"twice: {key}" for key, count in made.items() if count > 1] + stray_keys(work, report)
 
 
 def stray_keys(work: TranscodeFile, report: Finished) -> list[str]:

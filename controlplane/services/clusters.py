@@ -63,7 +63,7 @@ class Clusters:
         now = self._clock.now_ms()
         node_id = NodeId(prefixed_id("nd", now))
         credential = credentials.make(credentials.NODE_CREDENTIAL, node_id.removeprefix("nd_"))
-        name = request.hostname[:253]
+        name = "".join(filter(str.isprintable, request.hostname))[:253]
         cluster_id = await self._store.write(
             identity.enrol(token.secret_hash, node_id, name, credential.secret_hash, now)
         )
@@ -72,7 +72,7 @@ class Clusters:
     async def hello(self, node: Node, request: HelloRequest) -> HelloAnswer:
         speak_the_same(request.protocol)
         answer, lost = await self._dispatcher.hello(node, request)
-        self._publisher.discard(lost)
+        await self._publisher.discard(lost)
         return answer
 
     async def nodes(self, cluster_id: ClusterId | None, after: str, size: int) -> list[Node]:

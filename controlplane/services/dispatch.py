@@ -23,7 +23,7 @@ from controlplane.store.port import Store
 from controlplane.store.records import Node
 from shared.capacity import NodeFacts
 from shared.clock import Clock
-from shared.errors import StaleLease
+from shared.errors import StaleLease, StorageFull, Unavailable
 from shared.ids import JobId, NodeId
 from shared.protocol import (
     AttemptRef,
@@ -55,14 +55,18 @@ LINK_SECONDS: Final = 24 * 3600.0
 REDELIVERY_MS: Final = 500
 """An order is repeated when nothing came of it for this long: the answer that held it may have been lost."""
 BEATS_PER_LEASE: Final = 6
+RETRY_SECONDS: Final = 1.0
+"""Between rounds while the database is away."""
 
 
 @dataclass
 class _Waiter:
-    """A poll that is being held."""
+    """A poll that is being held. Without an offer it waits for what must stop."""
 
-    offer: Offer
+    offer: Offer | None
     answer: asyncio.Future[list[Order]]
+    is_owed: bool = False
+    """Its node was told an order of which nothing has come yet."""
 
 
 class Dispatcher:
@@ -116,6 +120,7 @@ class Dispatcher:
         )
         self._timings = self._timings_for(await self._store.read(identity.count_nodes()))
         log.info("node.started", node_id=node.id, boot_id=request.boot_id, requeued=len(lost))
+        self.interrupt(node.id)
         for ended in lost:
             self._signals.changed(ended.job_id)
         self.wake()
@@ -127,11 +132,10 @@ class Dispatcher:
             raise StaleLease("Another agent has started with this node's credential; say hello first.")
         waiter = self._register(node, request)
         try:
-            orders = await self._pending_orders(node)
+            orders = await self._pending_orders(node, waiter)
             if not orders and not self._closing:
                 self.wake()
-                orders = await self._wait(waiter, min(request.wait, self._settings.poll_wait))
-                orders = orders or await self._pending_orders(node)
+                orders = await self._hold(node, waiter, request.wait)
         finally:
             if self._waiters.get(node.id) is waiter:
                 del self._waiters[node.id]
@@ -195,18 +199,24 @@ class Dispatcher:
 
     async def run(self) -> None:
         """Rounds, one after the other, each started by an event: a task, a node, a slot, or the end of a delay."""
+        self._timings = self._timings_for(await self._store.read(identity.count_nodes()))
         delay = None
         while True:
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._work.wait(), delay)
             self._work.clear()
+            delay = None
             if self._waiters:
-                await self._round()
-                delay = await self._until_next_delayed()
+                try:
+                    await self._round()
+                    delay = await self._until_next_delayed()
+                except (Unavailable, StorageFull) as error:
+                    log.error("round.delayed", error=str(error))
+                    delay = RETRY_SECONDS
 
     async def _round(self) -> None:
         held = [waiter for waiter in self._waiters.values() if not waiter.answer.done()]
-        offers = [waiter.offer for waiter in held if waiter.offer.free.cpu_threads > 0]
+        offers = [waiter.offer for waiter in held if waiter.offer and waiter.offer.free.cpu_threads > 0]
         if not offers or not await self._store.read(dispatch.anything_waiting()):
             return
         accept_within = int(self._settings.accept_within * 1000)
@@ -232,28 +242,38 @@ class Dispatcher:
         facts = NodeFacts.model_validate_json(node.facts or "")
         labels = {**facts.labels, **orjson.loads(node.labels)}
         offer = Offer(node.id, request.boot_id, node.cluster_id, labels, facts.capacity, request.free)
-        waiter = _Waiter(offer, asyncio.get_running_loop().create_future())
-        if node.state is NodeState.ACTIVE:
-            self.interrupt(node.id)
-            self._waiters[node.id] = waiter
+        answer = asyncio.get_running_loop().create_future()
+        waiter = _Waiter(offer if node.state is NodeState.ACTIVE else None, answer)
+        self.interrupt(node.id)
+        self._waiters[node.id] = waiter
         return waiter
 
-    async def _wait(self, waiter: _Waiter, seconds: float) -> list[Order]:
-        try:
-            return await asyncio.wait_for(waiter.answer, seconds)
-        except TimeoutError:
-            return []
+    async def _hold(self, node: Node, waiter: _Waiter, seconds: float) -> list[Order]:
+        """Until there are orders, or the time is over. Looks again when an order that was told is due to be repeated."""
+        loop = asyncio.get_running_loop()
+        end = loop.time() + max(0.0, min(seconds, self._settings.poll_wait))
+        while True:
+            left = max(0.0, end - loop.time())
+            await asyncio.wait([waiter.answer], timeout=min(left, REDELIVERY_MS / 1000) if waiter.is_owed else left)
+            if waiter.answer.done():
+                return waiter.answer.result() or await self._pending_orders(node, waiter)
+            is_over = loop.time() >= end
+            if is_over:
+                waiter.answer.cancel()  # what is granted from now on is told to the next poll
+            orders = await self._pending_orders(node, waiter)
+            if orders or is_over:
+                return orders
 
-    async def _pending_orders(self, node: Node) -> list[Order]:
+    async def _pending_orders(self, node: Node, waiter: _Waiter) -> list[Order]:
         """What must stop, and grants whose answer seems to have been lost; each at most once in a while."""
         now = self._clock.now_ms()
         self._told = {order: at for order, at in self._told.items() if now - at < REDELIVERY_MS}
-        orders: list[Order] = [
-            StopTask(ref=ref)
-            for ref in await self._store.read(dispatch.stopping(node.id))
-            if self._told.setdefault(("stop", ref), now) == now
-        ]
+        stopping = await self._store.read(dispatch.stopping(node.id))
         granted = await self._store.read(dispatch.undelivered(node.id, node.boot_id, now)) if node.boot_id else []
+        waiter.is_owed = bool(stopping or granted)
+        orders: list[Order] = [
+            StopTask(ref=ref) for ref in stopping if self._told.setdefault(("stop", ref), now) == now
+        ]
         return orders + [self._start_order(grant) for grant in granted if ("start", grant.ref) not in self._told]
 
     def _start_order(self, grant: dispatch.Grant) -> StartTask:

@@ -127,6 +127,7 @@ class Jobs:
     async def cancel(self, tenant_id: TenantId, job_id: JobId) -> Job:
         ended = await self._store.write(jobs.cancel(tenant_id, job_id, self._clock.now_ms()))
         self._signals.changed(job_id)
+        self._dispatcher.wake()
         return ended.job
 
     async def stop(self, tenant_id: TenantId, job_id: JobId) -> Job:
@@ -134,6 +135,7 @@ class Jobs:
         if ended.node_id is not None:
             self._dispatcher.interrupt(ended.node_id)
         self._signals.changed(job_id)
+        self._dispatcher.wake()
         return ended.job
 
     async def start(self, tenant_id: TenantId, job_id: JobId) -> Job:

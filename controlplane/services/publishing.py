@@ -6,7 +6,7 @@ import asyncio
 
 import structlog
 
-from controlplane.domain.results import stray_keys
+from controlplane.domain.results import misfits
 from controlplane.services.dispatch import Dispatcher
 from controlplane.services.files import JobFiles, attempt_name, make_visible, missing
 from controlplane.services.signals import Signals
@@ -14,7 +14,7 @@ from controlplane.store.operations import dispatch, ending
 from controlplane.store.port import Store
 from controlplane.store.records import Node, Task
 from shared.clock import Clock
-from shared.errors import StaleLease, StorageFull, Unavailable
+from shared.errors import AlreadyExists, StaleLease, StorageFull, TranscoderError, Unavailable
 from shared.failures import Cause, Failure, FailureCode
 from shared.ids import TaskId
 from shared.protocol import Failed, Finished, ReportAnswer, ReportRequest, TranscodeFile
@@ -40,26 +40,27 @@ class Publisher:
         A report of objects that are not there, or that were never asked for, counts as the node's failure.
         """
         checked = await self._checked(node, request)
-        reported = await self._store.write(ending.report(checked, node.id, self._clock.now_ms()))
+        reported = await self._store.write(ending.report(checked, node.id, self._clock.now_ms(), sent=request))
         task = reported.task
         if not reported.repeated:
             log.info(
                 "attempt.reported", task_id=task.id, attempt=request.ref.attempt, node_id=node.id, state=task.state
             )
+            self._signals.changed(task.job_id)
+            self._dispatcher.wake()
             if task.state is TaskState.PUBLISHING:
                 self._queue.put_nowait(task.id)
             else:
-                self._forget(task, request)
-            self._signals.changed(task.job_id)
-            self._dispatcher.wake()
+                await self._forget(task, request)
         return ReportAnswer(task_state=task.state)
 
-    def discard(self, lost: list[dispatch.Lost]) -> None:
+    async def discard(self, lost: list[dispatch.Lost]) -> None:
         """Removes what attempts that came to nothing left in staging."""
         for ended in lost:
-            JobFiles.model_validate_json(ended.files).staging.discard(attempt_name(ended.task_id, ended.attempt))
             self._dispatcher.forget_progress(ended.job_id)
             self._signals.changed(ended.job_id)
+            staging = JobFiles.model_validate_json(ended.files).staging
+            await asyncio.to_thread(staging.discard, attempt_name(ended.task_id, ended.attempt))
 
     async def run(self) -> None:
         """Publishes what is reported, after what an earlier process left unfinished."""
@@ -82,12 +83,12 @@ class Publisher:
             return request  # a repeated report, or a stale one: the store tells
         files = JobFiles.model_validate_json(task.files)
         work = TranscodeFile.model_validate_json(task.payload)
-        stray = stray_keys(work, request.outcome)
+        wrong = misfits(work, request.outcome)
         attempt = attempt_name(task.id, task.attempt)
-        lacking = [] if stray else await asyncio.to_thread(missing, files, attempt, request.outcome)
-        if not stray and not lacking:
+        lacking = [] if wrong else await asyncio.to_thread(missing, files, attempt, request.outcome)
+        if not wrong and not lacking:
             return request
-        log.warning("report.refused", task_id=task.id, node_id=node.id, stray=stray[:5], lacking=lacking[:5])
+        log.warning("report.refused", task_id=task.id, node_id=node.id, wrong=wrong[:5], lacking=lacking[:5])
         message = "the node reported results that it had not delivered"
         failure = Failure(cause=Cause.NODE, code=FailureCode.NODE_FAULT, message=message)
         return request.model_copy(update={"outcome": Failed(failure=failure)})
@@ -100,14 +101,32 @@ class Publisher:
         work = TranscodeFile.model_validate_json(task.payload)
         attempt = attempt_name(task.id, task.attempt)
         finished = Finished.model_validate_json(task.report)
-        settled = await asyncio.to_thread(make_visible, files, attempt, work, finished)
-        await self._store.write(ending.published(task.id, settled, self._clock.now_ms()))
+        settled = await asyncio.to_thread(_settled, files, attempt, work, finished)
+        now = self._clock.now_ms()
+        if isinstance(settled, Failure):
+            await self._store.write(ending.unpublished(task.id, settled, now))
+        else:
+            await self._store.write(ending.published(task.id, settled, now))
         await asyncio.to_thread(files.staging.discard, attempt)
         self._dispatcher.forget_progress(task.job_id)
         log.info("job.published", job_id=task.job_id, task_id=task.id)
         self._signals.changed(task.job_id)
 
-    def _forget(self, task: Task, request: ReportRequest) -> None:
+    async def _forget(self, task: Task, request: ReportRequest) -> None:
         self._dispatcher.forget_progress(task.job_id)
-        attempt = attempt_name(request.ref.task_id, request.ref.attempt)
-        JobFiles.model_validate_json(task.files).staging.discard(attempt)
+        staging = JobFiles.model_validate_json(task.files).staging
+        await asyncio.to_thread(staging.discard, attempt_name(request.ref.task_id, request.ref.attempt))
+
+
+def _settled(files: JobFiles, attempt: str, work: TranscodeFile, finished: Finished) -> Finished | Failure:
+    """What became visible, or why nothing more can. Raises StorageFull and OSError: then it can be tried again."""
+    try:
+        try:
+            return make_visible(files, attempt, work, finished)
+        except AlreadyExists:  # an object came in between: now it is seen, and fails only its output
+            return make_visible(files, attempt, work, finished)
+    except StorageFull:
+        raise
+    except TranscoderError as error:
+        code = FailureCode.OUTPUT_EXISTS if isinstance(error, AlreadyExists) else FailureCode.STORAGE_ERROR
+        return Failure(cause=Cause.UNKNOWN, code=code, message=f"The results cannot be published: {error.detail}"[:255])

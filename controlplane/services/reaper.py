@@ -12,6 +12,7 @@ from controlplane.settings import Settings
 from controlplane.store.operations import dispatch, identity
 from controlplane.store.port import Store
 from shared.clock import Clock
+from shared.errors import StorageFull, Unavailable
 from shared.ids import ClusterId
 
 log = structlog.get_logger()
@@ -36,7 +37,10 @@ class Reaper:
         await self._store.write(identity.set_meta("started_at", str(self._started_at)))
         while True:
             await asyncio.sleep(self._settings.reap_interval)
-            await self.reap()
+            try:
+                await self.reap()
+            except (Unavailable, StorageFull) as error:
+                log.error("reap.delayed", error=str(error))
 
     async def reap(self) -> int:
         """One sweep; how many leases ended."""
@@ -49,8 +53,8 @@ class Reaper:
         for ended in lost:
             log.warning("lease.expired", task_id=ended.task_id, attempt=ended.attempt, job_id=ended.job_id)
         if lost:
-            self._publisher.discard(lost)
             self._dispatcher.wake()
+            await self._publisher.discard(lost)
         await self._store.write(identity.sweep_tokens(now))
         return len(lost)
 

@@ -72,9 +72,7 @@ class SqliteStore:
     async def _write_batches(self) -> None:
         loop = asyncio.get_running_loop()
         while True:
-            batch = [await self._pending.get()]
-            while len(batch) < MAX_BATCH and not self._pending.empty():
-                batch.append(self._pending.get_nowait())
+            batch = await self._gathered()
             results = self._execute(batch)
             if not isinstance(results, sqlite3.Error):
                 failed = await loop.run_in_executor(self._committer, self._commit)
@@ -82,6 +80,20 @@ class SqliteStore:
             _resolve(batch, [_refusal(results)] * len(batch) if isinstance(results, sqlite3.Error) else results)
             for _ in batch:
                 self._pending.task_done()
+
+    async def _gathered(self) -> list[_Waiting]:
+        """The next batch: whatever waits, and what the event loop brings in meanwhile.
+
+        A commit costs as much for one operation as for many, so callers that are about to ask are let in; a single one
+        waits for nobody.
+        """
+        batch = [await self._pending.get()]
+        came = 1
+        while came and len(batch) < MAX_BATCH:
+            await asyncio.sleep(0)
+            came = min(self._pending.qsize(), MAX_BATCH - len(batch))
+            batch += [self._pending.get_nowait() for _ in range(came)]
+        return batch
 
     def _execute(self, batch: list[_Waiting]) -> list[Any] | sqlite3.Error:
         """Runs every operation under a savepoint of its own in one transaction; a result is a value or an exception."""

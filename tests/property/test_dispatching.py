@@ -261,7 +261,9 @@ class Dispatching(RuleBasedStateMachine):
 
 
 def pipeline_of(tenant_id: TenantId) -> Pipeline:
-    return Pipeline(PipelineId(f"{tenant_id:>013}-000000"), tenant_id, "p", "b", "b", "b", PipelineStatus.ACTIVE, 1, NOW_MS)
+    return Pipeline(
+        PipelineId(f"{tenant_id:>013}-000000"), tenant_id, "p", "b", "b", "b", PipelineStatus.ACTIVE, 1, NOW_MS
+    )
 
 
 Dispatching.TestCase.settings = settings(

@@ -27,9 +27,12 @@ class Reported:
     repeated: bool
 
 
-def report(request: ReportRequest, node_id: NodeId, now: int) -> Op[Reported]:
-    """Takes the end of an attempt, once. Raises StaleLease for any lease but the live one."""
-    ref, digest = request.ref, _digest(request)
+def report(request: ReportRequest, node_id: NodeId, now: int, *, sent: ReportRequest | None = None) -> Op[Reported]:
+    """Takes the end of an attempt, once. Raises StaleLease for any lease but the live one.
+
+    `sent` is what the node said, where it is not taken at its word.
+    """
+    ref, digest = request.ref, _digest(sent or request)
     rows = yield call("task", id=ref.task_id)
     if not rows:
         raise StaleLease("There is no such task.")

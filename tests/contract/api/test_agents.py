@@ -1,0 +1,550 @@
+"""The server's half of the conversation with agents, spoken to by a node that follows a script."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import json
+import time
+from pathlib import Path
+
+import pytest
+
+from controlplane.api.keys import CLUSTERS, PUBLISHER
+from shared.failures import Cause
+from shared.ids import LeaseId
+from shared.protocol import (
+    AttemptRef,
+    EnrolRequest,
+    Failed,
+    Finished,
+    HandedBack,
+    HelloRequest,
+    OutputResult,
+    PlaylistResult,
+    ReportRequest,
+    StagedFile,
+    Stopped,
+    UrlsRequest,
+)
+from shared.statuses import JobStatus
+from tests.builders import a_capacity, a_failure, eventually, finished, finished_hls, hls_document, produced, some_facts
+from tests.contract.api.service import CLUSTER, OUT, Caller, Node, Service, serving
+
+
+class TestEnrolment:
+    async def test_one_token_makes_one_node_however_many_use_it_at_once(self, service: Service, node: Node) -> None:
+        token, _ = await service.app[CLUSTERS].join_token(CLUSTER, {}, 60)
+        message = EnrolRequest(join_token=token, hostname="edge").model_dump_json()
+        answers = await asyncio.gather(*(service.call("POST", "/agent/v1/enrol", content=message) for _ in range(16)))
+        assert sorted(answer.status for answer in answers) == [200] + [401] * 15
+
+    async def test_a_token_ends(self, service: Service, node: Node) -> None:
+        token, _ = await service.app[CLUSTERS].join_token(CLUSTER, {}, 60)
+        service.clock.pass_seconds(60)
+        message = EnrolRequest(join_token=token, hostname="edge").model_dump_json()
+        assert (await service.call("POST", "/agent/v1/enrol", content=message)).code == "unauthenticated"
+
+    @pytest.mark.parametrize(
+        "token", ["", "x", "etj_a_b_c", "etj_a_b_ü", "etk_a_b_00000000", "etj_\udcff_b_c", "_" * 9999]
+    )
+    async def test_what_is_no_token_is_refused(self, service: Service, token: str) -> None:
+        document = {"join_token": token, "hostname": "edge"}
+        answer = await service.call("POST", "/agent/v1/enrol", document=document)
+        assert answer.status in (400, 401)
+
+    async def test_an_agent_of_another_age_is_told_so(self, service: Service, node: Node) -> None:
+        asked = HelloRequest(protocol=99, boot_id="boot", facts=some_facts())
+        assert (await node.say("hello", asked)).code == "protocol_too_old"
+
+    async def test_a_host_name_of_odd_characters_does_no_harm(
+        self, service: Service, operator: Caller, node: Node
+    ) -> None:
+        token, _ = await service.app[CLUSTERS].join_token(CLUSTER, {}, 60)
+        message = EnrolRequest(join_token=token, hostname="edge\0\n" + "x" * 500).model_dump_json()
+        made = await service.call("POST", "/agent/v1/enrol", content=message)
+        name = (await operator.get(f"/v1/nodes/{made.json['node_id']}")).json["name"]
+        assert name == "edge" + "x" * 249
+
+
+class TestCredentials:
+    ROUTES = ("hello", "poll", "accept", "beat", "progress", "urls", "report")
+
+    @pytest.mark.parametrize("route", ROUTES)
+    async def test_every_route_asks_for_a_node_s_credential(
+        self, service: Service, tenant: Caller, node: Node, route: str
+    ) -> None:
+        wrong = node.credential[:-1] + ("0" if node.credential[-1] != "0" else "1")
+        for credential in (None, "", "x", wrong, tenant.key, node.credential + "ü"):
+            answer = await service.call("POST", f"/agent/v1/{route}", key=credential, content=b"{}")
+            assert answer.code == "unauthenticated"
+        answer = await service.call("POST", f"/agent/v1/{route}", key=node.credential, content=b"{}")
+        assert answer.status == 400
+
+    @pytest.mark.parametrize("route", ROUTES)
+    async def test_a_revoked_node_is_refused_everywhere(
+        self, operator: Caller, node: Node, service: Service, route: str
+    ) -> None:
+        assert (await operator.call("DELETE", f"/v1/nodes/{node.id}")).status == 204
+        answer = await service.call("POST", f"/agent/v1/{route}", key=node.credential, content=b"{}")
+        assert answer.code == "unauthenticated"
+
+    async def test_a_node_s_credential_opens_nothing_of_the_tenants(self, node: Node, service: Service) -> None:
+        assert (await service.call("GET", "/v1/jobs", key=node.credential)).code == "unauthenticated"
+
+    async def test_a_message_that_is_too_large_is_refused(self, node: Node, service: Service) -> None:
+        answer = await service.call("POST", "/agent/v1/beat", key=node.credential, content=io.BytesIO(b" " * (9 << 20)))
+        assert answer.code == "too_large"
+
+
+class TestPolls:
+    async def test_a_held_poll_is_answered_the_moment_that_there_is_work(
+        self, service: Service, tenant: Caller, pipeline: str, node: Node
+    ) -> None:
+        took = []
+        for _ in range(5):
+            poll = asyncio.create_task(node.start(20))
+            await eventually(lambda: service.held_polls)
+            begun = time.perf_counter()
+            await tenant.submit(pipeline)
+            order = await poll
+            took.append(time.perf_counter() - begun)
+            await node.accept(order.ref)
+            await node.report(order.ref, Failed(failure=a_failure(Cause.INPUT)))
+        assert sorted(took)[2] < 0.25
+
+    async def test_a_poll_that_finds_nothing_is_answered_when_its_time_is_over(self, node: Node) -> None:
+        assert await node.orders(0.05) == []
+
+    @pytest.mark.parametrize("wait", [-5.0, 0.0, float("nan")])
+    async def test_a_poll_of_odd_length_is_answered_at_once(self, node: Node, wait: float) -> None:
+        free = '{"cpu_threads": 1, "memory": 1, "scratch": 1}'
+        content = f'{{"boot_id": "boot-1", "free": {free}, "wait": {json.dumps(wait)}}}'
+        async with asyncio.timeout(2):
+            answer = await node.service.call("POST", "/agent/v1/poll", key=node.credential, content=content)
+        assert answer.status in (200, 400)
+
+    async def test_one_poll_takes_the_place_of_an_older_one(self, service: Service, node: Node) -> None:
+        older = asyncio.create_task(node.orders(20))
+        await eventually(lambda: service.held_polls)
+        newer = asyncio.create_task(node.orders(0.2))
+        assert await older == []
+        assert await newer == []
+
+    async def test_a_client_that_goes_away_frees_its_poll(self, service: Service, node: Node) -> None:
+        poll = asyncio.create_task(node.orders(20))
+        await eventually(lambda: service.held_polls)
+        poll.cancel()
+        await eventually(lambda: not service.held_polls)
+
+    async def test_a_grant_whose_answer_was_lost_is_told_again_soon(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("controlplane.services.dispatch.REDELIVERY_MS", 100)
+        async with serving(tmp_path / "state") as service:
+            tenant, node = await service.tenant(), await service.node()
+            await tenant.submit(await tenant.pipeline())
+            lost = await node.start()
+            again = asyncio.create_task(node.start(20))
+            await eventually(lambda: service.held_polls)
+            service.clock.pass_seconds(0.1)
+            async with asyncio.timeout(5):
+                assert (await again).ref == lost.ref
+
+    async def test_held_polls_are_answered_when_the_service_stops(self, tmp_path: Path) -> None:
+        async with serving(tmp_path / "state") as service:
+            active, draining = await service.node(), await service.node()
+            await (await service.operator()).post(f"/v1/nodes/{draining.id}/drain")
+            polls = [asyncio.create_task(node.poll(20)) for node in (active, draining)]
+            await eventually(lambda: service.held_polls == 2)
+            begun = time.perf_counter()
+            service.app[CLUSTERS]._dispatcher.release_all()
+            assert [(await poll).status for poll in polls] == [200, 200]
+        assert time.perf_counter() - begun < 3
+
+    async def test_a_drained_node_gets_no_work_and_work_again_when_it_resumes(
+        self, operator: Caller, tenant: Caller, pipeline: str, node: Node, service: Service
+    ) -> None:
+        await operator.post(f"/v1/nodes/{node.id}/drain")
+        await tenant.submit(pipeline)
+        assert await node.orders(0.05) == []
+        assert (await node.beat()).json["draining"] is True
+        held = asyncio.create_task(node.orders(20))
+        await eventually(lambda: service.held_polls)
+        await operator.post(f"/v1/nodes/{node.id}/resume")
+        assert await held == [] or (await held)[0]["type"] == "start_task"
+        assert (await node.beat()).json["draining"] is False
+
+    async def test_a_poll_that_was_held_when_its_node_was_drained_gets_no_work(
+        self, operator: Caller, tenant: Caller, pipeline: str, node: Node, service: Service
+    ) -> None:
+        held = asyncio.create_task(node.orders(20))
+        await eventually(lambda: service.held_polls)
+        await operator.post(f"/v1/nodes/{node.id}/drain")
+        await tenant.submit(pipeline)
+        assert await held == []
+
+    async def test_a_job_whose_pipeline_resumes_starts_at_once(
+        self, tenant: Caller, pipeline: str, node: Node, service: Service
+    ) -> None:
+        await tenant.post(f"/v1/pipelines/{pipeline}/pause")
+        await tenant.submit(pipeline)
+        held = asyncio.create_task(node.start(20))
+        await eventually(lambda: service.held_polls)
+        await tenant.post(f"/v1/pipelines/{pipeline}/resume")
+        async with asyncio.timeout(2):
+            await held
+
+    async def test_a_delayed_retry_starts_without_anybody_asking(
+        self, tenant: Caller, pipeline: str, node: Node, service: Service
+    ) -> None:
+        await tenant.submit(pipeline)
+        order = await node.take()
+        await node.report(order.ref, Failed(failure=a_failure()))
+        held = asyncio.create_task(node.start(20))
+        await eventually(lambda: service.held_polls)
+        service.clock.pass_seconds(1)
+        async with asyncio.timeout(5):
+            assert (await held).ref.attempt == 2
+
+    async def test_a_task_says_what_is_to_be_made_of_what(
+        self, tenant: Caller, pipeline: str, node: Node, service: Service
+    ) -> None:
+        await tenant.upload("in.mp4", b"movie")
+        job_id = await tenant.submit(pipeline)
+        order = await node.start()
+        assert order.job_id == job_id
+        assert [output.key for output in order.payload.outputs] == ["out.mp4"]
+        assert (order.cpu_threads, order.nvenc_sessions) == (2, 0)
+        (source,) = order.inputs
+        assert source.size == 5
+        assert (await service.call("GET", service.url + source.url)).content == b"movie"
+
+
+class TestStops:
+    async def test_a_stop_is_told_by_the_held_poll_and_by_the_beat(
+        self, tenant: Caller, pipeline: str, node: Node, service: Service
+    ) -> None:
+        job_id = await tenant.submit(pipeline)
+        order = await node.take()
+        held = asyncio.create_task(node.orders(20))
+        await eventually(lambda: service.held_polls)
+        assert (await tenant.post(f"/v1/jobs/{job_id}/stop")).status == 202
+        async with asyncio.timeout(2):
+            (stop,) = await held
+        assert (stop["type"], stop["ref"]["lease_id"]) == ("stop_task", order.ref.lease_id)
+        (verdict,) = (await node.beat(order.ref)).json["verdicts"]
+        assert verdict["verdict"] == "stop"
+        assert await tenant.status(job_id) == "Progressing"
+        assert (await node.report(order.ref, Stopped())).json["task_state"] == "Stopped"
+        assert await tenant.status(job_id) == "Canceled"
+        (verdict,) = (await node.beat(order.ref)).json["verdicts"]
+        assert verdict["verdict"] == "drop"
+
+    async def test_a_stop_reaches_a_node_that_is_drained(
+        self, operator: Caller, tenant: Caller, pipeline: str, node: Node, service: Service
+    ) -> None:
+        job_id = await tenant.submit(pipeline)
+        await node.take()
+        await operator.post(f"/v1/nodes/{node.id}/drain")
+        held = asyncio.create_task(node.orders(20))
+        await eventually(lambda: service.held_polls)
+        await tenant.post(f"/v1/jobs/{job_id}/stop")
+        async with asyncio.timeout(2):
+            assert [order["type"] for order in await held] == ["stop_task"]
+
+    async def test_a_cancelled_lease_cannot_be_accepted(self, tenant: Caller, pipeline: str, node: Node) -> None:
+        job_id = await tenant.submit(pipeline)
+        order = await node.start()
+        assert (await tenant.post(f"/v1/jobs/{job_id}/cancel")).json["status"] == "Canceled"
+        assert (await node.accept(order.ref)).code == "stale_lease"
+
+    async def test_room_that_a_cancel_frees_is_given_at_once(
+        self, tenant: Caller, pipeline: str, service: Service
+    ) -> None:
+        node = await service.node(a_capacity(threads=2))
+        first = await tenant.submit(pipeline)
+        await node.start()
+        second = await tenant.submit(pipeline)
+        held = asyncio.create_task(node.start(20))
+        await eventually(lambda: service.held_polls)
+        await tenant.post(f"/v1/jobs/{first}/cancel")
+        async with asyncio.timeout(1.5):
+            assert (await held).job_id == second
+
+
+class TestBoots:
+    async def test_a_second_boot_voids_the_first(
+        self, tenant: Caller, pipeline: str, node: Node, service: Service
+    ) -> None:
+        job_id = await tenant.submit(pipeline)
+        order = await node.take()
+        first = Node(service, node.id, node.credential, node.capacity)
+        held = asyncio.create_task(first.orders(20))
+        await eventually(lambda: service.held_polls)
+        await node.hello("boot-2")
+        async with asyncio.timeout(2):
+            assert await held == []
+        assert (await first.beat(order.ref)).code == "stale_lease"
+        assert (await first.poll()).code == "stale_lease"
+        assert (await first.report(order.ref, finished())).code == "stale_lease"
+        again = await node.start()
+        assert (again.job_id, again.ref.attempt) == (job_id, 2)
+
+    async def test_a_lease_that_was_lost_is_removed_from_staging(
+        self, tenant: Caller, pipeline: str, node: Node, service: Service
+    ) -> None:
+        await tenant.submit(pipeline)
+        order = await node.take()
+        await node.stage(order.ref, OUT)
+        staging = service.state / "buckets" / str(tenant.tenant_id) / "bucket" / ".transcoder" / "staging"
+        assert list(staging.iterdir())
+        await node.hello("boot-2")
+        await eventually(lambda: not list(staging.iterdir()))
+
+
+class TestReports:
+    async def run(self, tenant: Caller, pipeline: str, node: Node, **changes: object) -> tuple[str, AttemptRef]:
+        job_id = await tenant.submit(pipeline, **changes)
+        return job_id, (await node.take()).ref
+
+    async def test_a_finished_job_is_complete_when_its_objects_are_visible(
+        self, tenant: Caller, pipeline: str, node: Node
+    ) -> None:
+        job_id, ref = await self.run(tenant, pipeline, node)
+        await node.stage(ref, OUT)
+        assert await tenant.keys() == []
+        assert (await node.report(ref, finished())).json["task_state"] == "Publishing"
+        await until(tenant, job_id, "Complete")
+        assert (await tenant.download("out.mp4")).content == b"x" * OUT.size
+        view = (await tenant.get(f"/v1/jobs/{job_id}")).json
+        assert view["outputs"][0]["objects"] == [{"key": "out.mp4", "size": 10, "role": "media"}]
+        assert view["inputs"][0]["detected"]["width"] == 640
+
+    async def test_the_same_report_again_is_answered_after_the_end(
+        self, tenant: Caller, pipeline: str, node: Node
+    ) -> None:
+        job_id, ref = await self.run(tenant, pipeline, node)
+        await node.stage(ref, OUT)
+        await node.report(ref, finished())
+        await until(tenant, job_id, "Complete")
+        assert (await node.report(ref, finished())).json["task_state"] == "Succeeded"
+        assert (await node.report(ref, HandedBack(reason="no"))).code == "stale_lease"
+
+    async def test_a_report_of_what_was_not_delivered_fails_the_attempt_and_is_answered_alike_again(
+        self, tenant: Caller, pipeline: str, node: Node
+    ) -> None:
+        job_id, ref = await self.run(tenant, pipeline, node)
+        for _ in range(2):
+            assert (await node.report(ref, finished())).json["task_state"] == "Waiting"
+        assert await tenant.status(job_id) == "Progressing"
+        assert await tenant.keys() == []
+
+    @pytest.mark.parametrize(
+        "report",
+        [
+            finished(produced("elsewhere.mp4")),
+            finished(produced("../out.mp4")),
+            finished(produced("out.mp4"), produced("out.mp4", name="another")),
+            finished(produced("out.mp4", name="../../../secret")),
+            finished(produced("out.mp4", name="../other.1/out.mp4")),
+            finished().model_copy(update={"outputs": ()}),
+            finished().model_copy(update={"outputs": finished().outputs * 2}),
+            finished().model_copy(update={"outputs": (OutputResult(index=7, status=JobStatus.ERROR),)}),
+            finished().model_copy(update={"outputs": (OutputResult(index=-1, status=JobStatus.ERROR),)}),
+            finished().model_copy(update={"outputs": (OutputResult(index=0, status=JobStatus.COMPLETE),)}),
+            finished().model_copy(update={"playlists": (PlaylistResult(index=3, status=JobStatus.ERROR),)}),
+        ],
+        ids=[
+            "a key that was not asked for",
+            "a key outside",
+            "one key twice",
+            "a name outside",
+            "a name in another attempt",
+            "no outputs",
+            "an output twice",
+            "an output too many",
+            "an output of no number",
+            "an output without objects",
+            "a playlist too many",
+        ],
+    )
+    async def test_a_report_that_does_not_fit_its_job_counts_as_the_node_s_fault(
+        self, tenant: Caller, pipeline: str, node: Node, service: Service, report: Finished
+    ) -> None:
+        job_id, ref = await self.run(tenant, pipeline, node)
+        await node.stage(ref, OUT, produced("another"))
+        bucket = service.state / "buckets" / str(tenant.tenant_id) / "bucket"
+        (bucket / "secret").write_bytes(b"x" * 10)
+        (bucket / ".transcoder" / "staging" / "other.1").mkdir()
+        (bucket / ".transcoder" / "staging" / "other.1" / "out.mp4").write_bytes(b"x" * 10)
+        assert (await node.report(ref, report)).json["task_state"] == "Waiting"
+        assert await tenant.keys() == ["secret"]
+        events = (await tenant.get(f"/v1/jobs/{job_id}/events")).json["items"]
+        assert events[-1]["type"] == "requeued"
+
+    async def test_an_object_that_is_in_the_way_fails_its_output_and_stays(
+        self, tenant: Caller, pipeline: str, node: Node
+    ) -> None:
+        await tenant.upload("out.mp4", b"older")
+        job_id, ref = await self.run(tenant, pipeline, node)
+        await node.stage(ref, OUT)
+        await node.report(ref, finished())
+        await until(tenant, job_id, "Error")
+        output = (await tenant.get(f"/v1/jobs/{job_id}")).json["outputs"][0]
+        assert output["status_detail"]["code"] == 3002
+        assert (await tenant.download("out.mp4")).content == b"older"
+
+    @pytest.mark.parametrize("obstacle", ["out.mp4/inside", "folder"])
+    async def test_a_folder_or_an_object_on_the_way_fails_the_job_and_harms_nobody_else(
+        self, tenant: Caller, pipeline: str, node: Node, obstacle: str
+    ) -> None:
+        await tenant.upload(obstacle, b"older")
+        prefix = "folder/" if obstacle == "folder" else ""
+        job_id, ref = await self.run(tenant, pipeline, node, output_key_prefix=prefix)
+        await node.stage(ref, OUT)
+        await node.report(ref, finished(produced(f"{prefix}out.mp4", name="out.mp4")))
+        await until(tenant, job_id, "Error")
+        other, ref = await self.run(tenant, pipeline, node, output_key_prefix="free/")
+        await node.stage(ref, OUT)
+        await node.report(ref, finished(produced("free/out.mp4", name="out.mp4")))
+        await until(tenant, other, "Complete")
+
+    async def test_a_name_too_long_for_the_disk_fails_the_job_and_not_the_service(
+        self, tenant: Caller, pipeline: str, node: Node
+    ) -> None:
+        key = "ü" * 140
+        outputs = [{"key": key, "preset_id": "1351620000001-000010"}]
+        job_id, ref = await self.run(tenant, pipeline, node, outputs=outputs)
+        await node.stage(ref, produced("out"))
+        await node.report(ref, finished(produced(key, name="out")))
+        await until(tenant, job_id, "Error")
+
+    async def test_results_that_vanished_from_staging_fail_the_job(
+        self, tenant: Caller, pipeline: str, node: Node, service: Service, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("controlplane.services.publishing.missing", lambda *_: [])
+        job_id, ref = await self.run(tenant, pipeline, node)
+        await node.report(ref, finished())
+        await until(tenant, job_id, "Error")
+
+    async def test_a_whole_ladder_becomes_visible_with_its_thumbnails_in_their_own_bucket(
+        self, tenant: Caller, node: Node
+    ) -> None:
+        pipeline = await tenant.pipeline("bucket", "thumbs")
+        job_id = (await tenant.post("/v1/jobs", hls_document(pipeline))).json["id"]
+        ref = (await node.take()).ref
+        report = finished_hls()
+        made = [item for result in (*report.outputs, *report.playlists) for item in result.objects]
+        await node.stage(ref, *made)
+        await node.report(ref, report)
+        await until(tenant, job_id, "Complete")
+        assert await tenant.keys() == ["high.m3u8", "high00001.ts", "index.m3u8", "low.m3u8", "low00001.ts"]
+        assert await tenant.keys("thumbs") == ["high-thumb-00001.png", "low-thumb-00001.png"]
+
+    async def test_one_output_in_the_way_fails_the_playlist_that_names_it_and_not_its_sibling(
+        self, tenant: Caller, node: Node
+    ) -> None:
+        pipeline = await tenant.pipeline("bucket")
+        await tenant.upload("low.m3u8", b"older")
+        job_id = (await tenant.post("/v1/jobs", hls_document(pipeline))).json["id"]
+        ref = (await node.take()).ref
+        report = finished_hls()
+        await node.stage(ref, *[item for result in (*report.outputs, *report.playlists) for item in result.objects])
+        await node.report(ref, report)
+        await until(tenant, job_id, "Error")
+        view = (await tenant.get(f"/v1/jobs/{job_id}")).json
+        assert [output["status"] for output in view["outputs"]] == ["Error", "Complete"]
+        assert view["playlists"][0]["status"] == "Error"
+        assert "low00001.ts" not in await tenant.keys()
+
+    async def test_publishing_goes_on_after_a_crash_between_any_two_steps(self, tmp_path: Path) -> None:
+        """Each round publishes one object more before the process goes."""
+        report = finished_hls()
+        made = [item for result in (*report.outputs, *report.playlists) for item in result.objects]
+        for steps in range(len(made) + 1):
+            state = tmp_path / f"state {steps}"
+            async with serving(state) as service:
+                tenant, node = await service.tenant(), await service.node()
+                job_id = (await tenant.post("/v1/jobs", hls_document(await tenant.pipeline("b", "thumbs")))).json["id"]
+                order = await node.take()
+                await node.stage(order.ref, *made)
+                service.app[PUBLISHER]._queue = asyncio.Queue()  # nobody listens: the process is about to go
+                assert (await node.report(order.ref, report)).json["task_state"] == "Publishing"
+                await publish_some(service, steps)
+            async with serving(state) as service:
+                again = Caller(service, tenant.key, tenant.tenant_id)
+                await until(again, job_id, "Complete")
+                assert len(await again.keys("b")) == 5
+                assert len(await again.keys("thumbs")) == 2
+
+    async def test_a_report_whose_answer_nobody_waited_for_is_published_all_the_same(
+        self, tenant: Caller, pipeline: str, node: Node, service: Service, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        job_id, ref = await self.run(tenant, pipeline, node)
+        await node.stage(ref, OUT)
+        write, committed, held = service.store.write, asyncio.Event(), asyncio.Event()
+
+        async def slow(operation: object) -> object:
+            result = await write(operation)  # type: ignore[arg-type]
+            if getattr(operation, "__name__", "") == "report":
+                committed.set()
+                await held.wait()
+            return result
+
+        monkeypatch.setattr(service.store, "write", slow)
+        call = asyncio.create_task(node.report(ref, finished()))
+        await committed.wait()
+        call.cancel()
+        await asyncio.gather(call, return_exceptions=True)
+        await asyncio.sleep(0.05)
+        held.set()
+        await until(tenant, job_id, "Complete")
+
+    async def test_urls_are_only_for_the_live_attempt(self, tenant: Caller, pipeline: str, node: Node) -> None:
+        _, ref = await self.run(tenant, pipeline, node)
+        files = (StagedFile(name="out.mp4", size=1),)
+        stale = ref.model_copy(update={"lease_id": LeaseId("other")})
+        assert (await node.say("urls", UrlsRequest(ref=stale, files=files))).code == "stale_lease"
+        await node.report(ref, HandedBack(reason="it drains"))
+        assert (await node.say("urls", UrlsRequest(ref=ref, files=files))).code == "stale_lease"
+
+    async def test_a_failed_input_ends_the_job_with_its_reason(self, tenant: Caller, pipeline: str, node: Node) -> None:
+        job_id, ref = await self.run(tenant, pipeline, node)
+        assert (await node.report(ref, Failed(failure=a_failure(Cause.INPUT)))).json["task_state"] == "Failed"
+        view = (await tenant.get(f"/v1/jobs/{job_id}")).json
+        assert view["status"] == "Error"
+        assert view["status_detail"]["message"] == "It broke."
+        assert view["outputs"][0]["status"] == "Error"
+
+    async def test_a_message_of_another_node_changes_nothing(
+        self, tenant: Caller, pipeline: str, node: Node, service: Service
+    ) -> None:
+        job_id, ref = await self.run(tenant, pipeline, node)
+        other = await service.node()
+        for message, name in ((ReportRequest(ref=ref, outcome=Failed(failure=a_failure())), "report"),):
+            assert (await other.say(name, message)).code == "stale_lease"
+        assert (await other.accept(ref)).code == "stale_lease"
+        assert (await other.beat(ref)).json["verdicts"][0]["verdict"] == "drop"
+        assert await tenant.status(job_id) == "Progressing"
+
+
+async def publish_some(service: Service, steps: int) -> None:
+    """What a process gets done of publishing before it is killed."""
+    from controlplane.domain.results import in_publishing_order, objects_of
+    from controlplane.services.files import JobFiles, attempt_name
+    from controlplane.storage.files import staging_key
+    from controlplane.store.operations import ending
+
+    (task_id,) = await service.store.read(ending.to_publish())
+    task = await service.store.read(ending.task(task_id))
+    files = JobFiles.model_validate_json(task.files)
+    staging = staging_key(attempt_name(task.id, task.attempt))
+    for made in in_publishing_order(objects_of(Finished.model_validate_json(task.report or "")))[:steps]:
+        files.staging.publish(f"{staging}/{made.name}", files.target(made), made.key)
+
+
+async def until(tenant: Caller, job_id: str, status: str, seconds: float = 5) -> None:
+    async with asyncio.timeout(seconds):
+        while await tenant.status(job_id) != status:  # noqa: ASYNC110 (a server is asked)
+            await asyncio.sleep(0.01)
