@@ -24,23 +24,57 @@ from benchmarks.service import machine, running
 from shared.jobspec import JobDocument
 
 CALLERS = 32
-LADDER = ("1351620000001-200020", "1351620000001-200030", "1351620000001-200040")
+LADDER = ("1351620000001-200010", "1351620000001-200020", "1351620000001-200030", "1351620000001-200040")
 
 
 def document(pipeline_id: str) -> dict[str, Any]:
-    """An ordinary job: a ladder of three and an MP4 with thumbnails."""
+    """A job of 2.7 KB: a ladder of four, two films by settings of their own with thumbnails, sound, metadata."""
     outputs: list[dict[str, Any]] = [
         {"key": f"hls/{number}", "preset_id": preset_id, "segment_duration": 6}
         for number, preset_id in enumerate(LADDER)
     ]
-    outputs.append({"key": "video.mp4", "preset_id": "1351620000001-000010", "thumbnails": {"pattern": "th/{count}"}})
+    for width, height, rate in ((1920, 1080, 5_400_000), (1280, 720, 2_400_000)):
+        video = {
+            "codec": "h264",
+            "profile": "high",
+            "level": "4.1",
+            "bit_rate": rate,
+            "max_bit_rate": rate + rate // 2,
+            "buffer_size": 3 * rate,
+            "max_reference_frames": 3,
+            "interlaced_mode": "Progressive",
+            "keyframes_max_distance": 90,
+            "fixed_gop": False,
+            "frame_rate": "auto",
+            "max_frame_rate": "60",
+            "max_width": width,
+            "max_height": height,
+            "sizing_policy": "ShrinkToFit",
+            "padding_policy": "NoPad",
+        }
+        audio = {"codec": "aac", "profile": "AAC-LC", "bit_rate": 160_000, "sample_rate": 48_000, "channels": 2}
+        thumbnails = {"pattern": f"thumbnails/{height}/{{count}}", "interval": 10, "format": "jpg", "max_width": 320}
+        settings = {"container": "mp4", "video": video, "audio": audio}
+        outputs.append({"key": f"film-{height}p.mp4", "settings": settings, "thumbnails": thumbnails})
+    outputs.append({"key": "sound.mp3", "preset_id": "1351620000001-300040"})
     return {
         "pipeline_id": pipeline_id,
-        "inputs": [{"key": "samples/film.mp4"}],
-        "output_key_prefix": "film/",
+        "priority": 0,
+        "start": "auto",
+        "placement": {"labels": {}, "hardware": "prefer"},
+        "inputs": [{"key": "in/2026/11/a-film-with-an-ordinary-name.mp4"}],
+        "output_key_prefix": "out/2026/11/a-film-with-an-ordinary-name/",
         "outputs": outputs,
-        "playlists": [{"name": "hls/index", "format": "HLSv3", "output_keys": ["hls/0", "hls/1", "hls/2"]}],
-        "metadata": {"order": "4711"},
+        "playlists": [
+            {"name": "hls/index", "format": "HLSv3", "output_keys": [f"hls/{number}" for number in range(len(LADDER))]}
+        ],
+        "metadata": {
+            "order": "4711",
+            "customer": "somebody@example.com",
+            "title": "A film with an ordinary name",
+            "description": "One that goes on for a while and has much to tell of itself so that a catalogue can show it",
+        },
+        "max_attempts": 3,
     }
 
 

@@ -89,7 +89,7 @@ def make_app(settings: Settings, store: Store, clock: Clock, secret: bytes) -> w
     presets = Presets(store, clock, ids)
 
     app = web.Application(middlewares=[problems], client_max_size=settings.max_document_size)
-    app[routing.BEARERS] = Bearers(store, clock)
+    app[routing.BEARERS] = bearers = Bearers(store, clock)
     app[routing.MAX_DOCUMENT] = settings.max_document_size
     app[keys.CLOCK] = clock
     app[keys.SETTINGS] = settings
@@ -98,7 +98,7 @@ def make_app(settings: Settings, store: Store, clock: Clock, secret: bytes) -> w
     app[keys.PUBLISHER] = publisher
     app[keys.PRESETS] = presets
     app[keys.HEALTH] = health = Health(store, clock)
-    app[keys.TENANTS] = Tenants(store, clock)
+    app[keys.TENANTS] = Tenants(store, clock, bearers.forget)
     app[keys.CLUSTERS] = Clusters(store, clock, dispatcher, publisher)
     app[keys.PIPELINES] = Pipelines(store, clock, ids, dispatcher)
     app[keys.BUCKETS] = Buckets(store, links, clock, settings.allowed_roots, settings.link_lifetime)
@@ -114,6 +114,7 @@ def make_app(settings: Settings, store: Store, clock: Clock, secret: bytes) -> w
 
     async def stop_waiting(_: web.Application) -> None:
         health.is_stopping = True
+        signals.close()
         dispatcher.release_all()
 
     async def close_store(_: web.Application) -> None:

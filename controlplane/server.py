@@ -21,6 +21,9 @@ from shared.clock import SystemClock
 
 log = structlog.get_logger()
 
+GC_THRESHOLD = (20_000, 20, 20)
+"""Requests make many short-lived objects and few cycles: looking for those every 700 objects costs a tenth of the time."""
+
 
 def configure_logging() -> None:
     """One line per event on stderr; JSON unless somebody watches a terminal."""
@@ -59,6 +62,7 @@ async def serve(
     host, port = runner.addresses[0][:2]
     url = f"{'https' if settings.tls_certificate else 'http'}://{host}:{port}"
     gc.freeze()
+    gc.set_threshold(*GC_THRESHOLD)
     log.info("server.ready", url=url)
     ready(url)
     systemd.notify("READY=1")

@@ -102,7 +102,7 @@ def a_job(
         priority=priority,
         held=held,
         need=need_to_json(Need(cluster, labels or {}, hardware)),
-        payload=work_of(document).model_dump_json(),
+        presets="{}",
         files=the_files(tenant_id, root).model_dump_json(),
         demand=demand.model_dump_json(),
         max_attempts=max_attempts,

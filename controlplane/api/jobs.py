@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any, Final
 
 from aiohttp import web
@@ -9,9 +10,10 @@ from aiohttp import web
 from controlplane.api import views
 from controlplane.api.keys import BUCKETS, CLOCK, JOBS, SETTINGS
 from controlplane.api.links import absolute
-from controlplane.api.requests import EventsQuery, JobsQuery
+from controlplane.api.requests import LAST_EVENT, EventsQuery, JobsQuery
 from controlplane.api.routing import TENANT, Call, Reply, Routes
 from controlplane.api.streaming import EventStream
+from controlplane.domain.lifecycle import TERMINAL_JOBS
 from controlplane.store.records import Job
 from shared.errors import InvalidField
 from shared.ids import JobId
@@ -103,7 +105,9 @@ async def events(call: Call[None]) -> Reply | web.StreamResponse:
             await stream.send(views.event(update.event), event=update.event.type, event_id=str(update.event.id))
         elif update.progress is not None:
             await stream.send(update.progress, event="progress")
-    await stream.send(_view(call, await jobs.get(tenant_id, job_id)), event="end")
+    job = await jobs.get(tenant_id, job_id)
+    if job.status in TERMINAL_JOBS:  # else the service stops: the watcher goes on elsewhere
+        await stream.send(_view(call, job), event="end")
     return stream.response
 
 
@@ -153,4 +157,7 @@ def _token(call: Call[JobDocument]) -> str | None:
 def _last_event_id(call: Call[None]) -> int:
     """Where a stream goes on that was broken: browsers say so by themselves."""
     header = call.request.headers.get("Last-Event-ID", "")
-    return int(header) if header.isdecimal() else int(call.query.after)
+    return min(int(header), LAST_EVENT) if _NUMBER.fullmatch(header) else int(call.query.after)
+
+
+_NUMBER: Final = re.compile(r"[0-9]{1,20}")

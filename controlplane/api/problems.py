@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 import orjson
@@ -68,15 +68,26 @@ async def problems(request: web.Request, handler: Handler) -> web.StreamResponse
     except web.HTTPException as error:
         if error.status < 400:
             raise
-        return problem(request, _from_http(error))
+        refusal = problem(request, _from_http(error))
+        if "Allow" in error.headers:
+            refusal.headers["Allow"] = error.headers["Allow"]
+        return refusal
+    except ValidationError as error:
+        return problem(request, invalid(error))
     except (ConnectionResetError, ConnectionAbortedError):
         raise
     except Exception:
-        log.exception("request.failed", request_id=request_id, method=request.method, path=request.path)
+        log.exception("request.failed", request_id=request_id, method=request.method, route=_route(request))
         return problem(request, TranscoderError("Something went wrong here; try again later."))
     if not response.prepared:
         response.headers["X-Request-Id"] = request_id
     return response
+
+
+def _route(request: web.Request) -> str | None:
+    """The path as it was registered: the one that was sent may hold a signed link."""
+    resource = request.match_info.route.resource
+    return resource.canonical if resource is not None else None
 
 
 def problem(request: web.Request, error: TranscoderError) -> web.Response:
@@ -104,7 +115,7 @@ def problem(request: web.Request, error: TranscoderError) -> web.Response:
 def invalid(error: ValidationError) -> TranscoderError:
     """The first thing that is wrong with a document, with a pointer to it."""
     first = error.errors(include_url=False, include_input=False)[0]
-    location = [str(part) for part in first["loc"] if not _is_tag(part)]
+    location = [str(part) for place, part in enumerate(first["loc"]) if not _is_tag(first["loc"], place)]
     context = first.get("ctx", {})
     if "field" in context:
         location += str(context["field"]).split("/")
@@ -121,12 +132,21 @@ def invalid(error: ValidationError) -> TranscoderError:
     return TranscoderError.of(code, detail, pointer=pointer) if code else InvalidField(detail, pointer=pointer)
 
 
-def _is_tag(part: str | int) -> bool:
-    """Names that pydantic puts into a location for the branch of a union that it tried."""
-    return isinstance(part, str) and (part.startswith(("literal[", "function-", "constrained-")) or part in _BRANCHES)
+def _is_tag(location: Sequence[str | int], place: int) -> bool:
+    """Names that pydantic puts at the end of a location: for the branch of a union that it tried, or for a key's own rule.
+
+    Not those directly below a field whose keys are the tenant's own.
+    """
+    part = location[place]
+    if not isinstance(part, str) or place != len(location) - 1:
+        return False
+    if place > 0 and location[place - 1] in _FREE_FIELDS:
+        return False
+    return part.startswith(("literal[", "function-", "constrained-")) or part in _TAGS
 
 
-_BRANCHES: Final = frozenset({"int", "str", "float", "bool"})
+_TAGS: Final = frozenset({"int", "str", "float", "bool", "[key]"})
+_FREE_FIELDS: Final = frozenset({"metadata", "labels"})
 
 
 def _from_http(error: web.HTTPException) -> TranscoderError:

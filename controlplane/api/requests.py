@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Final
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
@@ -10,6 +10,13 @@ from shared.jobspec import Settings
 from shared.jobspec.fields import BucketName, KeyPrefix, LabelKey, LabelValue, Name, ObjectKey, Slug, TranscoderId
 from shared.models import Sent
 from shared.statuses import JobStatus
+
+LAST_EVENT: Final = (1 << 63) - 1
+"""The highest number that an event can have."""
+
+_PLAIN: Final = r"^[^\x00-\x1f\x7f]*$"
+Words = Annotated[str, StringConstraints(pattern=_PLAIN, max_length=100)]
+"""A line that people write for themselves."""
 
 
 class Query(BaseModel):
@@ -31,7 +38,9 @@ class JobsQuery(PageQuery):
 
 
 class EventsQuery(Query):
-    after: Annotated[int, Field(ge=0)] = Field(0, description="The id of the last event that is known already.")
+    after: Annotated[int, Field(ge=0, le=LAST_EVENT)] = Field(
+        0, description="The id of the last event that is known already."
+    )
 
 
 class ObjectsQuery(PageQuery):
@@ -58,7 +67,7 @@ class PipelineChanges(Sent):
 
 class NewPreset(Sent):
     name: Name
-    description: Annotated[str, Field(max_length=255)] = ""
+    description: Annotated[str, StringConstraints(pattern=_PLAIN, max_length=255)] = ""
     settings: Settings
 
 
@@ -83,7 +92,7 @@ class NewLink(Sent):
 
 
 class NewKey(Sent):
-    label: Annotated[str, StringConstraints(max_length=100)] = ""
+    label: Words = ""
     expires_in: Annotated[float, Field(gt=0, le=10 * 366 * 86_400)] | None = Field(
         None, description="Seconds; null: never."
     )
@@ -96,11 +105,11 @@ class NewTenant(Sent):
 
 class NewCluster(Sent):
     id: Slug
-    name: Annotated[str, StringConstraints(max_length=100)] = ""
+    name: Words = ""
 
 
 class ClusterChanges(Sent):
-    name: Annotated[str, StringConstraints(max_length=100)]
+    name: Words
 
 
 class NewJoinToken(Sent):

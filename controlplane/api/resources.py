@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from functools import partial
 from typing import Any, Final
 
@@ -256,5 +257,5 @@ def _if_match(call: Call[Any]) -> int | None:
     tag = call.request.headers.get("If-Match")
     if tag is None or tag == "*":
         return None
-    number = tag.strip('"')
-    return int(number) if number.isdecimal() else -1
+    match = re.fullmatch(r'"([0-9]{1,18})"', tag)
+    return int(match[1]) if match else -1

@@ -137,8 +137,11 @@ class _NoQuery(BaseModel, extra="forbid"):
     pass
 
 
+_NO_QUERY: Final = _NoQuery()
+
+
 def _no_query(request: web.Request) -> _NoQuery:
-    return _NoQuery.model_validate(dict(request.query))
+    return _NoQuery.model_validate(dict(request.query)) if request.query_string else _NO_QUERY
 
 
 def _json(value: Mapping[str, Any]) -> bytes:

@@ -2,34 +2,66 @@
 
 from __future__ import annotations
 
+from typing import Final, NamedTuple
+
 from controlplane.auth import credentials
 from controlplane.auth.principal import Principal, Role
 from controlplane.store.operations import dispatch, identity
 from controlplane.store.port import Store
-from controlplane.store.records import Node
+from controlplane.store.records import KeyHolder, Node
 from shared.clock import Clock
 from shared.errors import NotFound, Unauthenticated
 from shared.ids import KeyId, NodeId
 from shared.statuses import NodeState
 
-_UNKNOWN = "The credential is unknown, revoked or expired."
+KNOWN_SECONDS: Final = 1.0
+MOST_KNOWN: Final = 10_000
+_UNKNOWN: Final = "The credential is unknown, revoked or expired."
+
+
+class _Known(NamedTuple):
+    principal: Principal
+    until: float  # on the monotonic clock
+    expires_at: int | None
 
 
 class Bearers:
     def __init__(self, store: Store, clock: Clock) -> None:
         self._store = store
         self._clock = clock
+        self._known: dict[str, _Known] = {}
 
     async def principal(self, header: str | None) -> Principal:
-        """Raises Unauthenticated; the same way whether a key is unknown, revoked, expired or wrong."""
+        """Raises Unauthenticated; the same way whether a key is unknown, revoked, expired or wrong.
+
+        Who was let in is remembered for a second: busy callers send the same key a thousand times in it.
+        """
+        known = self._known.get(header or "")
+        if known is not None and known.until > self._clock.monotonic() and not self._is_over(known.expires_at):
+            return known.principal
+        holder = await self._holder(header)
+        principal = Principal(holder.user_id, Role(holder.role), holder.tenant_id)
+        if len(self._known) >= MOST_KNOWN:
+            self._known.clear()
+        until = self._clock.monotonic() + KNOWN_SECONDS
+        self._known[header or ""] = _Known(principal, until, holder.expires_at)
+        return principal
+
+    def forget(self) -> None:
+        """A key was revoked: everybody is asked anew."""
+        self._known.clear()
+
+    async def _holder(self, header: str | None) -> KeyHolder:
         credential = credentials.parse(_token(header), credentials.API_KEY)
         holder = await self._store.read(identity.key_holder(KeyId(credential.id)))
         if holder is None or not credentials.matches(credential, holder.secret_hash):
             raise Unauthenticated(_UNKNOWN)
-        expired = holder.expires_at is not None and holder.expires_at <= self._clock.now_ms()
-        if expired or holder.revoked_at is not None:
+        if self._is_over(holder.expires_at) or holder.revoked_at is not None:
             raise Unauthenticated(_UNKNOWN)
-        return Principal(holder.user_id, Role(holder.role), holder.tenant_id)
+        return holder
+
+    def _is_over(self, expires_at: int | None) -> bool:
+        return expires_at is not None and expires_at <= self._clock.now_ms()
 
     async def node(self, header: str | None) -> Node:
         """Raises Unauthenticated, also for a revoked node: its agent must stop."""

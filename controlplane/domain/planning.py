@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
+from pydantic_core import PydanticCustomError
+
 from shared.capacity import Demand
 from shared.errors import InvalidField
 from shared.ids import PresetId
@@ -19,32 +21,67 @@ from shared.jobspec import (
     ThumbnailSettings,
     VideoCodec,
 )
+from shared.jobspec.fields import object_key
 from shared.protocol import OutputSpec, PlaylistSpec, ThumbnailSpec, TranscodeFile
 
 EXTENSIONS: Final[Mapping[PlaylistFormat, str]] = {PlaylistFormat.HLS_V3: ".m3u8", PlaylistFormat.MPEG_DASH: ".mpd"}
 MEBIBYTE: Final = 1024 * 1024
 
 
+def check(document: JobDocument, presets: Mapping[PresetId, Settings]) -> None:
+    """Raises InvalidField, with a pointer into the document, where its parts do not fit together."""
+    for index, output in enumerate(document.outputs):
+        _check_output(output, settings_of(output, presets), f"/outputs/{index}")
+        _check_whole(document.output_key_prefix + output.key, f"/outputs/{index}/key")
+    for index, playlist in enumerate(document.playlists):
+        _check_playlist(playlist, document, presets, f"/playlists/{index}")
+    _refuse_collisions(document, presets)
+
+
+def _check_whole(key: str, pointer: str) -> None:
+    """Prefix and name were checked each by itself: together they must be a key as well."""
+    try:
+        object_key(key)
+    except PydanticCustomError as error:
+        raise InvalidField(f"With its prefix this is no key: {error.message()}", pointer=pointer) from error
+
+
 def plan(document: JobDocument, presets: Mapping[PresetId, Settings]) -> TranscodeFile:
-    """The whole work of a job as one task.
-
-    Raises InvalidField, with a pointer into the document, where its parts do not fit together.
-    """
-    outputs = tuple(_output(index, output, document, presets) for index, output in enumerate(document.outputs))
-    playlists = tuple(
-        _playlist(index, playlist, document, outputs) for index, playlist in enumerate(document.playlists)
+    """The whole work of a job as one task. Raises InvalidField as `check` does."""
+    check(document, presets)
+    named = {output.key: index for index, output in enumerate(document.outputs)}
+    return TranscodeFile(
+        outputs=tuple(
+            OutputSpec(
+                index=index,
+                key=document.output_key_prefix + output.key,
+                settings=(settings := settings_of(output, presets)),
+                segment_duration=output.segment_duration,
+                thumbnails=_thumbnails(output.thumbnails, settings, document.output_key_prefix),
+            )
+            for index, output in enumerate(document.outputs)
+        ),
+        playlists=tuple(
+            PlaylistSpec(
+                index=index,
+                key=document.output_key_prefix + playlist.name + EXTENSIONS[playlist.format],
+                format=playlist.format,
+                outputs=tuple(named[key] for key in playlist.output_keys),
+            )
+            for index, playlist in enumerate(document.playlists)
+        ),
+        hardware=document.placement.hardware,
     )
-    _refuse_collisions(outputs, playlists)
-    return TranscodeFile(outputs=outputs, playlists=playlists, hardware=document.placement.hardware)
 
 
-def demand(work: TranscodeFile, input_size: int) -> Demand:
+def demand(document: JobDocument, presets: Mapping[PresetId, Settings], input_size: int) -> Demand:
     """What the task takes, from what is known before the input is probed.
 
     Two threads keep one software rendition busy; a rendition holds frames, lookahead and reference pictures in memory;
     the workspace holds the input and outputs that are seldom larger.
     """
-    renditions = [output.settings.video for output in work.outputs if output.settings.video is not None]
+    videos = [settings_of(output, presets).video for output in document.outputs]
+    renditions = [video for video in videos if video is not None]
     hardware = sum(video.codec is VideoCodec.H264 for video in renditions)
     return Demand(
         cpu_threads=max(1, 2 * len(renditions)),
@@ -54,77 +91,72 @@ def demand(work: TranscodeFile, input_size: int) -> Demand:
     )
 
 
-def _output(index: int, output: Output, document: JobDocument, presets: Mapping[PresetId, Settings]) -> OutputSpec:
-    settings = output.settings or presets[PresetId(output.preset_id or "")]
-    where = f"/outputs/{index}"
+def settings_of(output: Output, presets: Mapping[PresetId, Settings]) -> Settings:
+    """Its own, or those of the preset that it names."""
+    return output.settings or presets[PresetId(output.preset_id or "")]
+
+
+def _check_output(output: Output, settings: Settings, where: str) -> None:
     if output.segment_duration is not None and settings.container is not Container.TS:
-        raise InvalidField(
-            f"Only ts outputs are cut into segments; this one is {settings.container}.",
-            pointer=f"{where}/segment_duration",
-        )
-    return OutputSpec(
-        index=index,
-        key=document.output_key_prefix + output.key,
-        settings=settings,
-        segment_duration=output.segment_duration,
-        thumbnails=_thumbnails(output.thumbnails, settings, document.output_key_prefix, where)
-        if output.thumbnails
-        else None,
-    )
-
-
-def _thumbnails(wish: OutputThumbnails, settings: Settings, prefix: str, where: str) -> ThumbnailSpec:
-    if settings.video is None:
+        detail = f"Only ts outputs are cut into segments; this one is {settings.container}."
+        raise InvalidField(detail, pointer=f"{where}/segment_duration")
+    if output.thumbnails is not None and settings.video is None:
         raise InvalidField("A sound-only output has no thumbnails.", pointer=f"{where}/thumbnails")
+
+
+def _thumbnails(wish: OutputThumbnails | None, settings: Settings, prefix: str) -> ThumbnailSpec | None:
+    if wish is None:
+        return None
     base = settings.thumbnails or ThumbnailSettings()
     changes = wish.model_dump(exclude={"pattern"}, exclude_none=True)
     return ThumbnailSpec(pattern=prefix + wish.pattern, settings=base.model_copy(update=changes))
 
 
-def _playlist(index: int, playlist: Playlist, document: JobDocument, outputs: tuple[OutputSpec, ...]) -> PlaylistSpec:
-    where = f"/playlists/{index}"
-    named = {output.key: index for index, output in enumerate(document.outputs)}
+def _check_playlist(
+    playlist: Playlist, document: JobDocument, presets: Mapping[PresetId, Settings], where: str
+) -> None:
+    named = {output.key: output for output in document.outputs}
     for position, key in enumerate(playlist.output_keys):
+        pointer = f"{where}/output_keys/{position}"
         if key not in named:
-            raise InvalidField(f"No output of this job has the key {key!r}.", pointer=f"{where}/output_keys/{position}")
-    members = [outputs[named[key]] for key in playlist.output_keys]
-    for position, member in enumerate(members):
-        problem = _unfit(playlist.format, member, members[0])
+            raise InvalidField(f"No output of this job has the key {key!r}.", pointer=pointer)
+        member = named[key]
+        problem = _unfit(playlist.format, member, settings_of(member, presets), named[playlist.output_keys[0]])
         if problem:
-            raise InvalidField(problem, pointer=f"{where}/output_keys/{position}")
-    return PlaylistSpec(
-        index=index,
-        key=document.output_key_prefix + playlist.name + EXTENSIONS[playlist.format],
-        format=playlist.format,
-        outputs=tuple(member.index for member in members),
-    )
+            raise InvalidField(problem, pointer=pointer)
 
 
-def _unfit(playlist_format: PlaylistFormat, output: OutputSpec, first: OutputSpec) -> str | None:
+def _unfit(playlist_format: PlaylistFormat, output: Output, settings: Settings, first: Output) -> str | None:
     """Why an output cannot be in a playlist, or None."""
     if playlist_format is PlaylistFormat.MPEG_DASH:
-        return None if output.settings.container is Container.FMP4 else "An MPEG-DASH playlist takes fmp4 outputs."
-    if output.settings.container is not Container.TS or output.segment_duration is None:
+        return None if settings.container is Container.FMP4 else "An MPEG-DASH playlist takes fmp4 outputs."
+    if settings.container is not Container.TS or output.segment_duration is None:
         return "An HLSv3 playlist takes ts outputs with a `segment_duration`."
     if output.segment_duration != first.segment_duration:
         return "All outputs of a playlist have the same `segment_duration`."
     return None
 
 
-def _refuse_collisions(outputs: tuple[OutputSpec, ...], playlists: tuple[PlaylistSpec, ...]) -> None:
+def _refuse_collisions(document: JobDocument, presets: Mapping[PresetId, Settings]) -> None:
     """Two things of one job must not be written to the same key."""
     taken: dict[str, str] = {}
-    for output in outputs:
+    for index, output in enumerate(document.outputs):
         key = output.key + ".m3u8" if output.segment_duration is not None else output.key
-        _take(taken, key, f"/outputs/{output.index}/key")
-        if output.thumbnails:
-            extended = f"{output.thumbnails.pattern}.{output.thumbnails.settings.format}"
-            _take(taken, extended, f"/outputs/{output.index}/thumbnails/pattern")
-    for playlist in playlists:
-        _take(taken, playlist.key, f"/playlists/{playlist.index}/name")
+        _take(taken, key, f"/outputs/{index}/key")
+        if output.thumbnails is not None:
+            base = settings_of(output, presets).thumbnails or ThumbnailSettings()
+            extended = f"{output.thumbnails.pattern}.{output.thumbnails.format or base.format}"
+            _take(taken, extended, f"/outputs/{index}/thumbnails/pattern")
+    for index, playlist in enumerate(document.playlists):
+        _take(taken, playlist.name + EXTENSIONS[playlist.format], f"/playlists/{index}/name")
 
 
 def _take(taken: dict[str, str], key: str, pointer: str) -> None:
     if key in taken:
         raise InvalidField(f"This would be written to the same key as {taken[key]}.", pointer=pointer)
+    for other, owner in taken.items():
+        if key.startswith(f"{other}/") or other.startswith(f"{key}/"):
+            raise InvalidField(
+                f"This cannot be an object beside {owner}: one key is a folder of the other.", pointer=pointer
+            )
     taken[key] = pointer

@@ -14,6 +14,7 @@ import structlog
 
 from controlplane.domain.placement import Offer
 from controlplane.services.files import JobFiles, attempt_name
+from controlplane.services.presets import planned
 from controlplane.services.signals import Signals
 from controlplane.settings import Settings
 from controlplane.storage.files import FileBucket, staging_key
@@ -40,7 +41,6 @@ from shared.protocol import (
     StartTask,
     StopTask,
     Timings,
-    TranscodeFile,
     Upload,
     UrlsAnswer,
     UrlsRequest,
@@ -283,7 +283,7 @@ class Dispatcher:
             ref=grant.ref,
             job_id=grant.job_id,
             inputs=tuple(self._input(index, key, files) for index, key in enumerate(files.inputs)),
-            payload=TranscodeFile.model_validate_json(grant.payload),
+            payload=planned(grant.work),
             nvenc_sessions=grant.granted.nvenc_sessions,
             cpu_threads=grant.granted.cpu_threads,
             scratch=grant.granted.scratch,

@@ -16,7 +16,7 @@ from controlplane.domain.placement import Need
 from controlplane.services.dispatch import Dispatcher
 from controlplane.services.files import JobFiles
 from controlplane.services.pages import Pages
-from controlplane.services.presets import Presets
+from controlplane.services.presets import Presets, to_keep
 from controlplane.services.signals import Signals
 from controlplane.settings import Settings
 from controlplane.storage.files import FileBucket
@@ -72,8 +72,14 @@ class Jobs:
     async def submit(self, principal: Principal, document: JobDocument, sent: bytes, token: str | None) -> Submission:
         """Creates a job, or answers with the one that the same token made; `sent` is the request's own text."""
         tenant_id = principal.tenant
+        identity = self._token(token, sent)
+        if identity is not None:  # before what the document names is looked for: it may be gone since
+            made = await self._store.read(jobs.made_before(tenant_id, identity, self._clock.now_ms()))
+            if made is not None:
+                return Submission(made, replayed=True)
         pipeline = await self._pipeline(tenant_id, document)
-        work = planning.plan(document, await self._presets.settings_for(tenant_id, document))
+        presets = await self._presets.settings_for(tenant_id, document)
+        planning.check(document, presets)
         files = _files(tenant_id, pipeline, document)
         placement = document.placement
         need = Need(
@@ -90,11 +96,11 @@ class Jobs:
             priority=document.priority,
             held=document.start is StartPolicy.MANUAL,
             need=need_to_json(need),
-            payload=work.model_dump_json(exclude_defaults=True),
+            presets=to_keep(presets),
             files=files.model_dump_json(),
-            demand=planning.demand(work, _input_size(files)).model_dump_json(),
+            demand=planning.demand(document, presets, _input_size(files)).model_dump_json(),
             max_attempts=document.max_attempts,
-            token=self._token(token, sent),
+            token=identity,
         )
         try:
             created = await self._store.write(jobs.create(new, now))
@@ -156,7 +162,10 @@ class Jobs:
         return await self._store.read(jobs.events(job_id, after, 1000))
 
     async def watch(self, tenant_id: TenantId, job_id: JobId, after: int, quiet: float) -> AsyncIterator[Update | None]:
-        """Everything that happens to a job until it has ended; None when nothing did for `quiet` seconds."""
+        """Everything that happens to a job until it has ended; None when nothing did for `quiet` seconds.
+
+        Breaks off when the service stops.
+        """
         shown: Progress | None = None
         with self._signals.listening(job_id) as changed:
             while True:
@@ -169,7 +178,7 @@ class Jobs:
                 if progress is not None and progress != shown and job.status not in TERMINAL_JOBS:
                     shown = progress
                     yield Update(progress=progress)
-                if job.status in TERMINAL_JOBS:
+                if job.status in TERMINAL_JOBS or self._signals.is_closed:
                     return
                 with suppress(TimeoutError):
                     await asyncio.wait_for(changed.wait(), quiet)
@@ -210,4 +219,4 @@ def _files(tenant_id: TenantId, pipeline: PipelineRoots, document: JobDocument) 
 def _input_size(files: JobFiles) -> int:
     """As far as it is known now: the objects may still be on their way."""
     bucket = FileBucket(Path(files.input_root))
-    return sum(found.size for key in files.inputs if (found := bucket.stat(key)) is not None)
+    return sum(bucket.size_hint(key) for key in files.inputs)

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
+import orjson
+
+from controlplane.domain import planning
 from controlplane.store.operations import resources
 from controlplane.store.port import Store
-from controlplane.store.records import Preset
+from controlplane.store.records import Preset, Work
 from shared.clock import Clock
 from shared.errors import Forbidden, InvalidField, NotFound
 from shared.ids import PresetId, TenantId, TranscoderIds
 from shared.jobspec import JobDocument, Settings
 from shared.presets import SYSTEM_PRESETS
+from shared.protocol import TranscodeFile
 
 
 @dataclass(frozen=True)
@@ -81,6 +86,24 @@ class Presets:
                 pointer = f"/outputs/{index}/preset_id"
                 raise InvalidField(f"There is no preset {preset_id!r}.", pointer=pointer) from error
         return found
+
+
+def to_keep(presets: Mapping[PresetId, Settings]) -> str:
+    """What a job needs to keep of the presets that it names: system presets never change, a tenant may delete its own."""
+    own = {
+        preset_id: settings.model_dump(mode="json")
+        for preset_id, settings in presets.items()
+        if preset_id not in _PLANNED
+    }
+    return orjson.dumps(own).decode()
+
+
+def planned(work: Work) -> TranscodeFile:
+    """What a node is told to do."""
+    document = JobDocument.model_validate_json(work.document)
+    own = orjson.loads(work.presets)
+    kept = {PresetId(name): Settings.model_validate(settings, strict=False) for name, settings in own.items()}
+    return planning.plan(document, {**_PLANNED, **kept})
 
 
 def _without_slots(settings: Settings) -> Settings:

@@ -9,6 +9,7 @@ import structlog
 from controlplane.domain.results import misfits
 from controlplane.services.dispatch import Dispatcher
 from controlplane.services.files import JobFiles, attempt_name, make_visible, missing
+from controlplane.services.presets import planned
 from controlplane.services.signals import Signals
 from controlplane.store.operations import dispatch, ending
 from controlplane.store.port import Store
@@ -82,7 +83,7 @@ class Publisher:
         except StaleLease:
             return request  # a repeated report, or a stale one: the store tells
         files = JobFiles.model_validate_json(task.files)
-        work = TranscodeFile.model_validate_json(task.payload)
+        work = planned(await self._store.read(dispatch.work(task.id)))
         wrong = misfits(work, request.outcome)
         attempt = attempt_name(task.id, task.attempt)
         lacking = [] if wrong else await asyncio.to_thread(missing, files, attempt, request.outcome)
@@ -98,7 +99,7 @@ class Publisher:
         if task.state is not TaskState.PUBLISHING or task.report is None:
             return
         files = JobFiles.model_validate_json(task.files)
-        work = TranscodeFile.model_validate_json(task.payload)
+        work = planned(await self._store.read(dispatch.work(task.id)))
         attempt = attempt_name(task.id, task.attempt)
         finished = Finished.model_validate_json(task.report)
         settled = await asyncio.to_thread(_settled, files, attempt, work, finished)

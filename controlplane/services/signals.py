@@ -13,10 +13,18 @@ from shared.ids import JobId
 class Signals:
     def __init__(self) -> None:
         self._listening: dict[JobId, set[asyncio.Event]] = defaultdict(set)
+        self.is_closed = False
 
     def changed(self, job_id: JobId) -> None:
         for event in self._listening.get(job_id, ()):
             event.set()
+
+    def close(self) -> None:
+        """The service stops: nobody need listen any longer."""
+        self.is_closed = True
+        for events in self._listening.values():
+            for event in events:
+                event.set()
 
     def is_watched(self, job_id: JobId) -> bool:
         return job_id in self._listening

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+from collections.abc import Callable
 
 from controlplane.auth import credentials
 from controlplane.store.operations import identity
@@ -13,9 +14,11 @@ from shared.ids import KeyId, TenantId, UserId, prefixed_id
 
 
 class Tenants:
-    def __init__(self, store: Store, clock: Clock) -> None:
+    def __init__(self, store: Store, clock: Clock, forget: Callable[[], None] = lambda: None) -> None:
+        """`forget` is called when a key is revoked: whoever remembers callers must ask anew."""
         self._store = store
         self._clock = clock
+        self._forget = forget
 
     async def create(self, name: str, weight: int) -> Tenant:
         now = self._clock.now_ms()
@@ -48,6 +51,7 @@ class Tenants:
 
     async def revoke_key(self, tenant_id: TenantId, key_id: KeyId) -> None:
         await self._store.write(identity.revoke_key(tenant_id, key_id, self._clock.now_ms()))
+        self._forget()
 
     async def _add_key(
         self, user_id: UserId, tenant_id: TenantId | None, label: str, seconds: float | None

@@ -176,7 +176,7 @@ ON CONFLICT (tenant_id, dialect, operation, token) DO UPDATE
 RETURNING object_id
 
 -- name: token
-SELECT fingerprint, object_id FROM idempotency
+SELECT fingerprint, object_id, expires_at FROM idempotency
  WHERE tenant_id = :tenant_id AND dialect = :dialect AND operation = :operation AND token = :token
 
 -- name: pipeline_stands
@@ -187,8 +187,8 @@ INSERT INTO jobs (id, tenant_id, user_id, pipeline_id, cluster_id, status, docum
 VALUES (:id, :tenant_id, :user_id, :pipeline_id, :cluster_id, 'Submitted', :document, :now)
 
 -- name: insert_task
-INSERT INTO tasks (id, job_id, tenant_id, pipeline_id, need, state, priority, payload, files, demand, max_attempts)
-VALUES (:id, :job_id, :tenant_id, :pipeline_id, :need, :state, :priority, :payload, :files, :demand, :max_attempts)
+INSERT INTO tasks (id, job_id, tenant_id, pipeline_id, need, state, priority, presets, files, demand, max_attempts)
+VALUES (:id, :job_id, :tenant_id, :pipeline_id, :need, :state, :priority, :presets, :files, :demand, :max_attempts)
 
 -- name: join_lane
 INSERT INTO lanes (pipeline_id, need, tenant_id, waiting) VALUES (:pipeline_id, :need, :tenant_id, 1)
@@ -229,8 +229,8 @@ SELECT * FROM tasks WHERE job_id = :job_id {lock_rows}
 -- name: task
 SELECT * FROM tasks WHERE id = :id {lock_rows}
 
--- name: task_lease
-SELECT id, job_id, state, attempt, lease_id FROM tasks WHERE id = :id AND node_id = :node_id
+-- name: work
+SELECT j.document, t.presets FROM tasks t JOIN jobs j ON j.id = t.job_id WHERE t.id = :id
 
 
 -- Dispatch
@@ -263,7 +263,7 @@ SELECT t.granted FROM nodes n
 UPDATE tasks SET state = 'Leased', attempt = attempt + 1, lease_id = :lease_id, node_id = :node_id, boot_id = :boot_id,
        leased_at = :now, lease_expires_at = :accept_by, granted = :granted, progress = NULL, report = NULL
  WHERE id = :id AND state IN ({task:grant})
-RETURNING job_id, attempt, payload, files
+RETURNING job_id, attempt, files
 
 -- name: accept
 UPDATE tasks SET state = 'Running', lease_expires_at = :expires_at, spent = spent + 1

@@ -166,7 +166,6 @@ class Task:
     pipeline_id: PipelineId
     need: str
     state: TaskState
-    payload: str
     files: str
     max_attempts: int
     attempt: Attempt
@@ -179,6 +178,14 @@ class Task:
     report: str | None
     ended_lease: LeaseId | None
     ended_report: str | None
+
+
+@dataclass(frozen=True)
+class Work:
+    """What a task is to do, as it was asked for. `presets` is JSON: the settings of tenants' presets by id."""
+
+    document: str
+    presets: str
 
 
 @dataclass(frozen=True)

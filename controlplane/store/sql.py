@@ -20,7 +20,7 @@ class Dialect:
     lock_rows: str
 
 
-SQLITE: Final = Dialect("sqlite", serial="INTEGER PRIMARY KEY AUTOINCREMENT", lock_rows="")
+SQLITE: Final = Dialect("sqlite", serial="INTEGER PRIMARY KEY", lock_rows="")
 POSTGRES: Final = Dialect("postgres", serial="BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY", lock_rows="FOR UPDATE")
 
 JOB_FILTERS: Final = ("status", "pipeline_id", "cluster_id")

@@ -12,6 +12,8 @@ MAX_KEY_BYTES: Final = 1024
 
 
 def _is_plain(key: str) -> bool:
+    if key.isascii():
+        return key.isprintable() and "\\" not in key
     return not any(unicodedata.category(char) in ("Cc", "Cs") or char == "\\" for char in key)
 
 

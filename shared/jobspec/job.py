@@ -49,6 +49,14 @@ class Placement(Sent):
     hardware: HardwarePreference = HardwarePreference.PREFER
 
 
+_ANYWHERE = Placement()
+
+
+def _anywhere() -> Placement:
+    """One for all: a default value would be copied for every job."""
+    return _ANYWHERE
+
+
 class Input(Sent):
     key: ObjectKey
 
@@ -96,7 +104,7 @@ class JobDocument(Sent):
     )
     priority: Annotated[int, Field(ge=-50, le=50)] = 0
     start: StartPolicy = StartPolicy.AUTO
-    placement: Placement = Placement()
+    placement: Placement = Field(default_factory=_anywhere)
     inputs: Annotated[tuple[Input, ...], Field(min_length=1, max_length=1)]
     output_key_prefix: KeyPrefix = ""
     outputs: Annotated[tuple[Output, ...], Field(min_length=1, max_length=30)]

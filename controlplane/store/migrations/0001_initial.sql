@@ -113,7 +113,7 @@ CREATE TABLE jobs (
 CREATE INDEX jobs_by_tenant ON jobs (tenant_id, id);
 CREATE INDEX jobs_by_status ON jobs (tenant_id, status, id);
 CREATE INDEX jobs_by_pipeline ON jobs (tenant_id, pipeline_id, id);
-CREATE INDEX jobs_by_cluster ON jobs (tenant_id, cluster_id, id);
+CREATE INDEX jobs_by_cluster ON jobs (tenant_id, cluster_id, id) WHERE cluster_id IS NOT NULL;
 
 CREATE TABLE tasks (
   id TEXT PRIMARY KEY,
@@ -123,7 +123,7 @@ CREATE TABLE tasks (
   need TEXT NOT NULL,
   state TEXT NOT NULL,
   priority BIGINT NOT NULL,
-  payload TEXT NOT NULL,
+  presets TEXT NOT NULL,
   files TEXT NOT NULL,
   demand TEXT NOT NULL,
   max_attempts BIGINT NOT NULL,

@@ -13,7 +13,7 @@ from controlplane.domain.placement import Need, Offer
 from controlplane.store.operations import jobs
 from controlplane.store.operations.ending import fail, requeue
 from controlplane.store.port import Op, Row, call
-from controlplane.store.records import Node, Task, record
+from controlplane.store.records import Node, Task, Work, record
 from shared.capacity import Demand
 from shared.errors import NotFound, StaleLease
 from shared.ids import Attempt, BootId, ClusterId, JobId, LeaseId, NodeId, TaskId, lease_id
@@ -24,12 +24,12 @@ from shared.statuses import TaskState
 
 @dataclass(frozen=True)
 class Grant:
-    """A lease as it was given. `payload` and `files` are JSON texts."""
+    """A lease as it was given. `files` is a JSON text."""
 
     node_id: NodeId
     ref: AttemptRef
     job_id: JobId
-    payload: str
+    work: Work
     files: str
     granted: Demand
 
@@ -136,17 +136,23 @@ def node(node_id: NodeId) -> Op[Node]:
 def undelivered(node_id: NodeId, boot_id: BootId, before: int) -> Op[list[Grant]]:
     """Leases that were granted to this agent and never accepted: their answer may have been lost on the way."""
     rows = yield call("unaccepted_of_node", node_id=node_id, boot_id=boot_id, before=before)
-    return [
-        Grant(
+    grants = []
+    for row in rows:
+        grant = Grant(
             node_id=node_id,
             ref=AttemptRef(task_id=row["id"], attempt=row["attempt"], lease_id=row["lease_id"]),
             job_id=JobId(row["job_id"]),
-            payload=row["payload"],
+            work=(yield from work(row["id"])),
             files=row["files"],
             granted=Demand.model_validate_json(row["granted"]),
         )
-        for row in rows
-    ]
+        grants.append(grant)
+    return grants
+
+
+def work(task_id: TaskId) -> Op[Work]:
+    (row,) = yield call("work", id=task_id)
+    return record(Work, row)
 
 
 def stopping(node_id: NodeId) -> Op[list[AttemptRef]]:
@@ -234,7 +240,7 @@ def _grant(row: Row, offer: Offer, granted: Demand, *, now: int, accept_by: int)
         node_id=offer.node_id,
         ref=AttemptRef(task_id=row["id"], attempt=rows[0]["attempt"], lease_id=lease),
         job_id=JobId(rows[0]["job_id"]),
-        payload=rows[0]["payload"],
+        work=(yield from work(row["id"])),
         files=rows[0]["files"],
         granted=granted,
     )

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from controlplane.domain.lifecycle import TERMINAL_JOBS
-from controlplane.store.port import Call, Op, call
+from controlplane.store.port import Call, Op, Row, call
 from controlplane.store.records import Event, Job, Task, record
 from controlplane.store.sql import filter_name
 from shared.errors import IdempotencyMismatch, NotFound, WrongState
@@ -30,7 +30,7 @@ class Token:
 
 @dataclass(frozen=True)
 class NewJob:
-    """A job and its task. `document`, `need`, `payload`, `files` and `demand` are JSON texts."""
+    """A job and its task. `document`, `need`, `presets`, `files` and `demand` are JSON texts."""
 
     id: JobId
     tenant_id: TenantId
@@ -41,7 +41,7 @@ class NewJob:
     priority: int
     held: bool
     need: str
-    payload: str
+    presets: str
     files: str
     demand: str
     max_attempts: int
@@ -121,7 +121,7 @@ def create(new: NewJob, now: int) -> Op[Created]:
         need=new.need,
         state=new.task_state,
         priority=new.priority,
-        payload=new.payload,
+        presets=new.presets,
         files=new.files,
         demand=new.demand,
         max_attempts=new.max_attempts,
@@ -131,6 +131,14 @@ def create(new: NewJob, now: int) -> Op[Created]:
     yield call("count_tenant", id=new.tenant_id, queued=1, running=0, served=0)
     yield event(new.tenant_id, new.id, "submitted", now)
     return Created(new.as_job(now), replayed=False)
+
+
+def made_before(tenant_id: TenantId, token: Token, now: int) -> Op[Job | None]:
+    """What this token made. Raises IdempotencyMismatch when that was for another request."""
+    rows = yield call("token", **_token_key(token, tenant_id))
+    if not rows or rows[0]["expires_at"] <= now:
+        return None
+    return (yield from read(tenant_id, JobId(_same(rows[0], token))))
 
 
 def read(tenant_id: TenantId, job_id: JobId) -> Op[Job]:
@@ -240,7 +248,7 @@ def _served(task: Task, now: int) -> int:
 
 def _claim(token: Token, tenant_id: TenantId, object_id: str, now: int) -> Op[str | None]:
     """None when the token is ours now; otherwise the id of what it made before."""
-    key = {"tenant_id": tenant_id, "dialect": token.dialect, "operation": token.operation, "token": token.value}
+    key = _token_key(token, tenant_id)
     claimed = yield call(
         "claim_token",
         **key,
@@ -252,6 +260,15 @@ def _claim(token: Token, tenant_id: TenantId, object_id: str, now: int) -> Op[st
     if claimed:
         return None
     (kept,) = yield call("token", **key)
+    return _same(kept, token)
+
+
+def _token_key(token: Token, tenant_id: TenantId) -> dict[str, str]:
+    return {"tenant_id": tenant_id, "dialect": token.dialect, "operation": token.operation, "token": token.value}
+
+
+def _same(kept: Row, token: Token) -> str:
+    """The id of what a token made, which must have been for the same request."""
     if kept["fingerprint"] != token.fingerprint:
         raise IdempotencyMismatch("This client request token was used for another request; make a new one.")
     return str(kept["object_id"])
