@@ -18,7 +18,7 @@ from controlplane.store.operations import resources
 from controlplane.store.port import Store
 from controlplane.store.records import Bucket
 from shared.clock import Clock
-from shared.errors import InvalidField, LinkRefused, NotFound
+from shared.errors import AlreadyExists, InvalidField, LinkRefused, NotFound
 from shared.ids import TenantId
 
 UPLOAD_LIFETIME = 24 * 3600.0
@@ -44,6 +44,8 @@ class Buckets:
         if home is None or not (path / "x").parts[len(home.parts) :][0] == tenant_id:
             raise InvalidField(f"A bucket's directory lies at <bucket root>/{tenant_id}/….", pointer="/root")
         for other in await self._store.read(resources.all_buckets()):
+            if (other.tenant_id, other.name) == (tenant_id, name):
+                raise AlreadyExists(f"There is a bucket {name!r} already.", pointer="/name")
             if path.is_relative_to(other.root) or Path(other.root).is_relative_to(path):
                 raise InvalidField("Another bucket lies in this directory.", pointer="/root")
         await asyncio.to_thread(FileBucket(path).create)

@@ -1,0 +1,163 @@
+"""Who may call what: read off the routes themselves, so that a new one cannot be forgotten."""
+
+from __future__ import annotations
+
+import itertools
+import re
+from typing import Any
+
+import pytest
+
+from controlplane.api.routing import Route
+from controlplane.app import ROUTES
+from controlplane.auth.principal import Role
+from tests.contract.api.service import Caller, Node, Service, a_document
+
+EVERY: list[Route] = [route for part in ROUTES for route in part.all]
+PLACEHOLDER = re.compile(r"\{(\w+)(?::[^}]+)?\}")
+
+
+def named(route: Route) -> str:
+    return f"{route.method} {route.path}"
+
+
+def path_of(route: Route, **ids: str) -> str:
+    return PLACEHOLDER.sub(lambda hole: ids.get(hole[1], "nothing"), route.path)
+
+
+def without_request_id(content: bytes) -> bytes:
+    return re.sub(rb'"request_id":"[^"]+"', b"", content)
+
+
+@pytest.mark.parametrize("route", EVERY, ids=named)
+async def test_every_route_says_who_may_call_it(route: Route) -> None:
+    assert route.roles
+    assert route.roles <= set(Role)
+
+
+def test_no_two_routes_are_the_same() -> None:
+    assert len({(route.method, route.path) for route in EVERY}) == len(EVERY)
+
+
+async def test_every_route_asks_for_a_key_before_anything_else(service: Service, tenant: Caller) -> None:
+    wrong = tenant.key[:-1] + ("0" if tenant.key[-1] != "0" else "1")
+    forged = tenant.key.split("_")
+    forged[2] = "0" * 64
+    keys = [None, "", "x", wrong, "_".join(forged), "ü", "etk_ü_b_c", "etk__" + "9" * 5000, "\udcff"]
+    for route, key in itertools.product(EVERY, keys[:2]):
+        answer = await service.call(route.method, path_of(route), key=key, content=b"not even JSON")
+        assert answer.fault == (401, "unauthenticated", None), named(route)
+        assert answer.headers["WWW-Authenticate"] == "Bearer"
+    for key in keys:
+        assert (await service.call("GET", "/v1/jobs", key=key)).code == "unauthenticated"
+
+
+async def test_other_schemes_are_no_credentials(service: Service, tenant: Caller) -> None:
+    for header in (tenant.key, f"Basic {tenant.key}", f"Bearer{tenant.key}", "Bearer", "Bearer "):
+        answer = await service.call("GET", "/v1/jobs", headers={"Authorization": header})
+        assert answer.code == "unauthenticated"
+    assert (await service.call("GET", "/v1/jobs", headers={"Authorization": f"bearer  {tenant.key} "})).status == 200
+
+
+async def test_roles_open_just_their_routes(service: Service, tenant: Caller, operator: Caller) -> None:
+    for route in EVERY:
+        as_tenant = await tenant.call(route.method, path_of(route), {} if route.body else None)
+        as_operator = await operator.call(route.method, path_of(route), {} if route.body else None)
+        if Role.TENANT in route.roles:
+            assert as_tenant.status not in (401, 403, 500), named(route)
+        else:
+            assert as_tenant.code == "forbidden", named(route)
+        if Role.OPERATOR in route.roles:
+            assert as_operator.status not in (401, 403, 500), named(route)
+        else:
+            assert as_operator.code == "forbidden", named(route)
+
+
+async def test_another_tenants_object_answers_as_one_that_never_was(
+    service: Service, tenant: Caller, pipeline: str, node: Node
+) -> None:
+    job_id = await tenant.submit(pipeline)
+    preset = await tenant.post("/v1/presets", {"name": "p", "settings": a_document("")["outputs"][0]["settings"]})
+    key = await tenant.post("/v1/keys", {})
+    await tenant.upload("object", b"content")
+    theirs = {
+        "job_id": job_id,
+        "pipeline_id": pipeline,
+        "preset_id": preset.json["id"],
+        "bucket": "bucket",
+        "key": "object",
+        "key_id": key.json["id"],
+    }
+    never = {name: f"never-{value}" for name, value in theirs.items()}
+    documents: dict[str, Any] = {
+        "/v1/buckets/{bucket}/uploads": {"key": "object"},
+        "/v1/buckets/{bucket}/links": {"key": "object"},
+        "/v1/pipelines/{pipeline_id}": {"name": "stolen"},
+    }
+    stranger = await service.tenant("stranger")
+    tried = 0
+    for route in EVERY:
+        if Role.TENANT not in route.roles or not PLACEHOLDER.search(route.path):
+            continue
+        document = documents.get(route.path) if route.body else None
+        answers = [await stranger.call(route.method, path_of(route, **ids), document) for ids in (theirs, never)]
+        assert [answer.status for answer in answers] == [404, 404], named(route)
+        assert len({without_request_id(answer.content) for answer in answers}) == 1, named(route)
+        tried += 1
+    assert tried > 15
+    assert await tenant.status(job_id) == "Submitted"
+    assert (await tenant.get(f"/v1/pipelines/{pipeline}")).json["name"] == "p"
+
+
+async def test_lists_hold_nothing_of_others(service: Service, tenant: Caller, pipeline: str) -> None:
+    await tenant.submit(pipeline)
+    stranger = await service.tenant("stranger")
+    for path in ("/v1/jobs", "/v1/pipelines", "/v1/buckets", f"/v1/jobs?pipeline_id={pipeline}"):
+        assert (await stranger.get(path)).json == {"items": [], "next_page_token": None}
+    assert len((await stranger.get("/v1/keys")).json["items"]) == 1
+
+
+async def test_another_tenants_things_cannot_be_named_in_documents(
+    service: Service, tenant: Caller, pipeline: str
+) -> None:
+    preset = await tenant.post("/v1/presets", {"name": "p", "settings": a_document("")["outputs"][0]["settings"]})
+    stranger = await service.tenant("stranger")
+    own = await stranger.pipeline()
+    outputs = [{"key": "out.mp4", "preset_id": preset.json["id"]}]
+    assert (await stranger.post("/v1/jobs", a_document(pipeline))).fault == (400, "invalid_field", "/pipeline_id")
+    answer = await stranger.post("/v1/jobs", a_document(own, outputs=outputs))
+    assert answer.fault == (400, "invalid_field", "/outputs/0/preset_id")
+    await tenant.post("/v1/buckets", {"name": "private"})
+    document = {"name": "p", "input_bucket": "bucket", "output_bucket": "private"}
+    assert (await stranger.post("/v1/pipelines", document)).fault == (400, "invalid_field", "/output_bucket")
+
+
+class TestKeys:
+    async def test_a_revoked_key_is_refused_at_once(self, service: Service, tenant: Caller) -> None:
+        made = (await tenant.post("/v1/keys", {"label": "second"})).json
+        second = Caller(service, made["key"], tenant.tenant_id)
+        assert (await second.get("/v1/jobs")).status == 200
+        assert (await tenant.call("DELETE", f"/v1/keys/{made['id']}")).status == 204
+        assert (await second.get("/v1/jobs")).code == "unauthenticated"
+        assert (await tenant.call("DELETE", f"/v1/keys/{made['id']}")).code == "not_found"
+
+    async def test_a_key_ends_with_its_time(self, service: Service, tenant: Caller) -> None:
+        made = (await tenant.post("/v1/keys", {"expires_in": 60})).json
+        short = Caller(service, made["key"], tenant.tenant_id)
+        service.clock.pass_seconds(59.9)
+        assert (await short.get("/v1/jobs")).status == 200
+        service.clock.pass_seconds(0.1)
+        assert (await short.get("/v1/jobs")).code == "unauthenticated"
+
+    async def test_a_key_is_shown_once_and_its_secret_is_kept_nowhere(self, service: Service, tenant: Caller) -> None:
+        made = (await tenant.post("/v1/keys", {"label": "second"})).json
+        listed = (await tenant.get("/v1/keys")).content
+        secret = made["key"].split("_")[2]
+        assert secret.encode() not in listed
+        assert all(secret.encode() not in file.read_bytes() for file in service.state.glob("transcoder.db*"))
+
+    async def test_an_operator_makes_keys_for_tenants_that_exist(self, operator: Caller, tenant: Caller) -> None:
+        made = await operator.post(f"/v1/tenants/{tenant.tenant_id}/keys", {"label": "given"})
+        assert made.status == 201
+        assert (await operator.service.call("GET", "/v1/jobs", key=made.json["key"])).status == 200
+        assert (await operator.post("/v1/tenants/nobody/keys", {})).code == "not_found"

@@ -1,0 +1,259 @@
+"""What is sent wrongly is refused with a stable code and a pointer to the fault, and changes nothing."""
+
+from __future__ import annotations
+
+import io
+import json
+from typing import Any
+
+import pytest
+
+from controlplane.api.problems import STATUS
+from shared.errors import ErrorCode
+from tests.builders import hls_document, mp4_settings, ts_settings
+from tests.contract.api.service import Caller, Service, a_document
+
+
+def an_output(**changes: Any) -> dict[str, Any]:
+    return {"key": "out.mp4", "settings": mp4_settings()} | changes
+
+
+FAULTS: dict[str, tuple[dict[str, Any], str, str | None]] = {
+    "an unknown field": ({"colour": "red"}, "unknown_field", "/colour"),
+    "an unknown field below": ({"outputs": [an_output(colour="red")]}, "unknown_field", "/outputs/0/colour"),
+    "a field that will come": ({"notifications": {}}, "not_supported_yet", "/notifications"),
+    "a field that will come, below": (
+        {"outputs": [an_output(encryption={})]},
+        "not_supported_yet",
+        "/outputs/0/encryption",
+    ),
+    "a field of an input that will come": (
+        {"inputs": [{"key": "in.mp4", "captions": {}}]},
+        "not_supported_yet",
+        "/inputs/0/captions",
+    ),
+    "no inputs": ({"inputs": []}, "invalid_field", "/inputs"),
+    "two inputs": ({"inputs": [{"key": "a"}, {"key": "b"}]}, "invalid_field", "/inputs"),
+    "no outputs": ({"outputs": []}, "invalid_field", "/outputs"),
+    "too many outputs": (
+        {"outputs": [an_output(key=f"{n}.mp4") for n in range(31)]},
+        "invalid_field",
+        "/outputs",
+    ),
+    "a number for a text": ({"pipeline_id": 7}, "invalid_field", "/pipeline_id"),
+    "a text for a number": ({"priority": "7"}, "invalid_field", "/priority"),
+    "a truth for a number": ({"priority": True}, "invalid_field", "/priority"),
+    "a fraction for a whole number": ({"priority": 1.5}, "invalid_field", "/priority"),
+    "a number out of range": ({"priority": 51}, "invalid_field", "/priority"),
+    "a number beyond all bounds": ({"priority": 10**30}, "invalid_field", "/priority"),
+    "null where something must be": ({"inputs": None}, "invalid_field", "/inputs"),
+    "an object for a list": ({"outputs": {}}, "invalid_field", "/outputs"),
+    "a pipeline that never was": ({"pipeline_id": "1111111111111-abcdef"}, "invalid_field", "/pipeline_id"),
+    "a preset that never was": (
+        {"outputs": [{"key": "a", "preset_id": "1111111111111-abcdef"}]},
+        "invalid_field",
+        "/outputs/0/preset_id",
+    ),
+    "no key": ({"outputs": [{"settings": mp4_settings()}]}, "missing_field", "/outputs/0/key"),
+    "neither preset nor settings": ({"outputs": [{"key": "a"}]}, "invalid_field", "/outputs/0"),
+    "an escape": ({"inputs": [{"key": "../x"}]}, "invalid_field", "/inputs/0/key"),
+    "an absolute key": ({"inputs": [{"key": "/x"}]}, "invalid_field", "/inputs/0/key"),
+    "a key of the service": ({"outputs": [an_output(key=".transcoder/x")]}, "invalid_field", "/outputs/0/key"),
+    "a key of the service in two pieces": (
+        {"output_key_prefix": ".trans", "outputs": [an_output(key="coder/staging/x")]},
+        "invalid_field",
+        "/outputs/0/key",
+    ),
+    "a whole key that is too long": (
+        {"output_key_prefix": "🎬" * 200 + "/", "outputs": [an_output(key="🎬" * 200)]},
+        "invalid_field",
+        "/outputs/0/key",
+    ),
+    "a container that does not carry a codec": (
+        {"outputs": [an_output(settings=mp4_settings() | {"container": "webm"})]},
+        "invalid_field",
+        "/outputs/0/settings/video/codec",
+    ),
+    "two sources of quality": (
+        {"outputs": [an_output(settings=ts_settings(quality=20))]},
+        "invalid_field",
+        "/outputs/0/settings/video/quality",
+    ),
+    "segments of an mp4": (
+        {"outputs": [an_output(segment_duration=6)]},
+        "invalid_field",
+        "/outputs/0/segment_duration",
+    ),
+    "two outputs of one key": ({"outputs": [an_output(), an_output()]}, "invalid_field", ""),
+    "an output below another": (
+        {"outputs": [an_output(key="a"), an_output(key="a/b")]},
+        "invalid_field",
+        "/outputs/1/key",
+    ),
+    "an output above another": (
+        {"outputs": [an_output(key="a/b/c"), an_output(key="a")]},
+        "invalid_field",
+        "/outputs/1/key",
+    ),
+    "a playlist of no output": (
+        {"playlists": [{"name": "p", "format": "HLSv3", "output_keys": ["none"]}]},
+        "invalid_field",
+        "/playlists/0/output_keys/0",
+    ),
+    "a playlist of an mp4": (
+        {"playlists": [{"name": "p", "format": "HLSv3", "output_keys": ["out.mp4"]}]},
+        "invalid_field",
+        "/playlists/0/output_keys/0",
+    ),
+    "a playlist of no format": (
+        {"playlists": [{"name": "p", "format": "HLSv9", "output_keys": ["out.mp4"]}]},
+        "invalid_field",
+        "/playlists/0/format",
+    ),
+    "thumbnails without a count": (
+        {"outputs": [an_output(thumbnails={"pattern": "x"})]},
+        "invalid_field",
+        "/outputs/0/thumbnails/pattern",
+    ),
+    "a bad name of metadata": ({"metadata": {"a~b/ü": "x"}}, "invalid_field", "/metadata/a~0b~1ü"),
+    "a bad value of metadata called int": ({"metadata": {"int": "\0"}}, "invalid_field", "/metadata/int"),
+    "a bad label": ({"placement": {"labels": {"UPPER": "x"}}}, "invalid_field", "/placement/labels/UPPER"),
+    "a token of another alphabet": ({"client_request_token": "ü"}, "invalid_field", "/client_request_token"),
+    "a token that is too long": ({"client_request_token": "x" * 65}, "invalid_field", "/client_request_token"),
+}
+
+
+@pytest.mark.parametrize("name", FAULTS)
+async def test_a_faulty_job_is_refused_with_a_pointer(tenant: Caller, pipeline: str, name: str) -> None:
+    changes, code, pointer = FAULTS[name]
+    answer = await tenant.post("/v1/jobs", a_document(pipeline) | changes)
+    status, got, at = answer.fault
+    assert (status, got) == (400, code), answer.content
+    if pointer is not None:
+        assert at == pointer
+    assert answer.json["detail"].endswith((".", "'")) or len(answer.json["detail"]) > 10
+    assert (await tenant.get("/v1/jobs")).json["items"] == []
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"", b"{", b"[]", b"null", b'"text"', b"\xff\xfe", b"{'a': 1}", b'{"a": 1} x', b"[" * 5000, b'{"pipeline_id": "\\ud800"}',
+        b'{"priority": NaN}', b"\x00",
+    ],
+)  # fmt: skip
+async def test_what_is_no_document_is_refused(tenant: Caller, content: bytes) -> None:
+    answer = await tenant.post("/v1/jobs", content=content)
+    assert (answer.status, answer.code) in {
+        (400, "malformed_request"),
+        (400, "missing_field"),
+        (400, "invalid_field"),
+    }
+
+
+async def test_a_document_that_is_too_large_is_refused_with_and_without_a_length(tenant: Caller) -> None:
+    async def pieces() -> Any:
+        for _ in range(30):
+            yield b" " * 10_000
+
+    assert (await tenant.post("/v1/jobs", content=io.BytesIO(b" " * 300_000))).fault[:2] == (413, "too_large")
+    assert (await tenant.post("/v1/jobs", content=pieces())).fault[:2] == (413, "too_large")
+
+
+@pytest.mark.parametrize(
+    ("path", "pointer"),
+    [
+        ("/v1/jobs?page_size=0", "/page_size"),
+        ("/v1/jobs?page_size=201", "/page_size"),
+        ("/v1/jobs?page_size=x", "/page_size"),
+        ("/v1/jobs?status=Done", "/status"),
+        ("/v1/jobs?pipeline_id=x", "/pipeline_id"),
+        ("/v1/jobs?cluster_id=%00", "/cluster_id"),
+        ("/v1/jobs?colour=red", "/colour"),
+        ("/v1/pipelines?status=x", "/status"),
+        ("/v1/jobs/x/events?after=-1", "/after"),
+        ("/v1/jobs/x/events?after=99999999999999999999999", "/after"),
+        (f"/v1/jobs/x/events?after={'9' * 5000}", "/after"),
+    ],
+)
+async def test_a_faulty_parameter_is_refused_with_a_pointer(tenant: Caller, path: str, pointer: str) -> None:
+    status, _, at = (await tenant.get(path)).fault
+    assert (status, at) == (400, pointer)
+
+
+ODD = ["%00", "%FF", "%ED%A0%80", "..%2F..%2Fx", "%2e%2e", "a%00b", "%F0%9F%8E%AC", "a" * 5000, "'", "%25", "%0a"]
+
+
+@pytest.mark.parametrize("odd", ODD)
+async def test_no_name_in_a_path_is_a_fault_of_ours(tenant: Caller, operator: Caller, odd: str) -> None:
+    for path in (
+        "/v1/jobs/{}",
+        "/v1/pipelines/{}",
+        "/v1/presets/{}",
+        "/v1/buckets/{}/objects",
+        "/docs/{}",
+        "/docs/errors/{}",
+    ):
+        assert (await tenant.get(path.format(odd))).status in (400, 404), path
+    for path in ("/v1/tenants/{}", "/v1/clusters/{}", "/v1/nodes/{}"):
+        assert (await operator.get(path.format(odd))).status in (400, 404), path
+    await tenant.pipeline()
+    assert (await tenant.call("DELETE", f"/v1/buckets/bucket/objects/{odd}")).status in (400, 404)
+    assert (await tenant.call("DELETE", f"/v1/keys/{odd}")).status in (400, 404)
+
+
+@pytest.mark.parametrize("odd", ODD)
+async def test_no_text_in_a_parameter_is_a_fault_of_ours(tenant: Caller, odd: str) -> None:
+    await tenant.pipeline()
+    for path in ("/v1/buckets/bucket/objects?prefix={}", "/v1/jobs?page_token={}", "/v1/buckets?page_token={}"):
+        assert (await tenant.get(path.format(odd))).status in (200, 400), path
+
+
+@pytest.mark.parametrize(
+    ("path", "document"),
+    [
+        ("/v1/keys", {"label": "a\0b"}),
+        ("/v1/presets", {"name": "p", "description": "a\0b", "settings": mp4_settings()}),
+        ("/v1/pipelines", {"name": "a\0b", "input_bucket": "b", "output_bucket": "b"}),
+        ("/v1/buckets", {"name": "a/b"}),
+        ("/v1/buckets", {"name": ".."}),
+        ("/v1/buckets", {"name": "x" * 300}),
+    ],
+)
+async def test_names_and_texts_are_plain(tenant: Caller, path: str, document: dict[str, Any]) -> None:
+    assert (await tenant.post(path, document)).fault[:2] == (400, "invalid_field")
+
+
+async def test_an_unknown_path_and_an_unknown_method_are_told_apart(tenant: Caller) -> None:
+    assert (await tenant.get("/v1/nowhere")).fault[:2] == (404, "not_found")
+    answer = await tenant.call("PUT", "/v1/jobs")
+    assert answer.fault[:2] == (405, "method_not_allowed")
+    assert set(answer.headers["Allow"].replace(" ", "").split(",")) >= {"GET", "POST"}
+
+
+def test_every_code_has_a_status() -> None:
+    assert set(STATUS) == set(ErrorCode)
+
+
+async def test_a_fault_of_ours_tells_nothing_about_us(
+    tenant: Caller, service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(*_: object) -> None:
+        raise RuntimeError("secret of /var/lib")
+
+    monkeypatch.setattr(service.store, "read", fails)
+    answer = await tenant.get("/v1/jobs")
+    assert answer.fault == (500, "internal", None)
+    assert b"secret" not in answer.content
+
+
+async def test_a_whole_ladder_is_taken(tenant: Caller, pipeline: str) -> None:
+    made = await tenant.post("/v1/jobs", hls_document(pipeline, metadata={"a": "b"}, priority=-3))
+    assert made.status == 201
+    view = made.json
+    assert view["priority"] == -3
+    assert view["metadata"] == {"a": "b"}
+    assert [output["id"] for output in view["outputs"]] == ["1", "2"]
+    assert view["playlists"][0]["status"] == "Submitted"
+    assert made.headers["Location"] == f"/v1/jobs/{view['id']}"
+    assert json.loads((await tenant.get(made.headers["Location"])).content) == view
