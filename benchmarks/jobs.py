@@ -1,6 +1,6 @@
 """What does the service add to ffmpeg, how soon does it begin, and how soon does it stop?
 
-    python -m benchmarks.jobs CLIP [--pairs 9] [--starts 15] [--stops 9]
+    python -m benchmarks.jobs [CLIP] [--pairs 9] [--starts 15] [--stops 9]
 
 ratio   wall time of a job, from its submission on an idle service to Complete, by the wall time of the very same ffmpeg
         command run by hand, unconfined, in a directory of its own; in pairs, one after the other
@@ -24,6 +24,7 @@ from typing import Any
 from benchmarks.calls import argv, call, encoders, ended, started
 from benchmarks.service import machine, running
 from controlplane.commands import documents
+from tests import clips
 
 
 def submitted(service: dict[str, Any], document: dict[str, Any] | None = None) -> Any:
@@ -92,16 +93,17 @@ def shown(name: str, values: list[float], unit: str) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("clip", type=Path)
+    parser.add_argument("clip", type=Path, nargs="?", default=None, help="a film trailer of 55 s by default")
     parser.add_argument("--pairs", type=int, default=9)
     parser.add_argument("--starts", type=int, default=15)
     parser.add_argument("--stops", type=int, default=9)
     chosen = parser.parse_args()
-    with running("--sample", str(chosen.clip)) as service:
+    film = chosen.clip or clips.clip("trailer")
+    with running("--sample", str(film)) as service:
         print(machine())
         shown("start", [start(service) for _ in range(chosen.starts)], "s")
         shown("stop", [stops(service) for _ in range(chosen.stops)], "s")
-        pairs = [pair(service, chosen.clip) for _ in range(chosen.pairs)]
+        pairs = [pair(service, film) for _ in range(chosen.pairs)]
         shown("job", [job for job, _ in pairs], "s")
         shown("by hand", [by_hand for _, by_hand in pairs], "s")
         shown("ratio", [job / by_hand for job, by_hand in pairs], " ")
