@@ -38,6 +38,9 @@ def ended(service: dict[str, Any], job_id: str) -> Any:
 def encoders(service: dict[str, Any]) -> list[int]:
     """The service's processes that encode: ffmpeg with a progress pipe, in a workspace of its agent."""
     found = []
+    ours = "/".join(
+        service["state"].parts[-2:]
+    )  # mounts are told from the root of their file system, which may be /tmp
     for entry in os.listdir("/proc"):
         if entry.isdecimal():
             try:
@@ -47,7 +50,7 @@ def encoders(service: dict[str, Any]) -> list[int]:
                 mounts = Path(f"/proc/{entry}/mountinfo").read_text()
             except OSError:
                 continue
-            if str(service["state"]) in mounts:
+            if ours in mounts:
                 found.append(int(entry))
     return found
 

@@ -143,6 +143,7 @@ class Service:
     def encoders(self) -> list[int]:
         """Processes of ffmpeg that work below this service's directory, dead ones that nobody reaped aside."""
         found = []
+        ours = "/".join(self.root.parts[-3:])  # mounts are told from the root of their file system, which may be /tmp
         for entry in filter(str.isdecimal, os.listdir("/proc")):
             try:
                 words = Path(f"/proc/{entry}/cmdline").read_bytes().split(b"\0")
@@ -150,7 +151,7 @@ class Service:
                 here = os.readlink(f"/proc/{entry}/cwd")
             except OSError:
                 continue
-            if words[0].endswith(b"ffmpeg") and b"-progress" in words and (str(self.root) in mounts + here):
+            if words[0].endswith(b"ffmpeg") and b"-progress" in words and ours in mounts + here:
                 found.append(int(entry))
         return found
 
