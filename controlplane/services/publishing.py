@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+from pathlib import Path
 
 import structlog
 
 from controlplane.domain.results import misfits
+from controlplane.services.buckets import UPLOAD_LIFETIME
 from controlplane.services.dispatch import Dispatcher
 from controlplane.services.files import JobFiles, attempt_name, make_visible, missing
 from controlplane.services.presets import planned
 from controlplane.services.signals import Signals
-from controlplane.store.operations import dispatch, ending
+from controlplane.storage.files import FileBucket
+from controlplane.store.operations import dispatch, ending, resources
 from controlplane.store.port import Store
 from controlplane.store.records import Node, Task
 from shared.clock import Clock
@@ -62,6 +65,16 @@ class Publisher:
             self._signals.changed(ended.job_id)
             staging = JobFiles.model_validate_json(ended.files).staging
             await asyncio.to_thread(staging.discard, attempt_name(ended.task_id, ended.attempt))
+
+    async def sweep(self) -> None:
+        """Removes what nobody will ever publish: a process was killed before it could, or a node sent too late."""
+        for bucket in await self._store.read(resources.all_buckets()):
+            files = FileBucket(Path(bucket.root))
+            staged = await asyncio.to_thread(files.staged_attempts)  # first: what is granted since is none of these
+            live = {attempt_name(*attempt) for attempt in await self._store.read(ending.live_attempts())}
+            for attempt in set(staged) - live:
+                await asyncio.to_thread(files.discard, attempt)
+            await asyncio.to_thread(files.forget_uploads, self._clock.now_ms() / 1000 - UPLOAD_LIFETIME)
 
     async def run(self) -> None:
         """Publishes what is reported, after what an earlier process left unfinished."""

@@ -18,6 +18,7 @@ from shared.ids import ClusterId
 log = structlog.get_logger()
 
 BRAKE_FROM_NODES = 4
+SWEEP_MS = 3_600_000
 _PAGE = 500
 
 
@@ -31,16 +32,19 @@ class Reaper:
         self._publisher = publisher
         self._settings = settings
         self._started_at = clock.now_ms()
+        self._swept_at: int | None = None
         self._braking_since: dict[ClusterId, int] = {}
 
     async def run(self) -> None:
         await self._store.write(identity.set_meta("started_at", str(self._started_at)))
         while True:
-            await asyncio.sleep(self._settings.reap_interval)
             try:
+                await self._sweep()
+                await asyncio.sleep(self._settings.reap_interval)
                 await self.reap()
             except (Unavailable, StorageFull) as error:
                 log.error("reap.delayed", error=str(error))
+                await asyncio.sleep(self._settings.reap_interval)
 
     async def reap(self) -> int:
         """One sweep; how many leases ended."""
@@ -57,6 +61,13 @@ class Reaper:
             await self._publisher.discard(lost)
         await self._store.write(identity.sweep_tokens(now))
         return len(lost)
+
+    async def _sweep(self) -> None:
+        """At the start, and then once an hour."""
+        now = self._clock.now_ms()
+        if self._swept_at is None or now - self._swept_at >= SWEEP_MS:
+            self._swept_at = now
+            await self._publisher.sweep()
 
     async def _braked(self, now: int, lease: int) -> frozenset[ClusterId]:
         """Clusters most of whose nodes fell silent at once, for as long as the brake holds."""

@@ -22,7 +22,7 @@ from shared.protocol import (
     StagedFile,
     UrlsRequest,
 )
-from tests.builders import a_capacity, a_document, finished, free_of, mp4_settings, produced, some_facts
+from tests.builders import a_capacity, a_document, eventually, finished, free_of, mp4_settings, produced, some_facts
 from tests.e2e.processes import Client, running
 from tests.soak import times
 
@@ -102,11 +102,13 @@ async def test_what_was_reported_is_published_after_a_kill(tmp_path: Path) -> No
                 await until_complete(tenant, job["id"])
                 link = await tenant.call("POST", "/v1/buckets/b/links", {"key": key})
                 assert await tenant.call("GET", link["url"]) == b"x" * 10
+            staging = tmp_path / "state" / "buckets"
+            await server.kill()
+            await server.start()
+            await eventually(lambda: not list(staging.rglob(".transcoder/staging/*")))
         finally:
             await node.close()
     assert_counted(tmp_path / "state")
-    staging = list((tmp_path / "state" / "buckets").rglob(".transcoder/staging/*"))
-    assert staging == []
 
 
 async def test_the_service_stops_in_order_with_polls_and_watchers_held(tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from controlplane.store.port import Op, call
 from controlplane.store.records import Task, record
 from shared.errors import StaleLease
 from shared.failures import Failure
-from shared.ids import NodeId, TaskId
+from shared.ids import Attempt, NodeId, TaskId
 from shared.protocol import Failed, Finished, HandedBack, ReportRequest, Stopped
 from shared.statuses import JobStatus, TaskState
 
@@ -78,6 +78,12 @@ def task(task_id: TaskId) -> Op[Task]:
 def to_publish() -> Op[list[TaskId]]:
     rows = yield call("publishing")
     return [TaskId(row["id"]) for row in rows]
+
+
+def live_attempts() -> Op[set[tuple[TaskId, Attempt]]]:
+    """Those that may still have files in staging."""
+    rows = yield call("live_attempts")
+    return {(TaskId(row["id"]), Attempt(row["attempt"])) for row in rows}
 
 
 def requeue(task: Task, now: int, *, not_before: int, spent: int, reason: str, report: str | None) -> Op[None]:

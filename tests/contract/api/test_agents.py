@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import io
 import json
+import os
 import time
 from pathlib import Path
 
@@ -477,6 +478,22 @@ class TestReports:
                 await until(again, job_id, "Complete")
                 assert len(await again.keys("b")) == 5
                 assert len(await again.keys("thumbs")) == 2
+
+    async def test_what_nobody_will_publish_is_removed_at_the_next_start(self, tmp_path: Path) -> None:
+        state = tmp_path / "state"
+        async with serving(state) as service:
+            tenant, node = await service.tenant(), await service.node()
+            await tenant.submit(await tenant.pipeline())
+            order = await node.take()
+            await node.stage(order.ref, OUT)
+            hidden = state / "buckets" / str(tenant.tenant_id) / "bucket" / ".transcoder"
+            (hidden / "staging" / f"{order.ref.task_id}.7").mkdir()
+            (hidden / "staging" / "tk_gone.1").mkdir()
+            (hidden / "uploads" / "old").touch()
+            os.utime(hidden / "uploads" / "old", (1000, 1000))
+        async with serving(state):
+            kept = f"{order.ref.task_id}.{order.ref.attempt}"
+            await eventually(lambda: os.listdir(hidden / "staging") == [kept] and os.listdir(hidden / "uploads") == [])
 
     async def test_a_report_whose_answer_nobody_waited_for_is_published_all_the_same(
         self, tenant: Caller, pipeline: str, node: Node, service: Service, monkeypatch: pytest.MonkeyPatch
