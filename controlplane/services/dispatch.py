@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 import orjson
 import structlog
+from pydantic import ValidationError
 
 from controlplane.domain.placement import Offer
 from controlplane.services.files import JobFiles, attempt_name
@@ -24,7 +26,7 @@ from controlplane.store.port import Store
 from controlplane.store.records import Node
 from shared.capacity import NodeFacts
 from shared.clock import Clock
-from shared.errors import StaleLease, StorageFull, Unavailable
+from shared.errors import StaleLease, StorageFull, TranscoderError, Unavailable
 from shared.ids import JobId, NodeId
 from shared.protocol import (
     AttemptRef,
@@ -229,7 +231,7 @@ class Dispatcher:
         for node_id, theirs in given.items():
             waiter = self._waiters.get(node_id)
             if waiter is not None and not waiter.answer.done():
-                waiter.answer.set_result([self._start_order(granted) for granted in theirs])
+                waiter.answer.set_result(self._start_orders(theirs))
 
     async def _until_next_delayed(self) -> float | None:
         """Seconds until a task that waits out a delay may go."""
@@ -274,7 +276,17 @@ class Dispatcher:
         orders: list[Order] = [
             StopTask(ref=ref) for ref in stopping if self._told.setdefault(("stop", ref), now) == now
         ]
-        return orders + [self._start_order(grant) for grant in granted if ("start", grant.ref) not in self._told]
+        return orders + self._start_orders([grant for grant in granted if ("start", grant.ref) not in self._told])
+
+    def _start_orders(self, grants: Sequence[dispatch.Grant]) -> list[Order]:
+        """One job that cannot be read any more, after an upgrade, holds up no other."""
+        orders: list[Order] = []
+        for grant in grants:
+            try:
+                orders.append(self._start_order(grant))
+            except (ValidationError, TranscoderError) as error:
+                log.error("order.unreadable", task_id=grant.ref.task_id, job_id=grant.job_id, error=str(error))
+        return orders
 
     def _start_order(self, grant: dispatch.Grant) -> StartTask:
         self._told["start", grant.ref] = self._clock.now_ms()
