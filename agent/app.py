@@ -6,6 +6,7 @@ import asyncio
 import gc
 import random
 from dataclasses import dataclass, field
+from functools import partial
 
 import structlog
 
@@ -85,15 +86,15 @@ class Service:
         self._watchdog = Watchdog(agent.notifier, agent.watchdog_every, timing=self._timing)
         self._outbox = Outbox(state.outbox, agent.clock)
         self._journal = Journal(state.journal)
-        self._slots = Slots(
-            facts.capacity, scratch_left=lambda: scratch_left(state.work, agent.settings.scratch_reserve)
-        )
+        left = partial(scratch_left, state.work, agent.settings.scratch_reserve)
+        self._slots = Slots(facts.capacity, scratch_left=left)
         self._runner = Runner(
             client=agent.client,
             sandbox=agent.sandbox,
             journal=self._journal,
             outbox=self._outbox,
             work=state.work,
+            scratch_left=left,
             clock=agent.clock,
         )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+from collections.abc import Callable
 from pathlib import Path
 from typing import assert_never
 
@@ -27,13 +28,22 @@ log = structlog.get_logger()
 
 class Runner:
     def __init__(
-        self, *, client: ControlPlane, sandbox: Sandbox, journal: Journal, outbox: Outbox, work: Path, clock: Clock
+        self,
+        *,
+        client: ControlPlane,
+        sandbox: Sandbox,
+        journal: Journal,
+        outbox: Outbox,
+        work: Path,
+        scratch_left: Callable[[], int],
+        clock: Clock,
     ) -> None:
         self._client = client
         self._sandbox = sandbox
         self._journal = journal
         self._outbox = outbox
         self._work = work
+        self._scratch_left = scratch_left
         self._clock = clock
 
     async def run(self, attempt: Attempt) -> None:
@@ -83,7 +93,15 @@ class Runner:
         """What came of it by itself; None when it was ended from outside before anything did."""
         match attempt.order.payload:
             case TranscodeFile() as task:
-                work = Transcode(attempt, task, space, client=self._client, sandbox=self._sandbox, clock=self._clock)
+                work = Transcode(
+                    attempt,
+                    task,
+                    space,
+                    client=self._client,
+                    sandbox=self._sandbox,
+                    scratch_left=self._scratch_left,
+                    clock=self._clock,
+                )
             case unknown:
                 assert_never(unknown)
         try:

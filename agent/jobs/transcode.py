@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from itertools import chain
 from typing import Any, Final
 
@@ -60,6 +60,7 @@ class Transcode:
         *,
         client: ControlPlane,
         sandbox: Sandbox,
+        scratch_left: Callable[[], int],
         clock: Clock,
     ) -> None:
         self._attempt = attempt
@@ -68,6 +69,7 @@ class Transcode:
         self._space = space
         self._client = client
         self._sandbox = sandbox
+        self._scratch_left = scratch_left
         self._clock = clock
         self._verified: dict[int, Verified] = {}
         self._failures: dict[int, Failure] = {}
@@ -156,7 +158,7 @@ class Transcode:
 
         started = self._clock.monotonic()
         try:
-            return await self._run(encode.argv, limits_of(self._order, encode_time(encode)), told)
+            return await self._run(encode.argv, encode_time(encode), told)
         finally:
             self._encode_seconds += self._clock.monotonic() - started
 
@@ -200,10 +202,11 @@ class Transcode:
     async def _capture(self, argv: Sequence[str]) -> tuple[bytes, Exit]:
         """Run a probe; what it wrote, and how it ended."""
         written = bytearray()
-        ended = await self._run(argv, limits_of(self._order, PROBE_TIME), written.extend)
+        ended = await self._run(argv, PROBE_TIME, written.extend)
         return bytes(written), ended
 
-    async def _run(self, argv: Sequence[str], limits: Limits, on_stdout: OnStdout) -> Exit:
+    async def _run(self, argv: Sequence[str], wall_time: float, on_stdout: OnStdout) -> Exit:
+        limits = limits_of(self._order, wall_time=wall_time, file_size=self._scratch_left())
         ended = await self._sandbox.run(
             argv, workspace=self._space.root, limits=limits, on_stdout=on_stdout, stop=self._attempt.stop
         )
@@ -217,11 +220,11 @@ class Transcode:
         await unless(self._attempt.stop.wait(), work)
 
 
-def limits_of(order: StartTask, wall_time: float) -> Limits:
-    """What was granted, where the order says so; the sandbox's own limits otherwise."""
+def limits_of(order: StartTask, *, wall_time: float, file_size: int) -> Limits:
+    """Memory as granted, where the order says so. A file may grow to whatever is left of the disk: granted is a guess."""
     usual = Limits()
     return Limits(
-        file_size=order.scratch or usual.file_size,
+        file_size=file_size,
         memory=order.memory or usual.memory,
         wall_time=min(wall_time, usual.wall_time),
     )

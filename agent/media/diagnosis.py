@@ -22,7 +22,6 @@ class Reason(StrEnum):
     NVENC_UNSUPPORTED = "nvenc_unsupported"  # this card or driver will never do it
     GPU_FAULT = "gpu_fault"
     UNDECODABLE = "undecodable"
-    OUTPUT_TOO_LARGE = "output_too_large"
     KILLED = "killed"
     UNKNOWN = "unknown"
 
@@ -30,8 +29,7 @@ class Reason(StrEnum):
 _PATTERNS: Final[tuple[tuple[Reason, re.Pattern[bytes]], ...]] = tuple(
     (reason, re.compile(b"|".join(patterns), re.MULTILINE))
     for reason, patterns in (
-        (Reason.DISK_FULL, (rb"No space left on device", rb"Disk quota exceeded")),
-        (Reason.OUTPUT_TOO_LARGE, (rb"File too large",)),
+        (Reason.DISK_FULL, (rb"No space left on device", rb"Disk quota exceeded", rb"File too large")),
         (
             Reason.WRITE_FAILED,
             (rb"Input/output error", rb"Error writing trailer", rb"Error closing file", rb"Read-only file system"),
@@ -71,10 +69,11 @@ _PATTERNS: Final[tuple[tuple[Reason, re.Pattern[bytes]], ...]] = tuple(
         ),
     )
 )
-LOST_WRITES: Final = (Reason.DISK_FULL, Reason.OUTPUT_TOO_LARGE, Reason.WRITE_FAILED)
+LOST_WRITES: Final = (Reason.DISK_FULL, Reason.WRITE_FAILED)
 """Complaints after which the output is not whole, even if ffmpeg ended with 0."""
 
-_SIGNALS: Final[Mapping[int, Reason]] = {25: Reason.OUTPUT_TOO_LARGE}
+_SIGNALS: Final[Mapping[int, Reason]] = {25: Reason.DISK_FULL}
+"""The limit on the size of a file, which XFSZ tells of, is what is left of the disk."""
 FAILURES: Final[Mapping[Reason, Failure]] = {
     reason: Failure(cause=cause, code=code, message=message)
     for reason, cause, code, message in (
@@ -89,12 +88,6 @@ FAILURES: Final[Mapping[Reason, Failure]] = {
             Cause.INPUT,
             FailureCode.INPUT_UNHANDLED,
             "The input cannot be decoded: it is damaged, incomplete or of an unknown kind. Check the file and upload it again.",
-        ),
-        (
-            Reason.OUTPUT_TOO_LARGE,
-            Cause.UNKNOWN,
-            FailureCode.INTERNAL,
-            "The output grew beyond the space granted for it; lower its bit rate or shorten the input.",
         ),
         (Reason.KILLED, Cause.NODE, FailureCode.NODE_FAULT, "The encoder was killed on the node."),
         (Reason.UNKNOWN, Cause.UNKNOWN, FailureCode.INTERNAL, "The encoder failed for a reason that is not known."),

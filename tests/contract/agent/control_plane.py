@@ -43,7 +43,7 @@ from shared.protocol import (
     UrlsRequest,
     Verdict,
 )
-from tests.unit.agent.builders import a_start, an_output
+from tests.unit.agent.builders import GIB, a_start, an_output
 from tests.unit.agent.serving import problem
 
 CREDENTIAL: Final = "node-s3cret"
@@ -85,12 +85,15 @@ class ControlPlane:
         async with asyncio.timeout(within), self._changed:
             await self._changed.wait_for(claim)
 
-    async def grant(self, task: str = "tk_1", *, attempt: int = 1, outputs: tuple[OutputSpec, ...] = ()) -> AttemptRef:
+    async def grant(
+        self, task: str = "tk_1", *, attempt: int = 1, outputs: tuple[OutputSpec, ...] = (), scratch: int = GIB
+    ) -> AttemptRef:
         order = a_start(
             task,
             attempt=attempt,
             inputs=(InputSpec(index=0, url=f"/objects/in?sig={task}", size=len(self.movie)),),
             outputs=outputs or (an_output(),),
+            scratch=scratch,
         )
         self.orders[order.ref] = order
         self.leases[order.ref] = Lease.GRANTED

@@ -146,6 +146,15 @@ async def test_a_full_disk_is_the_nodes_fault(control: ControlPlane, tools: Tool
     assert control.staged == {}
 
 
+async def test_an_output_may_grow_beyond_the_scratch_that_was_granted(
+    control: ControlPlane, tools: Tools, state: Path
+) -> None:
+    async with node(control.url, state, tools):
+        ref = await control.grant(scratch=1)
+        await control.until(lambda: ref in control.reports)
+    assert isinstance(control.reports[ref], Finished)
+
+
 async def test_only_the_guilty_output_fails(control: ControlPlane, tools: Tools, state: Path) -> None:
     tools.behave("guilty_output")
     async with node(control.url, state, tools):

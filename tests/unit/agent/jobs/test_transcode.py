@@ -20,17 +20,21 @@ def complete(index: int, *objects: ProducedObject) -> OutputResult:
     return OutputResult(index=index, status=JobStatus.COMPLETE, objects=objects)
 
 
-def test_limits_are_what_was_granted() -> None:
-    limits = limits_of(a_start(scratch=3 * GIB, memory=2 * GIB), 60)
-    assert (limits.file_size, limits.memory, limits.wall_time) == (3 * GIB, 2 * GIB, 60)
+def test_memory_is_limited_to_what_was_granted() -> None:
+    limits = limits_of(a_start(memory=2 * GIB), wall_time=60, file_size=GIB)
+    assert (limits.memory, limits.wall_time) == (2 * GIB, 60)
+
+
+def test_a_file_may_grow_beyond_the_granted_scratch_as_far_as_the_disk_allows() -> None:
+    assert limits_of(a_start(scratch=1), wall_time=60, file_size=3 * GIB).file_size == 3 * GIB
 
 
 def test_a_server_that_grants_no_memory_leaves_the_sandboxs_own_limit() -> None:
-    assert limits_of(a_start(memory=0), 60).memory == Limits().memory
+    assert limits_of(a_start(memory=0), wall_time=60, file_size=GIB).memory == Limits().memory
 
 
 def test_no_encode_may_take_longer_than_the_sandbox_allows() -> None:
-    assert limits_of(a_start(), 1e9).wall_time == Limits().wall_time
+    assert limits_of(a_start(), wall_time=1e9, file_size=GIB).wall_time == Limits().wall_time
 
 
 def test_one_good_output_is_worth_reporting() -> None:
