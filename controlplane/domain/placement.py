@@ -103,6 +103,22 @@ HARDWARE_THREADS = 1
 """What feeding a card costs: demuxing, sound, thumbnails, muxing."""
 
 
+def reserved(need: Need, demand: Demand, offers: Iterable[Offer]) -> Offer | None:
+    """The node on which a task that fits nowhere now is to wait, with only the room that it will leave to others.
+
+    Without it, small tasks would pass a large one for ever. None when no node here could ever run the task.
+    """
+    able = [
+        (offer, held)
+        for offer in offers
+        if (held := grant(need, demand, replace(offer, free=whole(offer.capacity)))) is not None
+    ]
+    if not able:
+        return None
+    offer, held = max(able, key=lambda pair: (pair[0].free.cpu_threads, pair[0].free.memory))
+    return offer.after(held)
+
+
 def best(need: Need, demand: Demand, offers: Iterable[Offer]) -> tuple[Offer, Demand] | None:
     """The offer that keeps most room for others: hardware first when it is wanted, then the emptiest node."""
     fitting = [(offer, held) for offer in offers if (held := grant(need, demand, offer)) is not None]

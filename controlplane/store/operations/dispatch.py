@@ -71,7 +71,7 @@ def grant_round(offers: Sequence[Offer], *, now: int, accept_within: int) -> Op[
         granted = yield from _grant(row, offer, held_demand, now=now, accept_by=now + accept_within)
         if granted is not None:
             grants.append(granted)
-            room[offer.node_id] = offer.after(held_demand)
+            room[offer.node_id] = room[offer.node_id].after(held_demand)
     return grants
 
 
@@ -183,6 +183,11 @@ def next_delayed(now: int) -> Op[int | None]:
     return row["at"]  # type: ignore[no-any-return]
 
 
+def holds_lease(task_id: TaskId, attempt: Attempt) -> Op[bool]:
+    """Whether a node still works on this attempt."""
+    return bool((yield call("holds_lease", id=task_id, attempt=attempt)))
+
+
 def silence(*, since: int, horizon: int) -> Op[list[Silence]]:
     """Per cluster, how many of the nodes heard of after `horizon` have not been heard of after `since`."""
     rows = yield call("silent_nodes", since=since, horizon=horizon)
@@ -198,13 +203,18 @@ def live_lease(ref: AttemptRef, node_id: NodeId) -> Op[Task]:
 
 
 def _choose(rows: Sequence[Row], offers: list[Offer]) -> tuple[Row, Offer, Demand] | None:
-    """The first head, in the order of turns, that some node has room for."""
+    """The first head, in the order of turns, that some node has room for beside those whose turn comes before."""
     heads = {TaskId(row["id"]): row for row in rows}
+    room = {offer.node_id: offer for offer in offers}
     for head in sorted((_head(row) for row in rows), key=turn):
         row = heads[head.task_id]
-        found = placement.best(need_from_json(row["need"]), Demand.model_validate_json(row["demand"]), offers)
+        need, demand = need_from_json(row["need"]), Demand.model_validate_json(row["demand"])
+        found = placement.best(need, demand, room.values())
         if found is not None:
             return row, *found
+        waits_on = placement.reserved(need, demand, room.values())
+        if waits_on is not None:
+            room[waits_on.node_id] = waits_on
     return None
 
 

@@ -211,3 +211,19 @@ async def test_a_cancel_and_a_grant_leave_nothing_running(world: World) -> None:
         assert all(isinstance(outcome, TranscoderError) for outcome in accepted)
         assert await world.grant() == []
     await world.assert_counted()
+
+
+async def test_small_tasks_do_not_pass_a_large_one_for_ever(world: World) -> None:
+    large = Demand(cpu_threads=4, memory=1, scratch=1)
+    small = Demand(cpu_threads=1, memory=1, scratch=1)
+    await world.add_node(capacity=a_capacity(threads=4))
+    await world.submit(OTHER_TENANT, demand=small)
+    (running,) = await world.grant()
+    await world.accept(running)
+    first = await world.submit(demand=large)
+    await world.submit(OTHER_TENANT, demand=small)
+    assert await world.grant() == [], "the room is kept for the one whose turn it is"
+    await world.report(running, finished())
+    await world.publish(running)
+    (granted,) = await world.grant()
+    assert granted.job_id == first
