@@ -18,6 +18,8 @@ from shared.ids import ClusterId
 log = structlog.get_logger()
 
 BRAKE_FROM_NODES = 4
+GAP_INTERVALS = 6
+"""Without this many sweeps in a row, the amnesty of a start is given again."""
 SWEEP_MS = 3_600_000
 _PAGE = 500
 
@@ -31,16 +33,18 @@ class Reaper:
         self._dispatcher = dispatcher
         self._publisher = publisher
         self._settings = settings
-        self._started_at = clock.now_ms()
+        self._forgiving_since = clock.now_ms()
+        self._reaped_at = clock.monotonic()
         self._swept_at: int | None = None
         self._braking_since: dict[ClusterId, int] = {}
 
     async def run(self) -> None:
-        await self._store.write(identity.set_meta("started_at", str(self._started_at)))
+        await self._store.write(identity.set_meta("started_at", str(self._forgiving_since)))
         while True:
             try:
                 await self._sweep()
                 await asyncio.sleep(self._settings.reap_interval)
+                self.forgive_a_gap()
                 await self.reap()
             except (Unavailable, StorageFull) as error:
                 log.error("reap.delayed", error=str(error))
@@ -50,8 +54,8 @@ class Reaper:
         """One sweep; how many leases ended."""
         now = self._clock.now_ms()
         lease = int(self._dispatcher.timings.lease * 1000)
-        in_amnesty = now < self._started_at + int(self._settings.amnesty * 1000)
-        floor = self._started_at + lease if in_amnesty else 0
+        in_amnesty = now < self._forgiving_since + int(self._settings.amnesty * 1000)
+        floor = self._forgiving_since + lease if in_amnesty else 0
         braked = await self._braked(now, lease)
         lost = await self._store.write(dispatch.reap(now=now, floor=floor, braked=braked, size=_PAGE))
         for ended in lost:
@@ -60,7 +64,14 @@ class Reaper:
             self._dispatcher.wake()
             await self._publisher.discard(lost)
         await self._store.write(identity.sweep_tokens(now))
+        self._reaped_at = self._clock.monotonic()
         return len(lost)
+
+    def forgive_a_gap(self) -> None:
+        """No sweep for a while: the database was away, or this machine slept. Nodes could not be heard; that was us."""
+        if self._clock.monotonic() - self._reaped_at > GAP_INTERVALS * self._settings.reap_interval:
+            self._forgiving_since = self._clock.now_ms()
+            log.warning("reaper.forgives", since=self._forgiving_since)
 
     async def _sweep(self) -> None:
         """At the start, and then once an hour."""

@@ -139,3 +139,15 @@ async def test_a_reaped_job_goes_to_a_node_that_speaks(world: World, reaper: Rea
     await reaper.reap()
     (again,) = await world.grant(speaking)
     assert (again.job_id, again.ref.attempt, again.node_id) == (grant.job_id, 2, NodeId("nd_speaking"))
+
+
+async def test_silence_while_nobody_could_be_heard_is_forgiven_as_after_a_start(world: World) -> None:
+    reaper = a_reaper(world)
+    world.clock.pass_seconds(400)
+    await reaper.reap()
+    await working_nodes(world, 1)
+    world.clock.pass_seconds(120)
+    reaper.forgive_a_gap()
+    assert await reaper.reap() == 0
+    world.clock.pass_seconds(301)
+    assert await reaper.reap() == 1
