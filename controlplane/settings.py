@@ -82,6 +82,24 @@ class Settings(BaseSettings):
         return self.bucket_roots or (self.state / "buckets",)
 
 
+def local(state: Path, port: int) -> Settings:
+    """For a service on this machine alone: nothing of the machine's own configuration is read."""
+
+    class FromArguments(Settings):
+        @classmethod
+        def settings_customise_sources(
+            cls,
+            settings_cls: type[BaseSettings],
+            init_settings: PydanticBaseSettingsSource,
+            env_settings: PydanticBaseSettingsSource,
+            dotenv_settings: PydanticBaseSettingsSource,
+            file_secret_settings: PydanticBaseSettingsSource,
+        ) -> tuple[PydanticBaseSettingsSource, ...]:
+            return (init_settings,)
+
+    return FromArguments(state=state, port=port)
+
+
 def load(file: Path | None = None, **overrides: object) -> Settings:
     """Raises pydantic.ValidationError, which names each setting at fault, and FileNotFoundError for a named file."""
     if file is not None and not file.is_file():

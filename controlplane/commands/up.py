@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import datetime as dt
 import json
 import os
 import shutil
@@ -31,6 +32,7 @@ from shared.clock import SystemClock
 log = structlog.get_logger()
 
 CLUSTER: Final = "local"
+UNFINISHED: Final = "unfinished"
 
 
 class Access(BaseModel):
@@ -69,6 +71,8 @@ def up(state: Path | None, port: int, sample: Path | None, as_json: bool, insecu
             else:
                 _greet(service)
             await service.ended.wait()
+            if service.agent.returncode is not None:
+                raise click.ClickException("The agent ended; its last words are above.")
 
     uvloop.run(main())
 
@@ -98,7 +102,8 @@ async def running(
     """
     root = (state or Path(tempfile.mkdtemp(prefix="transcoder-"))).absolute()
     root.mkdir(parents=True, exist_ok=True)
-    chosen = settings.load(state=root / "controlplane", port=port)
+    _forget_what_was_not_finished(root)
+    chosen = settings.local(root / "controlplane", port)
     operator_key = await _operator(root, chosen)
     listening: asyncio.Future[str] = asyncio.get_running_loop().create_future()
     closing = asyncio.Event()
@@ -108,13 +113,15 @@ async def running(
     try:
         control_plane.add_done_callback(partial(_pass_on, listening))
         access = await _set_up(root, operator_key, await listening, sample)
+        began = dt.datetime.now(dt.UTC)
         with _told(root, quiet=quiet) as log_file:
             agent = await _start_agent(root, access, log_file, unconfined=unconfined)
         ended = asyncio.Event()
         watching = asyncio.create_task(_end_with(agent, ended), name="agent")
         try:
             with _signals(agent, ended):
-                await _node_is_ready(access, agent)
+                await _node_is_ready(access, agent, began)
+                (root / UNFINISHED).unlink(missing_ok=True)
                 yield Service(access, root, agent, ended)
                 await _stop(agent)
         finally:
@@ -127,6 +134,17 @@ async def running(
         await control_plane
         if state is None:
             shutil.rmtree(root, ignore_errors=True)
+
+
+def _forget_what_was_not_finished(root: Path) -> None:
+    """A first start that was interrupted left a service that nobody has used: it is made anew."""
+    if (root / UNFINISHED).exists():
+        for name in ("controlplane", "agent"):
+            shutil.rmtree(root / name, ignore_errors=True)
+        for name in ("access.json", "joined", "join-token"):
+            (root / name).unlink(missing_ok=True)
+    elif not (root / "access.json").exists():
+        (root / UNFINISHED).touch()
 
 
 def _told(root: Path, *, quiet: bool) -> contextlib.AbstractContextManager[IO[Any]]:
@@ -224,13 +242,13 @@ async def _start_agent(
     )
 
 
-async def _node_is_ready(access: Access, agent: asyncio.subprocess.Process) -> None:
-    """Waits until the agent has told what it can do."""
+async def _node_is_ready(access: Access, agent: asyncio.subprocess.Process, began: dt.datetime) -> None:
+    """Waits until the agent that was started then has told what it can do."""
     async with Api(access.url, access.operator_key) as api:
         while agent.returncode is None:
-            nodes = [node async for node in api.pages("/v1/nodes") if node["facts"] and node["last_seen_at"]]
-            if nodes:
-                return
+            async for node in api.pages("/v1/nodes"):
+                if node["last_seen_at"] and dt.datetime.fromisoformat(node["last_seen_at"]) >= began:
+                    return
             await asyncio.sleep(0.05)
     raise click.ClickException("The agent ended; its last words are above.")
 
