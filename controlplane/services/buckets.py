@@ -14,12 +14,12 @@ from weakref import WeakValueDictionary
 from controlplane.services.files import JobFiles
 from controlplane.storage.files import FileBucket, ObjectInfo, Upload
 from controlplane.storage.links import Link, Links
-from controlplane.store.operations import resources
+from controlplane.store.operations import dispatch, resources
 from controlplane.store.port import Store
 from controlplane.store.records import Bucket
 from shared.clock import Clock
-from shared.errors import AlreadyExists, InvalidField, LinkRefused, NotFound
-from shared.ids import TenantId
+from shared.errors import AlreadyExists, InvalidField, LinkRefused, NotFound, StaleLease
+from shared.ids import Attempt, TaskId, TenantId
 
 UPLOAD_LIFETIME = 24 * 3600.0
 """Seconds for which an upload may be begun and resumed."""
@@ -104,7 +104,15 @@ class Buckets:
         link = self._links.read(token)
         if (link.action == "get") is not to_read or not link.covers(key):
             raise LinkRefused("This link does not allow that.")
+        if link.action == "stage":
+            await self._check_lease(link.key)
         return Followed(link, await self.files(link.tenant_id, link.bucket))
+
+    async def _check_lease(self, staged: str) -> None:
+        """A node may upload for as long as it holds the lease that the link was made for. Raises StaleLease."""
+        task_id, _, attempt = staged.split("/")[-2].rpartition(".")
+        if not await self._store.read(dispatch.holds_lease(TaskId(task_id), Attempt(int(attempt)))):
+            raise StaleLease("This lease has ended.")
 
     def receive(self, followed: Followed, key: str, *, offset: int) -> Upload:
         """Begins an upload, or goes on with it: an older connection that still sends it has been given up by its client."""

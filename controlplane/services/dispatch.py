@@ -12,21 +12,20 @@ from typing import Final
 
 import orjson
 import structlog
-from pydantic import ValidationError
 
 from controlplane.domain.placement import Offer
 from controlplane.services.files import JobFiles, attempt_name
-from controlplane.services.presets import planned
+from controlplane.services.presets import UNREADABLE, UNREADABLE_JOB, planned
 from controlplane.services.signals import Signals
 from controlplane.settings import Settings
 from controlplane.storage.files import FileBucket, staging_key
 from controlplane.storage.links import Links
-from controlplane.store.operations import dispatch, identity
+from controlplane.store.operations import dispatch, ending, identity
 from controlplane.store.port import Store
 from controlplane.store.records import Node
 from shared.capacity import NodeFacts
 from shared.clock import Clock
-from shared.errors import StaleLease, StorageFull, TranscoderError, Unavailable
+from shared.errors import StaleLease, StorageFull, Unavailable
 from shared.ids import JobId, NodeId
 from shared.protocol import (
     AttemptRef,
@@ -231,7 +230,7 @@ class Dispatcher:
         for node_id, theirs in given.items():
             waiter = self._waiters.get(node_id)
             if waiter is not None and not waiter.answer.done():
-                waiter.answer.set_result(self._start_orders(theirs))
+                waiter.answer.set_result(await self._start_orders(theirs))
 
     async def _until_next_delayed(self) -> float | None:
         """Seconds until a task that waits out a delay may go."""
@@ -276,16 +275,19 @@ class Dispatcher:
         orders: list[Order] = [
             StopTask(ref=ref) for ref in stopping if self._told.setdefault(("stop", ref), now) == now
         ]
-        return orders + self._start_orders([grant for grant in granted if ("start", grant.ref) not in self._told])
+        untold = [grant for grant in granted if ("start", grant.ref) not in self._told]
+        return orders + await self._start_orders(untold)
 
-    def _start_orders(self, grants: Sequence[dispatch.Grant]) -> list[Order]:
-        """One job that cannot be read any more, after an upgrade, holds up no other."""
+    async def _start_orders(self, grants: Sequence[dispatch.Grant]) -> list[Order]:
+        """One job that cannot be read any more, after an upgrade, fails and holds up no other."""
         orders: list[Order] = []
         for grant in grants:
             try:
                 orders.append(self._start_order(grant))
-            except (ValidationError, TranscoderError) as error:
+            except UNREADABLE as error:
                 log.error("order.unreadable", task_id=grant.ref.task_id, job_id=grant.job_id, error=str(error))
+                await self._store.write(ending.give_up(grant.ref.task_id, UNREADABLE_JOB, self._clock.now_ms()))
+                self._signals.changed(grant.job_id)
         return orders
 
     def _start_order(self, grant: dispatch.Grant) -> StartTask:

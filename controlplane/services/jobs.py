@@ -80,6 +80,7 @@ class Jobs:
         pipeline = await self._pipeline(tenant_id, document)
         presets = await self._presets.settings_for(tenant_id, document)
         planning.check(document, presets)
+        await self._check_cluster(document)
         files = _files(tenant_id, pipeline, document)
         placement = document.placement
         need = Need(
@@ -184,6 +185,15 @@ class Jobs:
                     await asyncio.wait_for(changed.wait(), quiet)
                     continue
                 yield None
+
+    async def _check_cluster(self, document: JobDocument) -> None:
+        if document.placement.cluster_id is None:
+            return
+        try:
+            await self._store.read(resources.cluster(ClusterId(document.placement.cluster_id)))
+        except NotFound as error:
+            detail = f"There is no cluster {document.placement.cluster_id!r}."
+            raise InvalidField(detail, pointer="/placement/cluster_id") from error
 
     async def _pipeline(self, tenant_id: TenantId, document: JobDocument) -> PipelineRoots:
         pipeline_id = PipelineId(document.pipeline_id)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Final
 
 import orjson
+from pydantic import ValidationError
 
 from controlplane.domain import planning
 from controlplane.store.operations import resources
@@ -14,6 +15,7 @@ from controlplane.store.port import Store
 from controlplane.store.records import Preset, Work
 from shared.clock import Clock
 from shared.errors import Forbidden, InvalidField, NotFound
+from shared.failures import Cause, Failure, FailureCode
 from shared.ids import PresetId, TenantId, TranscoderIds
 from shared.jobspec import JobDocument, Settings
 from shared.presets import SYSTEM_PRESETS
@@ -98,8 +100,16 @@ def to_keep(presets: Mapping[PresetId, Settings]) -> str:
     return orjson.dumps(own).decode()
 
 
+UNREADABLE: Final = (ValidationError, KeyError, InvalidField)
+UNREADABLE_JOB: Final = Failure(
+    cause=Cause.UNKNOWN,
+    code=FailureCode.INVALID_JOB,
+    message="This release cannot read the job any more; submit it again.",
+)
+
+
 def planned(work: Work) -> TranscodeFile:
-    """What a node is told to do."""
+    """What a node is told to do. Raises one of UNREADABLE when a release that made the job allowed what this one does not."""
     document = JobDocument.model_validate_json(work.document)
     own = orjson.loads(work.presets)
     kept = {PresetId(name): Settings.model_validate(settings, strict=False) for name, settings in own.items()}

@@ -11,7 +11,7 @@ from controlplane.domain.results import misfits
 from controlplane.services.buckets import UPLOAD_LIFETIME
 from controlplane.services.dispatch import Dispatcher
 from controlplane.services.files import JobFiles, attempt_name, make_visible, missing
-from controlplane.services.presets import planned
+from controlplane.services.presets import UNREADABLE, UNREADABLE_JOB, planned
 from controlplane.services.signals import Signals
 from controlplane.storage.files import FileBucket
 from controlplane.store.operations import dispatch, ending, resources
@@ -84,6 +84,9 @@ class Publisher:
             task_id = await self._queue.get()
             try:
                 await self._publish(task_id)
+            except UNREADABLE as error:
+                log.error("publish.unreadable", task_id=task_id, error=str(error))
+                await self._store.write(ending.give_up(task_id, UNREADABLE_JOB, self._clock.now_ms()))
             except (OSError, Unavailable, StorageFull) as error:
                 log.error("publish.delayed", task_id=task_id, error=str(error))
                 asyncio.get_running_loop().call_later(RETRY_SECONDS, self._queue.put_nowait, task_id)

@@ -11,10 +11,13 @@ from collections.abc import Mapping
 from typing import Any, Final, NamedTuple
 
 import asyncpg
+import structlog
 
 from controlplane.store import guards, sql
 from controlplane.store.port import Op, T
 from shared.errors import TranscoderError, Unavailable
+
+log = structlog.get_logger()
 
 MAX_BATCH: Final = 128
 _MIGRATING: Final = 7_340_211  # names an advisory lock: replicas that start together migrate one after the other
@@ -151,4 +154,5 @@ async def _migrate(connection: asyncpg.Connection) -> None:
 def _unavailable(error: BaseException) -> TranscoderError:
     refusal = Unavailable("The database refused.", retry_after=1)
     refusal.__cause__ = error
+    log.error("store.refused", error=str(error))
     return refusal

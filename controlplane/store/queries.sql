@@ -1,6 +1,5 @@
 -- Every statement of the control plane. `:name` is a parameter; `{task:accept}` are the states from which that event may
--- come, read off the lifecycle tables; `{lock_rows}` and `{lock_tasks}` (of
--- `tasks t` alone) are what a database needs besides the transaction to claim rows.
+-- come, read off the lifecycle tables.
 
 -- name: set_meta
 INSERT INTO meta (key, value) VALUES (:key, :value) ON CONFLICT (key) DO UPDATE SET value = excluded.value
@@ -224,10 +223,13 @@ SELECT j.*, t.state AS task_state, t.attempt, t.node_id, t.progress, t.not_befor
  WHERE j.tenant_id = :tenant_id {filter} AND j.id > :oldest AND j.id < :after ORDER BY j.id DESC LIMIT :size
 
 -- name: task_of_job
-SELECT * FROM tasks WHERE job_id = :job_id {lock_rows}
+SELECT * FROM tasks WHERE job_id = :job_id
 
 -- name: task
-SELECT * FROM tasks WHERE id = :id {lock_rows}
+SELECT * FROM tasks WHERE id = :id
+
+-- name: holds_lease
+SELECT 1 FROM tasks WHERE id = :id AND attempt = :attempt AND state IN ('Leased', 'Running', 'Stopping')
 
 -- name: work
 SELECT j.document, t.presets FROM tasks t JOIN jobs j ON j.id = t.job_id WHERE t.id = :id
@@ -292,7 +294,7 @@ SELECT * FROM tasks WHERE node_id = :node_id AND boot_id = :boot_id AND state = 
 SELECT id, attempt, lease_id FROM tasks WHERE node_id = :node_id AND state = 'Stopping'
 
 -- name: leases_of_node
-SELECT * FROM tasks WHERE node_id = :node_id AND state IN ('Leased', 'Running', 'Stopping') {lock_rows}
+SELECT * FROM tasks WHERE node_id = :node_id AND state IN ('Leased', 'Running', 'Stopping')
 
 -- name: adopt_lease
 UPDATE tasks SET boot_id = :boot_id, lease_expires_at = :expires_at WHERE id = :id
@@ -302,7 +304,7 @@ UPDATE tasks SET boot_id = :boot_id, lease_expires_at = :expires_at WHERE id = :
 SELECT t.*, n.cluster_id FROM tasks t JOIN nodes n ON n.id = t.node_id
  WHERE t.state IN ('Leased', 'Running', 'Stopping') AND t.lease_expires_at <= :now
    AND (t.state = 'Leased' OR t.lease_expires_at >= :floor)
- ORDER BY t.lease_expires_at LIMIT :size {lock_tasks}
+ ORDER BY t.lease_expires_at LIMIT :size
 
 -- name: silent_nodes
 -- Per cluster: nodes that hold or offer work, and how many of them have not been heard of since :since.

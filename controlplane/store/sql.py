@@ -17,11 +17,10 @@ class Dialect:
 
     name: str
     serial: str
-    lock_rows: str
 
 
-SQLITE: Final = Dialect("sqlite", serial="INTEGER PRIMARY KEY", lock_rows="")
-POSTGRES: Final = Dialect("postgres", serial="BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY", lock_rows="FOR UPDATE")
+SQLITE: Final = Dialect("sqlite", serial="INTEGER PRIMARY KEY")
+POSTGRES: Final = Dialect("postgres", serial="BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY")
 
 JOB_FILTERS: Final = ("status", "pipeline_id", "cluster_id")
 """What job lists can be narrowed by; every combination is a statement of its own, made at start."""
@@ -92,7 +91,7 @@ def _fill(hole: str, dialect: Dialect) -> str:
         return ", ".join(sorted(f"'{state}'" for state in task_sources(TaskEvent(event))))
     if kind == "job":
         return ", ".join(sorted(f"'{status}'" for status in job_sources(JobEvent(event))))
-    return {"lock_rows": dialect.lock_rows, "lock_tasks": dialect.lock_rows and f"{dialect.lock_rows} OF t"}[hole]
+    raise KeyError(f"{hole} is nothing that a query may leave open")
 
 
 def _statement(sql: str, dialect: Dialect) -> Statement:

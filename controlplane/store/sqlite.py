@@ -19,9 +19,13 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
+import structlog
+
 from controlplane.store import guards, sql
 from controlplane.store.port import Call, Op, T
 from shared.errors import StorageFull, TranscoderError, Unavailable
+
+log = structlog.get_logger()
 
 MAX_BATCH: Final = 64
 _CACHED_STATEMENTS: Final = 256
@@ -212,4 +216,5 @@ def _refusal(error: Exception) -> TranscoderError:
     else:
         refusal = Unavailable("The database refused.", retry_after=1)
     refusal.__cause__ = error
+    log.error("store.refused", error=str(error))
     return refusal

@@ -9,6 +9,7 @@ from pydantic import AfterValidator, Field, StringConstraints
 from pydantic_core import PydanticCustomError
 
 MAX_KEY_BYTES: Final = 1024
+MAX_OUTPUT_KEY: Final = 255
 
 
 def _is_plain(key: str) -> bool:
@@ -41,9 +42,17 @@ def key_prefix(prefix: str) -> str:
 RESERVED_SEGMENT: Final = ".transcoder"
 """The first segment of keys under which storages keep what is not published yet."""
 
+
+def _short(key: str) -> str:
+    """Checked after it was made normal, which can make it longer: what is kept must be readable again."""
+    if len(key) > MAX_OUTPUT_KEY:
+        raise PydanticCustomError("object_key", "An output key has at most 255 characters.")
+    return key
+
+
 ObjectKey = Annotated[str, Field(min_length=1, max_length=1024), AfterValidator(object_key)]
-OutputKey = Annotated[str, Field(min_length=1, max_length=255), AfterValidator(object_key)]
-KeyPrefix = Annotated[str, Field(max_length=255), AfterValidator(key_prefix)]
+OutputKey = Annotated[str, Field(min_length=1, max_length=255), AfterValidator(object_key), AfterValidator(_short)]
+KeyPrefix = Annotated[str, Field(max_length=255), AfterValidator(key_prefix), AfterValidator(_short)]
 TranscoderId = Annotated[str, StringConstraints(pattern=r"^[0-9]{13}-[0-9A-Za-z_]{6}$")]
 ClientRequestToken = Annotated[str, StringConstraints(pattern=r"^[\x21-\x7e][\x20-\x7e]{0,63}$")]
 MetadataKey = Annotated[str, StringConstraints(pattern=r"^[0-9A-Za-z _.:/=+\-%@]{1,128}$")]

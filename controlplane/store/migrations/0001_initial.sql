@@ -156,6 +156,7 @@ CREATE TABLE lanes (
   waiting BIGINT NOT NULL CHECK (waiting >= 0),
   PRIMARY KEY (pipeline_id, need)
 );
+CREATE INDEX lanes_waiting ON lanes (pipeline_id, need) WHERE waiting > 0;
 
 CREATE TABLE idempotency (
   tenant_id TEXT NOT NULL,

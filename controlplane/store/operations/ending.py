@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import orjson
 
 from controlplane.domain import retrying
-from controlplane.domain.lifecycle import LEASED_TASKS, aggregate
+from controlplane.domain.lifecycle import LEASED_TASKS, TaskEvent, aggregate, task_sources
 from controlplane.store.operations import jobs
 from controlplane.store.port import Op, call
 from controlplane.store.records import Task, record
@@ -73,6 +73,14 @@ def unpublished(task_id: TaskId, failure: Failure, now: int) -> Op[None]:
 def task(task_id: TaskId) -> Op[Task]:
     (row,) = yield call("task", id=task_id)
     return record(Task, row)
+
+
+def give_up(task_id: TaskId, failure: Failure, now: int) -> Op[None]:
+    """Ends a task that nobody can work on. One that has ended meanwhile is left alone."""
+    (row,) = yield call("task", id=task_id)
+    unfit = record(Task, row)
+    if unfit.state in task_sources(TaskEvent.FAIL):
+        yield from fail(unfit, now, failure, report=None)
 
 
 def to_publish() -> Op[list[TaskId]]:
