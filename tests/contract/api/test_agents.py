@@ -304,6 +304,18 @@ class TestBoots:
         await eventually(lambda: not list(staging.iterdir()))
 
 
+    async def test_a_link_into_staging_ends_with_the_lease(
+        self, tenant: Caller, pipeline: str, node: Node, service: Service
+    ) -> None:
+        await tenant.submit(pipeline)
+        order = await node.take()
+        asked = UrlsRequest(ref=order.ref, files=(StagedFile(name=OUT.name, size=OUT.size),))
+        (upload,) = (await node.say("urls", asked)).json["uploads"]
+        await node.hello("boot-2")
+        late = await service.call("PUT", service.url + upload["url"], content=b"x" * OUT.size)
+        assert late.code == "stale_lease"
+
+
 class TestReports:
     async def run(self, tenant: Caller, pipeline: str, node: Node, **changes: object) -> tuple[str, AttemptRef]:
         job_id = await tenant.submit(pipeline, **changes)

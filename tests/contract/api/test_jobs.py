@@ -49,6 +49,11 @@ class TestTokens:
         differing = await tenant.post("/v1/jobs", a_document(pipeline, client_request_token="x"), headers=headers)
         assert differing.fault == (400, "invalid_field", "/client_request_token")
 
+    async def test_the_token_may_move_from_the_body_to_the_header(self, tenant: Caller, pipeline: str) -> None:
+        first = await tenant.post("/v1/jobs", a_document(pipeline, client_request_token="token"))
+        again = await tenant.post("/v1/jobs", a_document(pipeline), headers={"Idempotency-Key": "token"})
+        assert again.json["id"] == first.json["id"]
+
     @pytest.mark.parametrize("token", ["x" * 65, "ü", ""])
     async def test_a_header_that_is_no_token_is_refused(self, tenant: Caller, pipeline: str, token: str) -> None:
         answer = await tenant.post("/v1/jobs", a_document(pipeline), headers={"Idempotency-Key": token})
@@ -332,3 +337,14 @@ async def ended(tenant: Caller, job_id: str) -> None:
     async with asyncio.timeout(5):
         while await tenant.status(job_id) in ("Submitted", "Progressing"):  # noqa: ASYNC110 (a server is asked)
             await asyncio.sleep(0.01)
+
+
+class TestWhatIsNamed:
+    async def test_an_unknown_cluster_is_refused_by_name(self, tenant: Caller, pipeline: str) -> None:
+        document = a_document(pipeline, placement={"cluster_id": "nowhere"})
+        assert (await tenant.post("/v1/jobs", document)).fault == (400, "invalid_field", "/placement/cluster_id")
+
+    async def test_a_key_that_grows_when_it_is_made_normal_is_measured_then(self, tenant: Caller, pipeline: str) -> None:
+        output = {**a_document(pipeline)["outputs"][0], "key": "\u0958" * 150}
+        answer = await tenant.post("/v1/jobs", a_document(pipeline, outputs=[output]))
+        assert answer.fault == (400, "invalid_field", "/outputs/0/key")
