@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import ipaddress
+from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Self
+from typing import Annotated, Any, Self
 
 from pydantic import Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
@@ -84,38 +85,34 @@ class Settings(BaseSettings):
 
 def local(state: Path, port: int) -> Settings:
     """For a service on this machine alone: nothing of the machine's own configuration is read."""
-
-    class FromArguments(Settings):
-        @classmethod
-        def settings_customise_sources(
-            cls,
-            settings_cls: type[BaseSettings],
-            init_settings: PydanticBaseSettingsSource,
-            env_settings: PydanticBaseSettingsSource,
-            dotenv_settings: PydanticBaseSettingsSource,
-            file_secret_settings: PydanticBaseSettingsSource,
-        ) -> tuple[PydanticBaseSettingsSource, ...]:
-            return (init_settings,)
-
-    return FromArguments(state=state, port=port)
+    return _reading(lambda arguments, environment: (arguments,))(state=state, port=port)
 
 
-def load(file: Path | None = None, **overrides: object) -> Settings:
+def load(file: Path | None = None, **overrides: Any) -> Settings:
     """Raises pydantic.ValidationError, which names each setting at fault, and FileNotFoundError for a named file."""
     if file is not None and not file.is_file():
         raise FileNotFoundError(file)
-    source = file or DEFAULT_FILE
+    toml = TomlConfigSettingsSource(Settings, file or DEFAULT_FILE)
+    given = {name: value for name, value in overrides.items() if value is not None}
+    return _reading(lambda arguments, environment: (arguments, environment, toml))(**given)
 
-    class FromFile(Settings):
+
+_Source = PydanticBaseSettingsSource
+
+
+def _reading(chosen: Callable[[_Source, _Source], tuple[_Source, ...]]) -> type[Settings]:
+    """Settings from just these sources; pydantic-settings takes them from a class."""
+
+    class FromSources(Settings):
         @classmethod
         def settings_customise_sources(
             cls,
             settings_cls: type[BaseSettings],
-            init_settings: PydanticBaseSettingsSource,
-            env_settings: PydanticBaseSettingsSource,
-            dotenv_settings: PydanticBaseSettingsSource,
-            file_secret_settings: PydanticBaseSettingsSource,
-        ) -> tuple[PydanticBaseSettingsSource, ...]:
-            return init_settings, env_settings, TomlConfigSettingsSource(settings_cls, source)
+            init_settings: _Source,
+            env_settings: _Source,
+            dotenv_settings: _Source,
+            file_secret_settings: _Source,
+        ) -> tuple[_Source, ...]:
+            return chosen(init_settings, env_settings)
 
-    return FromFile(**{name: value for name, value in overrides.items() if value is not None})  # type: ignore[arg-type]
+    return FromSources
