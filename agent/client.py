@@ -53,7 +53,8 @@ from shared.protocol import (
 )
 
 ACCEPT_PATIENCE: Final = 30.0
-URLS_PATIENCE: Final = 600.0
+URLS_PATIENCE: Final = 24 * 3600.0
+"""Who asks for these has outputs that took long to make."""
 MAX_FILES_PER_CALL: Final = 5000
 _ANSWER_TIMEOUT: Final = 15.0
 _BEAT_TIMEOUT: Final = 8.0

@@ -14,7 +14,7 @@ from agent.jobs.failure import INPUT_CHANGED, INPUT_MISSING, INPUT_UNREACHABLE, 
 from shared.errors import ErrorCode, TranscoderError
 from shared.protocol import InputSpec
 
-PATIENCE: Final = 300.0
+PATIENCE: Final = 3600.0
 """Seconds without one new byte after which the node gives up."""
 _PORTION: Final = 1 << 20
 

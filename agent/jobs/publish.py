@@ -13,7 +13,8 @@ from shared.errors import ErrorCode, StaleLease, TranscoderError
 from shared.protocol import AttemptRef, StagedFile, Upload
 
 AT_ONCE: Final = 4
-PATIENCE: Final = 600.0
+PATIENCE: Final = 24 * 3600.0
+"""Seconds: what is encoded already outlives an outage of the control plane, or of the storage, of up to a day."""
 _LINKS_PER_FILE: Final = 3
 
 OnBytes = Callable[[int], None]

@@ -18,11 +18,16 @@ from tests.unit.agent.serving import Handler, client_of, problem
 MOVIE = bytes(range(256)) * 4096
 
 
-async def bring(handler: Handler, target: Path, *, size: int = len(MOVIE), told: Callable[[int], None] = id) -> Sleeps:
-    sleep = Sleeps()
+async def bring(
+    handler: Handler,
+    target: Path,
+    *,
+    size: int = len(MOVIE),
+    told: Callable[[int], None] = id,
+    sleep: Sleeps | None = None,
+) -> None:
     async with client_of(handler, sleep) as client:
         await fetch(client, InputSpec(index=0, url="/movie?sig=1", size=size), target, told)
-    return sleep
 
 
 async def served(request: web.Request) -> web.Response:
@@ -108,6 +113,18 @@ async def test_a_storage_that_stays_away_is_not_the_inputs_fault(tmp_path: Path)
     with pytest.raises(AttemptFailed) as failed:
         await bring(handler, tmp_path / "0")
     assert failed.value.failure.cause is Cause.NODE
+
+
+async def test_an_outage_of_most_of_an_hour_is_waited_for(tmp_path: Path) -> None:
+    sleep = Sleeps()
+    end = sleep.clock.seconds + 3000
+
+    async def handler(request: web.Request) -> web.Response:
+        away = sleep.clock.seconds < end
+        return problem("unavailable", 503, retry_after="300") if away else await served(request)
+
+    await bring(handler, tmp_path / "0", sleep=sleep)
+    assert (tmp_path / "0").read_bytes() == MOVIE
 
 
 async def test_only_the_agent_can_read_what_it_fetched(tmp_path: Path) -> None:

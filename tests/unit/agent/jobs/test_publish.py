@@ -13,7 +13,7 @@ from agent.jobs.publish import AT_ONCE, publish
 from shared.errors import StaleLease
 from shared.failures import Cause
 from shared.protocol import StagedFile
-from tests.unit.agent.builders import a_ref
+from tests.unit.agent.builders import Sleeps, a_ref
 from tests.unit.agent.serving import client_of, problem
 
 
@@ -72,6 +72,35 @@ async def test_a_link_that_ran_out_is_renewed(tmp_path: Path) -> None:
     async with client_of(staging.handle) as client:
         await publish(client, a_ref(), tmp_path, make(tmp_path, 2), id)
     assert len(staging.objects) == 2
+
+
+@pytest.mark.parametrize("away", ["POST", "PUT"])
+async def test_what_is_made_outlives_an_outage_of_most_of_a_day(tmp_path: Path, away: str) -> None:
+    staging, sleep = Staging(), Sleeps()
+    end = sleep.clock.seconds + 23 * 3600
+
+    async def handler(request: web.Request) -> web.Response:
+        if sleep.clock.seconds < end and (request.method == "PUT") is (away == "PUT"):
+            return problem("unavailable", 503, retry_after="1200")
+        return await staging.handle(request)
+
+    async with client_of(handler, sleep) as client:
+        await publish(client, a_ref(), tmp_path, make(tmp_path, 1), id)
+    assert len(staging.objects) == 1
+
+
+async def test_an_outage_of_days_is_not_waited_for(tmp_path: Path) -> None:
+    sleep = Sleeps()
+    start = sleep.clock.seconds
+
+    async def away(_: web.Request) -> web.Response:
+        return problem("unavailable", 503, retry_after="1200")
+
+    async with client_of(away, sleep) as client:
+        with pytest.raises(AttemptFailed) as failed:
+            await publish(client, a_ref(), tmp_path, make(tmp_path, 1), id)
+    assert failed.value.failure.cause is Cause.NODE
+    assert sleep.clock.seconds - start <= 24 * 3600
 
 
 async def test_links_that_never_work_end_the_attempt(tmp_path: Path) -> None:
