@@ -33,7 +33,8 @@ class Capacity(Message):
 
     @property
     def nvenc_sessions(self) -> int:
-        return sum(gpu.sessions for gpu in self.gpus if gpu.encoders)
+        """Of the first card with working encoders alone: encodes are not spread over cards."""
+        return next((gpu.sessions for gpu in self.gpus if gpu.encoders), 0)
 
 
 class Free(Message):

@@ -46,6 +46,11 @@ def test_a_session_is_counted_for_every_hardware_rendition() -> None:
         ledger.take(a_start("tk_2", nvenc_sessions=2))
 
 
+def test_only_the_first_card_that_encodes_is_counted() -> None:
+    broken = a_gpu(9).model_copy(update={"encoders": ()})
+    assert a_capacity().model_copy(update={"gpus": (broken, a_gpu(3), a_gpu(5))}).nvenc_sessions == 3
+
+
 def test_a_disk_that_others_fill_is_told_as_it_is() -> None:
     assert slots(scratch_left=5 * GIB).free().scratch == 5 * GIB
 
