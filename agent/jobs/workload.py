@@ -40,10 +40,6 @@ class Workload:
         """Set when `free` may differ from what the control plane was told in a poll that it still holds."""
         return self._slots.changed
 
-    @property
-    def is_idle(self) -> bool:
-        return not self._attempts
-
     def free(self) -> Free:
         return _NOTHING if self._is_paused or self._is_closed else self._slots.free()
 
@@ -74,10 +70,6 @@ class Workload:
 
     def drop(self, ref: AttemptRef) -> None:
         self._end(ref, EndReason.DROPPED)
-
-    def drop_all(self) -> None:
-        for attempt in self._attempts.values():
-            attempt.end(EndReason.DROPPED)
 
     def hand_back_all(self, because: str) -> None:
         for attempt in self._attempts.values():
