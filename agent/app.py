@@ -110,7 +110,7 @@ class Service:
 
     async def _greet(self, shutdown: Shutdown) -> bool | None:
         """Whether to take no work yet, says the answer to the hello; None when the shutdown came before it."""
-        await asyncio.to_thread(write_durably, self._state.facts, self._facts.model_dump_json(indent=2).encode())
+        await self._note_facts()
         try:
             answer = await unless(shutdown.draining.wait(), self._client.hello(self._hello()))
         except Interrupted:
@@ -152,7 +152,7 @@ class Service:
         await workload.wait_idle()
         self._facts = await probe_all(self._around)
         self._slots.resize(self._facts.capacity)
-        await asyncio.to_thread(write_durably, self._state.facts, self._facts.model_dump_json(indent=2).encode())
+        await self._note_facts()
         await self._client.hello(self._hello())
         log.info("agent.probed_again", gpu_note=self._facts.gpu_note)
 
@@ -176,6 +176,14 @@ class Service:
                 await self._outbox.emptied.wait()
         except TimeoutError:
             log.warning("agent.reports_left", count=len(self._outbox.refs()))
+
+    async def _note_facts(self) -> None:
+        """For `agent status` alone: a disk that cannot take them is no reason to end."""
+        content = self._facts.model_dump_json(indent=2).encode()
+        try:
+            await asyncio.to_thread(write_durably, self._state.facts, content)
+        except OSError as error:
+            log.error("facts.not_on_disk", reason=str(error))
 
     def _hello(self) -> HelloRequest:
         return HelloRequest(boot_id=self._boot_id, facts=self._facts, unreported=self._outbox.refs())

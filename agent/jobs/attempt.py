@@ -37,6 +37,7 @@ class Attempt:
         self.progress = Progress(phase=Phase.FETCHING, percent=0)
         self.ended: EndReason | None = None
         self.ended_because = ""
+        self.is_reported = False
 
     @property
     def ref(self) -> AttemptRef:

@@ -54,9 +54,10 @@ class Runner:
             try:
                 if await self._is_accepted(attempt):
                     await self._run_accepted(attempt)
-            except Exception:
-                log.exception("attempt.crashed")
-                await self._report(attempt, _failed(AGENT_FAULT))
+            except Exception as error:
+                log.exception("attempt.crashed", is_reported=attempt.is_reported)
+                if not attempt.is_reported:
+                    await self._report(attempt, _failed(SCRATCH_FULL if _tells_full_disk(error) else AGENT_FAULT))
 
     async def hand_back(self, attempt: Attempt, because: str) -> None:
         """Give back what was never begun."""
@@ -117,7 +118,7 @@ class Runner:
             log.error("attempt.unconfined", reason=str(error))
             return _failed(CONFINEMENT_FAILED)
         except OSError as error:
-            if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            if not _tells_full_disk(error):
                 raise
             return _failed(SCRATCH_FULL)
 
@@ -126,6 +127,7 @@ class Runner:
         log.info("attempt.ended", outcome=reported.type if reported else "dropped")
         if reported is not None:
             await self._outbox.put(ReportRequest(ref=attempt.ref, outcome=reported))
+            attempt.is_reported = True
 
 
 def what_to_report(attempt: Attempt, outcome: Outcome | None) -> Outcome | None:
@@ -141,6 +143,10 @@ def what_to_report(attempt: Attempt, outcome: Outcome | None) -> Outcome | None:
             return outcome
         case unknown:
             assert_never(unknown)
+
+
+def _tells_full_disk(error: Exception) -> bool:
+    return isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)
 
 
 def _failed(failure: Failure) -> Failed:

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 from pathlib import Path
 
+import pytest
+
+from agent.jobs.failure import SCRATCH_FULL
 from shared.failures import Cause, FailureCode
 from shared.protocol import Failed, Finished, OutputResult, Stopped
 from shared.statuses import JobStatus
@@ -153,6 +157,41 @@ async def test_an_output_may_grow_beyond_the_scratch_that_was_granted(
         ref = await control.grant(scratch=1)
         await control.until(lambda: ref in control.reports)
     assert isinstance(control.reports[ref], Finished)
+
+
+async def test_facts_that_cannot_be_written_hold_up_no_work(control: ControlPlane, tools: Tools, state: Path) -> None:
+    (state / "facts.json").mkdir(parents=True)
+    async with node(control.url, state, tools):
+        ref = await control.grant()
+        await control.until(lambda: ref in control.reports)
+    assert isinstance(control.reports[ref], Finished)
+
+
+async def test_a_journal_that_cannot_be_closed_changes_no_report(
+    control: ControlPlane, tools: Tools, state: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("agent.jobs.journal.remove_durably", refuse)
+    async with node(control.url, state, tools) as running:
+        ref = await control.grant()
+        await control.until(lambda: ref in control.reports)
+        running.shutdown.ask()
+        await running.ended()
+    assert isinstance(control.reports[ref], Finished)
+    assert control.refused == []
+
+
+async def test_a_disk_too_full_for_the_journal_is_told_as_such(
+    control: ControlPlane, tools: Tools, state: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("agent.jobs.journal.write_durably", refuse)
+    async with node(control.url, state, tools):
+        ref = await control.grant()
+        await control.until(lambda: ref in control.reports)
+    assert control.reports[ref] == Failed(failure=SCRATCH_FULL)
+
+
+def refuse(*_: object) -> None:
+    raise OSError(errno.ENOSPC, "No space left on device")
 
 
 async def test_only_the_guilty_output_fails(control: ControlPlane, tools: Tools, state: Path) -> None:
