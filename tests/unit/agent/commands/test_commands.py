@@ -10,10 +10,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import structlog
 from click.testing import CliRunner, Result
 
 from agent.commands import agent
-from agent.commands.logs import redact
+from agent.commands.logs import log_to_stderr, redact
 from agent.state import State
 from tests.unit.agent.commands.http_stand_in import JOIN_TOKEN, StandInServer
 
@@ -109,6 +110,20 @@ def test_a_setting_that_is_not_valid_is_named(tmp_path: Path) -> None:
     ran = CliRunner().invoke(agent, ["run", "--config", str(config)])
     assert ran.exit_code == 78
     assert "max_cpu_threads" in ran.output
+
+
+def test_no_signed_link_reaches_the_log_not_even_in_an_exception(capsys: pytest.CaptureFixture[str]) -> None:
+    log_to_stderr()
+    try:
+        raise OSError("GET http://cp/objects/s3cret/movie.mp4 broke")
+    except OSError:
+        structlog.get_logger().exception("failed", urls=["/objects/s3cret/movie.mp4"])
+    finally:
+        structlog.reset_defaults()
+    told = json.loads(capsys.readouterr().err)
+    assert "s3cret" not in str(told)
+    assert told["urls"] == ["/objects/…"]
+    assert "GET http://cp/objects/… broke" in told["exception"]
 
 
 def test_no_secret_reaches_the_log() -> None:
