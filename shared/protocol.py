@@ -4,7 +4,8 @@ All messages are JSON, `POST`ed to `/agent/v1/<name>` under the node's credentia
 
     enrol     once: a one-time join token buys a node id and a credential
     hello     at every start: a new boot id, the probed facts, the attempts whose result is still in the outbox.
-              Every other lease of the node's earlier boots ends at once and its work is handed out again.
+              Every other lease of the node's earlier boots ends at once and its work is handed out again;
+              that is how a kill is noticed, and the attempt counts. A graceful end hands back, and spends none
     poll      held up to `poll_wait`; carries what is free; answered with orders as soon as there are any. A node breaks off
               a held poll and asks again when it has more (or less) free than it said; a poll answers again with every
               granted attempt that was not accepted yet, so an answer that got lost loses nothing
@@ -312,7 +313,7 @@ class Stopped(Message):
 
 
 class HandedBack(Message):
-    """The node gives the work back unharmed (it drains, it restarted): no attempt is spent."""
+    """The node gives the work back as it ends in order: no attempt is spent. After a kill there is no such report: see hello."""
 
     type: Literal["handed_back"] = "handed_back"
     reason: str
