@@ -75,7 +75,10 @@ def _default(name: str, field: dict[str, Any], required: set[str]) -> str:
 
 
 def _presets() -> str:
-    rows = [f"| `{preset_id}` | {preset.name} | {preset.settings.container} |" for preset_id, preset in SYSTEM_PRESETS.items()]
+    rows = [
+        f"| `{preset_id}` | {preset.name} | {preset.settings.container} |"
+        for preset_id, preset in SYSTEM_PRESETS.items()
+    ]
     return "## System presets\n\n| id | name | container |\n|---|---|---|\n" + "\n".join(rows)
 
 

@@ -22,8 +22,12 @@ from pathlib import Path
 from typing import Final, Self
 from weakref import WeakValueDictionary
 
+import structlog
+
 from agent.process import LADDER, Exit, Ladder, OnStdout, Pipes, StopRequest, supervise
 from agent.sandbox.port import ConfinementError, Limits, require_program, sweep, trial
+
+log = structlog.get_logger()
 
 SOCKETS: Final = Path("/run/transcoder/encode")
 SLOTS: Final = Path("/var/lib/transcoder/agent/slots")
@@ -60,10 +64,18 @@ class Units:
         if not self._slots:
             return "there is no encode unit"
         self._workspaces.mkdir(parents=True, exist_ok=True)
-        for slot in self._slots:
-            _clear(slot.directory)
+        self._use([slot for slot in self._slots if _is_cleared(slot.directory)])
+        if self._free.empty():
+            return "no encode unit's directory could be cleared"
         _remove_dead_links(self._workspaces)
         return await trial(self, self._workspaces)
+
+    def _use(self, slots: Sequence[Slot]) -> None:
+        """Hand out these and no others."""
+        while not self._free.empty():
+            self._free.get_nowait()
+        for slot in slots:
+            self._free.put_nowait(slot)
 
     async def run(
         self, argv: Sequence[str], *, workspace: Path, limits: Limits, on_stdout: OnStdout, stop: StopRequest
@@ -166,10 +178,18 @@ def _open_to_unit(workspace: Path) -> None:
             entry.chmod(wanted)
 
 
-def _clear(slot: Path) -> None:
-    """What an agent that was killed left in a slot: its run is over, its work is handed back."""
-    for entry in slot.iterdir():
-        shutil.rmtree(entry)
+def _is_cleared(slot: Path) -> bool:
+    """Removes what an agent that was killed left in a slot: its run is over, its work is handed back.
+
+    The unit's user can have made directories that only root removes: such a slot is left out, and the others serve.
+    """
+    try:
+        for entry in slot.iterdir():
+            shutil.rmtree(entry)
+    except OSError as error:
+        log.error("slot.left_out", slot=slot.name, reason=error.strerror)
+        return False
+    return True
 
 
 def _remove_dead_links(workspaces: Path) -> None:

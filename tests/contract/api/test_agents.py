@@ -303,7 +303,6 @@ class TestBoots:
         await node.hello("boot-2")
         await eventually(lambda: not list(staging.iterdir()))
 
-
     async def test_a_link_into_staging_ends_with_the_lease(
         self, tenant: Caller, pipeline: str, node: Node, service: Service
     ) -> None:

@@ -344,7 +344,9 @@ class TestWhatIsNamed:
         document = a_document(pipeline, placement={"cluster_id": "nowhere"})
         assert (await tenant.post("/v1/jobs", document)).fault == (400, "invalid_field", "/placement/cluster_id")
 
-    async def test_a_key_that_grows_when_it_is_made_normal_is_measured_then(self, tenant: Caller, pipeline: str) -> None:
+    async def test_a_key_that_grows_when_it_is_made_normal_is_measured_then(
+        self, tenant: Caller, pipeline: str
+    ) -> None:
         output = {**a_document(pipeline)["outputs"][0], "key": "\u0958" * 150}
         answer = await tenant.post("/v1/jobs", a_document(pipeline, outputs=[output]))
         assert answer.fault == (400, "invalid_field", "/outputs/0/key")

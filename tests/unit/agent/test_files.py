@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import os
 import resource
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
-
-import pytest
 
 from agent.files import write_durably
 
@@ -23,16 +19,6 @@ def test_a_file_is_replaced_and_only_its_owner_reads_it(tmp_path: Path) -> None:
     assert (tmp_path / "facts").read_bytes() == b"new"
     assert (tmp_path / "facts").stat().st_mode & 0o777 == 0o600
     assert [path.name for path in tmp_path.iterdir()] == ["facts"]
-
-
-def test_what_the_disk_takes_in_portions_is_written_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("agent.files.os.write", takes_two_bytes_at_a_time(os.write))
-    write_durably(tmp_path / "facts", b"a whole report")
-    assert (tmp_path / "facts").read_bytes() == b"a whole report"
-
-
-def takes_two_bytes_at_a_time(write: Callable[[int, bytes], int]) -> Callable[[int, bytes], int]:
-    return lambda handle, content: write(handle, bytes(content[:2]))
 
 
 def test_a_disk_that_is_full_in_the_middle_keeps_the_old_content_and_leaves_no_draft(tmp_path: Path) -> None:
