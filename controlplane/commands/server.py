@@ -58,7 +58,7 @@ def init(config: Path | None, state: Path | None) -> None:
 
 @server.command()
 def install() -> None:
-    """Install the systemd unit and start it; `transcoder server init` before makes the first operator."""
+    """Install the systemd unit and start it; `transcoder server init` before it makes the first operator."""
     try:
         installation.install_controlplane()
     except (installation.InstallationError, OSError) as error:
