@@ -273,7 +273,6 @@ class TestPublishing:
             assert content_of(other, "key") == b"content"
             assert bucket.is_same(staged, other, "key") is True
 
-    @pytest.mark.skipif(not SHM.is_dir(), reason="needs a second file system")
     def test_onto_another_file_system_it_is_copied_whole_and_once(
         self, bucket: FileBucket, tmp_path_factory: pytest.TempPathFactory
     ) -> None:
