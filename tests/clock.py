@@ -7,15 +7,20 @@ NOW_MS = 1_763_750_000_000
 
 class FakeClock:
     def __init__(self, now_ms: int = NOW_MS) -> None:
-        self._started_ms = now_ms
         self._now_ms = now_ms
+        self._passed_ms = 0
 
     def now_ms(self) -> int:
         return self._now_ms
 
     def monotonic(self) -> float:
-        return (self._now_ms - self._started_ms) / 1000
+        return self._passed_ms / 1000
 
     def pass_seconds(self, seconds: float) -> None:
         assert seconds >= 0, "time does not go back"
+        self._now_ms += round(seconds * 1000)
+        self._passed_ms += round(seconds * 1000)
+
+    def set_by(self, seconds: float) -> None:
+        """Somebody sets the clock, forward or back; no time passes."""
         self._now_ms += round(seconds * 1000)

@@ -9,6 +9,7 @@ from shared.failures import Cause, Failure, FailureCode
 
 BACKOFF_MS: Final = (0, 1_000, 5_000, 15_000, 60_000)
 """How long work waits before its next attempt, by the number of failures behind it; the last one holds."""
+LONGEST_DELAY_MS: Final = max(BACKOFF_MS)
 
 
 @dataclass(frozen=True)

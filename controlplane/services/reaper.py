@@ -6,6 +6,8 @@ import asyncio
 
 import structlog
 
+from controlplane.domain import silence
+from controlplane.domain.retrying import LONGEST_DELAY_MS
 from controlplane.services.dispatch import Dispatcher
 from controlplane.services.publishing import Publisher
 from controlplane.settings import Settings
@@ -17,7 +19,6 @@ from shared.ids import ClusterId
 
 log = structlog.get_logger()
 
-BRAKE_FROM_NODES = 4
 GAP_INTERVALS = 6
 """Without this many sweeps in a row, the amnesty of a start is given again."""
 SWEEP_MS = 3_600_000
@@ -33,30 +34,55 @@ class Reaper:
         self._dispatcher = dispatcher
         self._publisher = publisher
         self._settings = settings
-        self._forgiving_since = clock.now_ms()
-        self._reaped_at = clock.monotonic()
+        self._reaped_at = (clock.now_ms(), clock.monotonic())
         self._swept_at: int | None = None
         self._braking_since: dict[ClusterId, int] = {}
 
     async def run(self) -> None:
-        await self._store.write(identity.set_meta("started_at", str(self._forgiving_since)))
+        has_begun = False
         while True:
             try:
+                if not has_begun:
+                    await self.forgive()
+                    has_begun = True
                 await self._sweep()
                 await asyncio.sleep(self._settings.reap_interval)
-                self.forgive_a_gap()
+                await self.forgive_a_gap()
                 await self.reap()
             except (Unavailable, StorageFull) as error:
                 log.error("reap.delayed", error=str(error))
                 await asyncio.sleep(self._settings.reap_interval)
 
+    async def forgive(self) -> None:
+        """From now on, for as long as the amnesty lasts, silence that began before is no reason to end a lease.
+
+        Kept in the database: what one replica could not hear, none of them holds against a node.
+        """
+        now = self._clock.now_ms()
+        await self._store.write(dispatch.forgive(now=now, lease=self._lease, delay=LONGEST_DELAY_MS))
+        self._reaped_at = (now, self._clock.monotonic())
+
+    async def forgive_a_gap(self) -> None:
+        """Forgives when nodes could not be heard, or their leases not be measured, and that was us.
+
+        No sweep for a while: the database was away, or this machine slept. Or its clock was set.
+        """
+        reaped_at, reaped_monotonic = self._reaped_at
+        passed = self._clock.monotonic() - reaped_monotonic
+        stepped = abs((self._clock.now_ms() - reaped_at) / 1000 - passed)
+        if passed > GAP_INTERVALS * self._settings.reap_interval or stepped * 1000 >= silence.noticed_after(
+            self._lease
+        ):
+            await self.forgive()
+            log.warning("reaper.forgives", passed=round(passed, 3), clock_stepped=round(stepped, 3))
+
     async def reap(self) -> int:
         """One sweep; how many leases ended."""
         now = self._clock.now_ms()
-        lease = int(self._dispatcher.timings.lease * 1000)
-        in_amnesty = now < self._forgiving_since + int(self._settings.amnesty * 1000)
-        floor = self._forgiving_since + lease if in_amnesty else 0
-        braked = await self._braked(now, lease)
+        started_at = int(await self._store.read(identity.meta("started_at")) or 0)
+        amnesty = int(self._settings.amnesty * 1000)
+        floor = silence.forgiven_before(started_at=started_at, now=now, amnesty=amnesty, lease=self._lease)
+        braked = await self._braked(now)
         lost = await self._store.write(dispatch.reap(now=now, floor=floor, braked=braked, size=_PAGE))
         for ended in lost:
             log.warning("lease.expired", task_id=ended.task_id, attempt=ended.attempt, job_id=ended.job_id)
@@ -64,14 +90,12 @@ class Reaper:
             self._dispatcher.wake()
             await self._publisher.discard(lost)
         await self._store.write(identity.sweep_tokens(now))
-        self._reaped_at = self._clock.monotonic()
+        self._reaped_at = (now, self._clock.monotonic())
         return len(lost)
 
-    def forgive_a_gap(self) -> None:
-        """No sweep for a while: the database was away, or this machine slept. Nodes could not be heard; that was us."""
-        if self._clock.monotonic() - self._reaped_at > GAP_INTERVALS * self._settings.reap_interval:
-            self._forgiving_since = self._clock.now_ms()
-            log.warning("reaper.forgives", since=self._forgiving_since)
+    @property
+    def _lease(self) -> int:
+        return int(self._dispatcher.timings.lease * 1000)
 
     async def _sweep(self) -> None:
         """At the start, and then once an hour."""
@@ -80,16 +104,17 @@ class Reaper:
             self._swept_at = now
             await self._publisher.sweep()
 
-    async def _braked(self, now: int, lease: int) -> frozenset[ClusterId]:
+    async def _braked(self, now: int) -> frozenset[ClusterId]:
         """Clusters most of whose nodes fell silent at once, for as long as the brake holds."""
-        known_since = now - lease - int(self._settings.brake * 1000)
+        brake = int(self._settings.brake * 1000)
+        found = dispatch.silence(since=now - silence.noticed_after(self._lease), horizon=now - self._lease - brake)
         braked = set()
-        for cluster in await self._store.read(dispatch.silence(since=now - lease, horizon=known_since)):
-            if cluster.nodes < BRAKE_FROM_NODES or cluster.silent < self._settings.brake_share * cluster.nodes:
+        for cluster in await self._store.read(found):
+            share = self._settings.brake_share
+            if not silence.is_probably_ours(nodes=cluster.nodes, silent=cluster.silent, share=share):
                 self._braking_since.pop(cluster.cluster_id, None)
                 continue
-            since = self._braking_since.setdefault(cluster.cluster_id, now)
-            if now - since < int(self._settings.brake * 1000):
+            if now - self._braking_since.setdefault(cluster.cluster_id, now) < brake:
                 braked.add(cluster.cluster_id)
                 log.warning("cluster.braked", cluster_id=cluster.cluster_id, silent=cluster.silent, nodes=cluster.nodes)
         return frozenset(braked)

@@ -306,9 +306,16 @@ SELECT t.*, n.cluster_id FROM tasks t JOIN nodes n ON n.id = t.node_id
    AND (t.state = 'Leased' OR t.lease_expires_at >= :floor)
  ORDER BY t.lease_expires_at LIMIT :size
 
+-- name: shorten_leases
+-- An end that no grant could have given: the clock was set back since.
+UPDATE tasks SET lease_expires_at = :latest WHERE state IN ('Leased', 'Running', 'Stopping') AND lease_expires_at > :latest
+
+-- name: shorten_delays
+UPDATE tasks SET not_before = :latest WHERE state = 'Waiting' AND not_before > :latest
+
 -- name: silent_nodes
--- Per cluster: nodes that hold or offer work, and how many of them have not been heard of since :since.
-SELECT cluster_id, COUNT(*) AS nodes, SUM(CASE WHEN last_seen_at < :since THEN 1 ELSE 0 END) AS silent
+-- Per cluster: nodes that hold or offer work, and how many of them have not been heard of after :since.
+SELECT cluster_id, COUNT(*) AS nodes, SUM(CASE WHEN last_seen_at <= :since THEN 1 ELSE 0 END) AS silent
   FROM nodes WHERE state = 'Active' AND boot_id IS NOT NULL AND last_seen_at >= :horizon GROUP BY cluster_id
 
 -- name: cluster_of_node

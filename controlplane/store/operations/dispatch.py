@@ -173,6 +173,13 @@ def reap(*, now: int, floor: int, braked: Set[ClusterId], size: int) -> Op[list[
     return lost
 
 
+def forgive(*, now: int, lease: int, delay: int) -> Op[None]:
+    """Silence that began before now is forgiven for a while. No lease and no delay then ends later than one made now could."""
+    yield call("set_meta", key="started_at", value=str(now))
+    yield call("shorten_leases", latest=now + lease)
+    yield call("shorten_delays", latest=now + delay)
+
+
 def anything_waiting() -> Op[bool]:
     return bool((yield call("anything_waiting")))
 

@@ -282,3 +282,40 @@ async def test_results_that_cannot_become_visible_fail_the_job_and_keep_its_repo
     assert (await world.job(job_id)).status is JobStatus.ERROR
     assert (await world.report(grant, finished())).repeated
     await world.assert_counted()
+
+
+async def test_a_lease_belongs_to_its_owner_until_somebody_ends_it(world: World) -> None:
+    """Time alone takes nothing away: what nobody else was given may still be accepted and renewed."""
+    await world.add_node()
+    await world.submit()
+    (grant,) = await world.grant()
+    world.clock.pass_seconds(10.001)
+    await world.accept(grant)
+    world.clock.pass_seconds(60.001)
+    assert await beat(world, grant) == "keep"
+    world.clock.pass_seconds(59.999)
+    assert await world.reap() == []
+
+
+async def test_an_accept_after_the_deadline_was_enforced_is_stale(world: World) -> None:
+    await world.add_node()
+    await world.submit()
+    (grant,) = await world.grant()
+    world.clock.pass_seconds(10)
+    await world.reap()
+    with pytest.raises(StaleLease):
+        await world.accept(grant)
+
+
+async def test_nothing_but_the_owners_beats_renews_a_lease(world: World) -> None:
+    job_id, grant = await world.a_running_job()
+    world.clock.pass_seconds(30)
+    for stranger in strangers(grant)[:3]:
+        assert await beat(world, stranger) == "drop"
+    with pytest.raises(StaleLease):
+        await beat(world, strangers(grant)[3])
+    await world.accept(grant)
+    await world.store.read(dispatch.live_lease(grant.ref, grant.node_id))
+    await world.store.write(jobs.stop(TENANT, job_id, world.now))
+    world.clock.pass_seconds(30)
+    assert len(await world.reap()) == 1

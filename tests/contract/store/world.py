@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 import orjson
@@ -130,6 +130,13 @@ class World:
 
     async def job(self, job_id: JobId, tenant_id: TenantId = TENANT) -> Job:
         return await self.store.read(jobs.read(tenant_id, job_id))
+
+    async def clock_passes(self, seconds: float, *sweeps: Callable[[], Awaitable[object]]) -> None:
+        """Time goes by, with sweeps as often as a control plane makes them."""
+        for _ in range(round(seconds)):
+            self.clock.pass_seconds(1)
+            for sweep in sweeps:
+                await sweep()
 
     async def task(self, job_id: JobId) -> Task:
         job = await self.job(job_id)
