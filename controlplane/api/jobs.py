@@ -11,9 +11,10 @@ from controlplane.api import views
 from controlplane.api.keys import BUCKETS, CLOCK, JOBS, SETTINGS
 from controlplane.api.links import absolute
 from controlplane.api.requests import LAST_EVENT, EventsQuery, JobsQuery
-from controlplane.api.routing import TENANT, Call, Reply, Routes
+from controlplane.api.routing import Call, Reply, Routes
 from controlplane.api.streaming import EventStream
 from controlplane.domain.lifecycle import TERMINAL_JOBS
+from controlplane.domain.permissions import Action
 from controlplane.store.records import Job
 from shared.errors import InvalidField
 from shared.ids import JobId
@@ -26,7 +27,13 @@ QUIET_SECONDS: Final = 15.0
 
 
 @routes.add(
-    "POST", "/v1/jobs", roles=TENANT, summary="Submit a job", body=JobDocument, answer=views.JobView, status=201
+    "POST",
+    "/v1/jobs",
+    permission=Action.JOBS_CREATE,
+    summary="Submit a job",
+    body=JobDocument,
+    answer=views.JobView,
+    status=201,
 )
 async def create(call: Call[JobDocument]) -> Reply:
     token = _token(call)
@@ -37,7 +44,14 @@ async def create(call: Call[JobDocument]) -> Reply:
     return Reply(_view(call, made.job), status=201, headers=headers)
 
 
-@routes.add("GET", "/v1/jobs", roles=TENANT, summary="List jobs", query=JobsQuery, answer=views.Page[views.JobView])
+@routes.add(
+    "GET",
+    "/v1/jobs",
+    permission=Action.JOBS_READ,
+    summary="List jobs",
+    query=JobsQuery,
+    answer=views.Page[views.JobView],
+)
 async def page(call: Call[None]) -> Reply:
     query: JobsQuery = call.query
     wanted: dict[str, str | None] = {
@@ -51,20 +65,29 @@ async def page(call: Call[None]) -> Reply:
     return Reply({"items": [_view(call, job) for job in found], "next_page_token": more})
 
 
-@routes.add("GET", "/v1/jobs/{job_id}", roles=TENANT, summary="Read a job", answer=views.JobView)
+@routes.add("GET", "/v1/jobs/{job_id}", permission=Action.JOBS_READ, summary="Read a job", answer=views.JobView)
 async def read(call: Call[None]) -> Reply:
     return Reply(_view(call, await call.request.app[JOBS].get(call.principal.tenant, _id(call))))
 
 
 @routes.add(
-    "POST", "/v1/jobs/{job_id}/cancel", roles=TENANT, summary="Cancel a job that has not begun", answer=views.JobView
+    "POST",
+    "/v1/jobs/{job_id}/cancel",
+    permission=Action.JOBS_CANCEL,
+    summary="Cancel a job that has not begun",
+    answer=views.JobView,
 )
 async def cancel(call: Call[None]) -> Reply:
     return Reply(_view(call, await call.request.app[JOBS].cancel(call.principal.tenant, _id(call))))
 
 
 @routes.add(
-    "POST", "/v1/jobs/{job_id}/stop", roles=TENANT, summary="Stop a job that runs", answer=views.JobView, status=202
+    "POST",
+    "/v1/jobs/{job_id}/stop",
+    permission=Action.JOBS_STOP,
+    summary="Stop a job that runs",
+    answer=views.JobView,
+    status=202,
 )
 async def stop(call: Call[None]) -> Reply:
     return Reply(_view(call, await call.request.app[JOBS].stop(call.principal.tenant, _id(call))), status=202)
@@ -73,7 +96,7 @@ async def stop(call: Call[None]) -> Reply:
 @routes.add(
     "POST",
     "/v1/jobs/{job_id}/start",
-    roles=TENANT,
+    permission=Action.JOBS_START,
     summary="Start a job made with `start: manual`",
     answer=views.JobView,
 )
@@ -84,7 +107,7 @@ async def start(call: Call[None]) -> Reply:
 @routes.add(
     "GET",
     "/v1/jobs/{job_id}/events",
-    roles=TENANT,
+    permission=Action.JOBS_READ,
     summary="What happened to a job: JSON, or as it happens with `Accept: text/event-stream`",
     query=EventsQuery,
     answer=views.Page[views.EventView],
@@ -114,7 +137,7 @@ async def events(call: Call[None]) -> Reply | web.StreamResponse:
 @routes.add(
     "GET",
     "/v1/jobs/{job_id}/outputs",
-    roles=TENANT,
+    permission=Action.JOBS_DOWNLOAD,
     summary="Signed links to what a job made",
     answer=views.Page[views.OutputLinks],
 )

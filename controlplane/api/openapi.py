@@ -64,7 +64,7 @@ def _operation(route: Route, references: Any) -> dict[str, Any]:
             str(route.status): success,
             **{str(status): _refusal(status) for status in _PROBLEMS},
         },
-        "x-roles": sorted(route.roles),
+        "x-permission": route.permission,
     }
     if route.body is not None:
         schema = references[route.body, "validation"]

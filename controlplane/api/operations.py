@@ -17,7 +17,8 @@ from controlplane.api.requests import (
     NodesQuery,
     PageQuery,
 )
-from controlplane.api.routing import OPERATOR, Call, Reply, Routes
+from controlplane.api.routing import Call, Reply, Routes
+from controlplane.domain.permissions import Action
 from shared.clock import to_datetime
 from shared.ids import ClusterId, NodeId, TenantId
 from shared.statuses import NodeState
@@ -28,7 +29,13 @@ nodes: Final = Routes("nodes")
 
 
 @tenants.add(
-    "POST", "/v1/tenants", roles=OPERATOR, summary="Make a tenant", body=NewTenant, answer=views.TenantView, status=201
+    "POST",
+    "/v1/tenants",
+    permission=Action.TENANTS_CREATE,
+    summary="Make a tenant",
+    body=NewTenant,
+    answer=views.TenantView,
+    status=201,
 )
 async def create_tenant(call: Call[NewTenant]) -> Reply:
     made = await call.request.app[TENANTS].create(call.body.name, call.body.weight)
@@ -36,13 +43,20 @@ async def create_tenant(call: Call[NewTenant]) -> Reply:
 
 
 @tenants.add(
-    "GET", "/v1/tenants", roles=OPERATOR, summary="List tenants", query=PageQuery, answer=views.Page[views.TenantView]
+    "GET",
+    "/v1/tenants",
+    permission=Action.TENANTS_READ,
+    summary="List tenants",
+    query=PageQuery,
+    answer=views.Page[views.TenantView],
 )
 async def list_tenants(call: Call[None]) -> Reply:
     return Reply(await page(call, ["tenants"], call.request.app[TENANTS].page, lambda found: found.id, views.tenant))
 
 
-@tenants.add("GET", "/v1/tenants/{tenant_id}", roles=OPERATOR, summary="Read a tenant", answer=views.TenantView)
+@tenants.add(
+    "GET", "/v1/tenants/{tenant_id}", permission=Action.TENANTS_READ, summary="Read a tenant", answer=views.TenantView
+)
 async def read_tenant(call: Call[None]) -> Reply:
     return Reply(views.tenant(await call.request.app[TENANTS].get(TenantId(call.path("tenant_id")))))
 
@@ -50,7 +64,7 @@ async def read_tenant(call: Call[None]) -> Reply:
 @tenants.add(
     "POST",
     "/v1/tenants/{tenant_id}/keys",
-    roles=OPERATOR,
+    permission=Action.TENANTS_UPDATE,
     summary="Make an API key for a tenant",
     body=NewKey,
     answer=views.NewKeyView,
@@ -58,14 +72,14 @@ async def read_tenant(call: Call[None]) -> Reply:
 )
 async def create_tenant_key(call: Call[NewKey]) -> Reply:
     service, tenant_id = call.request.app[TENANTS], TenantId(call.path("tenant_id"))
-    made, text = await service.create_key(tenant_id, call.body.label, call.body.expires_in)
+    made, text = await service.create_first_key(tenant_id, call.body.label, call.body.expires_in)
     return Reply(views.NewKeyView(**dict(views.key(made)), key=text), status=201)
 
 
 @clusters.add(
     "POST",
     "/v1/clusters",
-    roles=OPERATOR,
+    permission=Action.CLUSTERS_CREATE,
     summary="Make a cluster",
     body=NewCluster,
     answer=views.ClusterView,
@@ -79,7 +93,7 @@ async def create_cluster(call: Call[NewCluster]) -> Reply:
 @clusters.add(
     "GET",
     "/v1/clusters",
-    roles=OPERATOR,
+    permission=Action.CLUSTERS_READ,
     summary="List clusters",
     query=PageQuery,
     answer=views.Page[views.ClusterView],
@@ -88,7 +102,13 @@ async def list_clusters(call: Call[None]) -> Reply:
     return Reply(await page(call, ["clusters"], call.request.app[CLUSTERS].page, lambda found: found.id, views.cluster))
 
 
-@clusters.add("GET", "/v1/clusters/{cluster_id}", roles=OPERATOR, summary="Read a cluster", answer=views.ClusterView)
+@clusters.add(
+    "GET",
+    "/v1/clusters/{cluster_id}",
+    permission=Action.CLUSTERS_READ,
+    summary="Read a cluster",
+    answer=views.ClusterView,
+)
 async def read_cluster(call: Call[None]) -> Reply:
     return Reply(views.cluster(await call.request.app[CLUSTERS].get(_cluster_id(call))))
 
@@ -96,7 +116,7 @@ async def read_cluster(call: Call[None]) -> Reply:
 @clusters.add(
     "PATCH",
     "/v1/clusters/{cluster_id}",
-    roles=OPERATOR,
+    permission=Action.CLUSTERS_UPDATE,
     summary="Rename a cluster",
     body=ClusterChanges,
     answer=views.ClusterView,
@@ -105,7 +125,13 @@ async def rename_cluster(call: Call[ClusterChanges]) -> Reply:
     return Reply(views.cluster(await call.request.app[CLUSTERS].rename(_cluster_id(call), call.body.name)))
 
 
-@clusters.add("DELETE", "/v1/clusters/{cluster_id}", roles=OPERATOR, summary="Delete an empty cluster", status=204)
+@clusters.add(
+    "DELETE",
+    "/v1/clusters/{cluster_id}",
+    permission=Action.CLUSTERS_DELETE,
+    summary="Delete an empty cluster",
+    status=204,
+)
 async def delete_cluster(call: Call[None]) -> Reply:
     await call.request.app[CLUSTERS].delete(_cluster_id(call))
     return Reply()
@@ -114,7 +140,7 @@ async def delete_cluster(call: Call[None]) -> Reply:
 @clusters.add(
     "POST",
     "/v1/clusters/{cluster_id}/join-tokens",
-    roles=OPERATOR,
+    permission=Action.NODES_CREATE,
     summary="A one-time token with which a node joins",
     body=NewJoinToken,
     answer=views.JoinTokenView,
@@ -129,7 +155,12 @@ async def create_join_token(call: Call[NewJoinToken]) -> Reply:
 
 
 @nodes.add(
-    "GET", "/v1/nodes", roles=OPERATOR, summary="List nodes", query=NodesQuery, answer=views.Page[views.NodeView]
+    "GET",
+    "/v1/nodes",
+    permission=Action.NODES_READ,
+    summary="List nodes",
+    query=NodesQuery,
+    answer=views.Page[views.NodeView],
 )
 async def list_nodes(call: Call[None]) -> Reply:
     cluster_id = ClusterId(call.query.cluster_id) if call.query.cluster_id else None
@@ -137,26 +168,40 @@ async def list_nodes(call: Call[None]) -> Reply:
     return Reply(await page(call, ["nodes", cluster_id or ""], find, lambda found: found.id, views.node))
 
 
-@nodes.add("GET", "/v1/nodes/{node_id}", roles=OPERATOR, summary="Read a node", answer=views.NodeView)
+@nodes.add("GET", "/v1/nodes/{node_id}", permission=Action.NODES_READ, summary="Read a node", answer=views.NodeView)
 async def read_node(call: Call[None]) -> Reply:
     return Reply(views.node(await call.request.app[CLUSTERS].node(_node_id(call))))
 
 
 @nodes.add(
-    "POST", "/v1/nodes/{node_id}/drain", roles=OPERATOR, summary="Give a node no new work", answer=views.NodeView
+    "POST",
+    "/v1/nodes/{node_id}/drain",
+    permission=Action.NODES_DRAIN,
+    summary="Give a node no new work",
+    answer=views.NodeView,
 )
 async def drain_node(call: Call[None]) -> Reply:
     return await _set_state(call, NodeState.DRAINING)
 
 
 @nodes.add(
-    "POST", "/v1/nodes/{node_id}/resume", roles=OPERATOR, summary="Give a node work again", answer=views.NodeView
+    "POST",
+    "/v1/nodes/{node_id}/resume",
+    permission=Action.NODES_RESUME,
+    summary="Give a node work again",
+    answer=views.NodeView,
 )
 async def resume_node(call: Call[None]) -> Reply:
     return await _set_state(call, NodeState.ACTIVE)
 
 
-@nodes.add("DELETE", "/v1/nodes/{node_id}", roles=OPERATOR, summary="Revoke a node's credential, for good", status=204)
+@nodes.add(
+    "DELETE",
+    "/v1/nodes/{node_id}",
+    permission=Action.NODES_DELETE,
+    summary="Revoke a node's credential, for good",
+    status=204,
+)
 async def revoke_node(call: Call[None]) -> Reply:
     await _set_state(call, NodeState.REVOKED)
     return Reply()

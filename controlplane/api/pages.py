@@ -14,7 +14,7 @@ from controlplane.api import openapi
 from controlplane.api.keys import HEALTH, SETTINGS
 from controlplane.api.problems import STATUS
 from controlplane.api.routing import BEARERS, Route
-from controlplane.auth.principal import Role
+from controlplane.domain.permissions import Role
 from shared.errors import ErrorCode, NotFound
 
 _DOCS: Final = """<!doctype html>

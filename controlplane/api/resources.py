@@ -21,7 +21,8 @@ from controlplane.api.requests import (
     PageQuery,
     PipelineChanges,
 )
-from controlplane.api.routing import ANYONE, TENANT, Call, Reply, Routes
+from controlplane.api.routing import Call, Reply, Routes
+from controlplane.domain.permissions import Action
 from controlplane.services.buckets import UPLOAD_LIFETIME
 from controlplane.store.records import Pipeline
 from shared.errors import InvalidField
@@ -37,7 +38,7 @@ keys: Final = Routes("keys")
 @pipelines.add(
     "POST",
     "/v1/pipelines",
-    roles=TENANT,
+    permission=Action.PIPELINES_CREATE,
     summary="Make a pipeline",
     body=NewPipeline,
     answer=views.PipelineView,
@@ -51,7 +52,7 @@ async def create_pipeline(call: Call[NewPipeline]) -> Reply:
 @pipelines.add(
     "GET",
     "/v1/pipelines",
-    roles=TENANT,
+    permission=Action.PIPELINES_READ,
     summary="List pipelines",
     query=PageQuery,
     answer=views.Page[views.PipelineView],
@@ -61,7 +62,13 @@ async def list_pipelines(call: Call[None]) -> Reply:
     return Reply(await page(call, ["pipelines"], find, lambda found: found.id, views.pipeline))
 
 
-@pipelines.add("GET", "/v1/pipelines/{pipeline_id}", roles=TENANT, summary="Read a pipeline", answer=views.PipelineView)
+@pipelines.add(
+    "GET",
+    "/v1/pipelines/{pipeline_id}",
+    permission=Action.PIPELINES_READ,
+    summary="Read a pipeline",
+    answer=views.PipelineView,
+)
 async def read_pipeline(call: Call[None]) -> Reply:
     return _pipeline(await call.request.app[PIPELINES].get(call.principal.tenant, _pipeline_id(call)))
 
@@ -69,7 +76,7 @@ async def read_pipeline(call: Call[None]) -> Reply:
 @pipelines.add(
     "PATCH",
     "/v1/pipelines/{pipeline_id}",
-    roles=TENANT,
+    permission=Action.PIPELINES_UPDATE,
     summary="Change a pipeline; `If-Match` guards against another's change",
     body=PipelineChanges,
     answer=views.PipelineView,
@@ -85,7 +92,9 @@ async def update_pipeline(call: Call[PipelineChanges]) -> Reply:
     )
 
 
-@pipelines.add("DELETE", "/v1/pipelines/{pipeline_id}", roles=TENANT, summary="Delete a pipeline", status=204)
+@pipelines.add(
+    "DELETE", "/v1/pipelines/{pipeline_id}", permission=Action.PIPELINES_DELETE, summary="Delete a pipeline", status=204
+)
 async def delete_pipeline(call: Call[None]) -> Reply:
     await call.request.app[PIPELINES].delete(call.principal.tenant, _pipeline_id(call))
     return Reply()
@@ -94,7 +103,7 @@ async def delete_pipeline(call: Call[None]) -> Reply:
 @pipelines.add(
     "POST",
     "/v1/pipelines/{pipeline_id}/pause",
-    roles=TENANT,
+    permission=Action.PIPELINES_PAUSE,
     summary="Take jobs, but start none",
     answer=views.PipelineView,
 )
@@ -103,14 +112,24 @@ async def pause_pipeline(call: Call[None]) -> Reply:
 
 
 @pipelines.add(
-    "POST", "/v1/pipelines/{pipeline_id}/resume", roles=TENANT, summary="Start jobs again", answer=views.PipelineView
+    "POST",
+    "/v1/pipelines/{pipeline_id}/resume",
+    permission=Action.PIPELINES_RESUME,
+    summary="Start jobs again",
+    answer=views.PipelineView,
 )
 async def resume_pipeline(call: Call[None]) -> Reply:
     return await _set_status(call, PipelineStatus.ACTIVE)
 
 
 @presets.add(
-    "POST", "/v1/presets", roles=TENANT, summary="Make a preset", body=NewPreset, answer=views.PresetView, status=201
+    "POST",
+    "/v1/presets",
+    permission=Action.PRESETS_CREATE,
+    summary="Make a preset",
+    body=NewPreset,
+    answer=views.PresetView,
+    status=201,
 )
 async def create_preset(call: Call[NewPreset]) -> Reply:
     wanted = call.body
@@ -121,27 +140,46 @@ async def create_preset(call: Call[NewPreset]) -> Reply:
 
 
 @presets.add(
-    "GET", "/v1/presets", roles=ANYONE, summary="List presets", query=PageQuery, answer=views.Page[views.PresetView]
+    "GET",
+    "/v1/presets",
+    permission=Action.PRESETS_READ,
+    summary="List presets",
+    query=PageQuery,
+    answer=views.Page[views.PresetView],
 )
 async def list_presets(call: Call[None]) -> Reply:
     find = partial(call.request.app[PRESETS].page, call.principal.tenant_id)
     return Reply(await page(call, ["presets"], find, lambda found: found.id, views.preset))
 
 
-@presets.add("GET", "/v1/presets/{preset_id}", roles=ANYONE, summary="Read a preset", answer=views.PresetView)
+@presets.add(
+    "GET", "/v1/presets/{preset_id}", permission=Action.PRESETS_READ, summary="Read a preset", answer=views.PresetView
+)
 async def read_preset(call: Call[None]) -> Reply:
     found = await call.request.app[PRESETS].get(call.principal.tenant_id, PresetId(call.path("preset_id")))
     return Reply(views.preset(found))
 
 
-@presets.add("DELETE", "/v1/presets/{preset_id}", roles=TENANT, summary="Delete a preset of one's own", status=204)
+@presets.add(
+    "DELETE",
+    "/v1/presets/{preset_id}",
+    permission=Action.PRESETS_DELETE,
+    summary="Delete a preset of one's own",
+    status=204,
+)
 async def delete_preset(call: Call[None]) -> Reply:
     await call.request.app[PRESETS].delete(call.principal.tenant, PresetId(call.path("preset_id")))
     return Reply()
 
 
 @buckets.add(
-    "POST", "/v1/buckets", roles=TENANT, summary="Make a bucket", body=NewBucket, answer=views.BucketView, status=201
+    "POST",
+    "/v1/buckets",
+    permission=Action.BUCKETS_CREATE,
+    summary="Make a bucket",
+    body=NewBucket,
+    answer=views.BucketView,
+    status=201,
 )
 async def create_bucket(call: Call[NewBucket]) -> Reply:
     made = await call.request.app[BUCKETS].create(call.principal.tenant, call.body.name, call.body.root)
@@ -149,19 +187,32 @@ async def create_bucket(call: Call[NewBucket]) -> Reply:
 
 
 @buckets.add(
-    "GET", "/v1/buckets", roles=TENANT, summary="List buckets", query=PageQuery, answer=views.Page[views.BucketView]
+    "GET",
+    "/v1/buckets",
+    permission=Action.BUCKETS_READ,
+    summary="List buckets",
+    query=PageQuery,
+    answer=views.Page[views.BucketView],
 )
 async def list_buckets(call: Call[None]) -> Reply:
     find = partial(call.request.app[BUCKETS].page, call.principal.tenant)
     return Reply(await page(call, ["buckets"], find, lambda found: found.name, views.bucket))
 
 
-@buckets.add("GET", "/v1/buckets/{bucket}", roles=TENANT, summary="Read a bucket", answer=views.BucketView)
+@buckets.add(
+    "GET", "/v1/buckets/{bucket}", permission=Action.BUCKETS_READ, summary="Read a bucket", answer=views.BucketView
+)
 async def read_bucket(call: Call[None]) -> Reply:
     return Reply(views.bucket(await call.request.app[BUCKETS].get(call.principal.tenant, call.path("bucket"))))
 
 
-@buckets.add("DELETE", "/v1/buckets/{bucket}", roles=TENANT, summary="Forget a bucket; its files stay", status=204)
+@buckets.add(
+    "DELETE",
+    "/v1/buckets/{bucket}",
+    permission=Action.BUCKETS_DELETE,
+    summary="Forget a bucket; its files stay",
+    status=204,
+)
 async def delete_bucket(call: Call[None]) -> Reply:
     await call.request.app[BUCKETS].delete(call.principal.tenant, call.path("bucket"))
     return Reply()
@@ -170,7 +221,7 @@ async def delete_bucket(call: Call[None]) -> Reply:
 @buckets.add(
     "GET",
     "/v1/buckets/{bucket}/objects",
-    roles=TENANT,
+    permission=Action.OBJECTS_READ,
     summary="List objects",
     query=ObjectsQuery,
     answer=views.Page[views.StoredObject],
@@ -181,7 +232,13 @@ async def list_objects(call: Call[None]) -> Reply:
     return Reply(await page(call, ["objects", bucket, prefix], find, lambda found: found.key, views.stored))
 
 
-@buckets.add("DELETE", "/v1/buckets/{bucket}/objects/{key:.+}", roles=TENANT, summary="Delete an object", status=204)
+@buckets.add(
+    "DELETE",
+    "/v1/buckets/{bucket}/objects/{key:.+}",
+    permission=Action.OBJECTS_DELETE,
+    summary="Delete an object",
+    status=204,
+)
 async def delete_object(call: Call[None]) -> Reply:
     key = NewUpload(key=call.path("key")).key
     await call.request.app[BUCKETS].delete_object(call.principal.tenant, call.path("bucket"), key)
@@ -191,7 +248,7 @@ async def delete_object(call: Call[None]) -> Reply:
 @buckets.add(
     "POST",
     "/v1/buckets/{bucket}/uploads",
-    roles=TENANT,
+    permission=Action.OBJECTS_CREATE,
     summary="A signed URL to PUT an object to; `Content-Range` resumes, HEAD tells from where",
     body=NewUpload,
     answer=views.LinkView,
@@ -207,7 +264,7 @@ async def create_upload(call: Call[NewUpload]) -> Reply:
 @buckets.add(
     "POST",
     "/v1/buckets/{bucket}/links",
-    roles=TENANT,
+    permission=Action.OBJECTS_DOWNLOAD,
     summary="A signed URL to GET an object, or all below a prefix",
     body=NewLink,
     answer=views.LinkView,
@@ -220,22 +277,39 @@ async def create_link(call: Call[NewLink]) -> Reply:
     return Reply(views.LinkView(method="GET", url=url, expires_in=app[SETTINGS].link_lifetime), status=201)
 
 
-@keys.add("POST", "/v1/keys", roles=TENANT, summary="Make an API key", body=NewKey, answer=views.NewKeyView, status=201)
+@keys.add(
+    "POST",
+    "/v1/keys",
+    permission=Action.KEYS_CREATE,
+    summary="Make an API key",
+    body=NewKey,
+    answer=views.NewKeyView,
+    status=201,
+)
 async def create_key(call: Call[NewKey]) -> Reply:
     tenants = call.request.app[TENANTS]
-    made, text = await tenants.create_key(call.principal.tenant, call.body.label, call.body.expires_in)
+    made, text = await tenants.create_key(call.principal, call.body.label, call.body.expires_in)
     return Reply(views.NewKeyView(**dict(views.key(made)), key=text), status=201)
 
 
-@keys.add("GET", "/v1/keys", roles=TENANT, summary="List API keys", query=PageQuery, answer=views.Page[views.KeyView])
+@keys.add(
+    "GET",
+    "/v1/keys",
+    permission=Action.KEYS_READ,
+    summary="List API keys",
+    query=PageQuery,
+    answer=views.Page[views.KeyView],
+)
 async def list_keys(call: Call[None]) -> Reply:
-    find = partial(call.request.app[TENANTS].keys, call.principal.tenant)
+    find = partial(call.request.app[TENANTS].keys, call.principal.tenant_id)
     return Reply(await page(call, ["keys"], find, lambda found: found.id, views.key))
 
 
-@keys.add("DELETE", "/v1/keys/{key_id}", roles=TENANT, summary="Revoke an API key, at once", status=204)
+@keys.add(
+    "DELETE", "/v1/keys/{key_id}", permission=Action.KEYS_DELETE, summary="Revoke an API key, at once", status=204
+)
 async def revoke_key(call: Call[None]) -> Reply:
-    await call.request.app[TENANTS].revoke_key(call.principal.tenant, KeyId(call.path("key_id")))
+    await call.request.app[TENANTS].revoke_key(call.principal.tenant_id, KeyId(call.path("key_id")))
     return Reply()
 
 

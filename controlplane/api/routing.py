@@ -16,8 +16,9 @@ from pydantic import BaseModel, ValidationError
 from controlplane.api.finishing import to_its_end
 from controlplane.api.problems import invalid
 from controlplane.auth.bearer import Bearers
-from controlplane.auth.principal import Principal, Role
-from shared.errors import Forbidden, TooLarge
+from controlplane.auth.principal import Principal
+from controlplane.domain.permissions import Action
+from shared.errors import TooLarge
 
 BEARERS: Final = web.AppKey("bearers", Bearers)
 MAX_DOCUMENT: Final = web.AppKey("max_document", int)
@@ -53,7 +54,7 @@ class Route:
     method: str
     path: str
     serve: Callable[[Call[Any]], Coroutine[Any, Any, Reply | web.StreamResponse]]
-    roles: frozenset[Role]
+    permission: Action
     summary: str
     tag: str
     body: type[BaseModel] | None
@@ -62,10 +63,6 @@ class Route:
     status: int
     is_stream: bool
 
-
-TENANT: Final = frozenset({Role.TENANT})
-OPERATOR: Final = frozenset({Role.OPERATOR})
-ANYONE: Final = frozenset(Role)
 
 Serve = Callable[[Call[Any]], Coroutine[Any, Any, Reply | web.StreamResponse]]
 
@@ -82,7 +79,7 @@ class Routes:
         method: str,
         path: str,
         *,
-        roles: frozenset[Role],
+        permission: Action,
         summary: str,
         body: type[BaseModel] | None = None,
         query: type[BaseModel] | None = None,
@@ -90,11 +87,13 @@ class Routes:
         status: int = 200,
         is_stream: bool = False,
     ) -> Callable[[Serve], Serve]:
-        """Registers a function for a method and a path. Every route says who may call it."""
+        """Registers a function for a method and a path. Every route names the action that its callers must be allowed."""
+        if not isinstance(permission, Action):
+            raise TypeError(f"{method} {path} names no action of the catalogue: {permission!r}")
 
         def register(serve: Serve) -> Serve:
             self.all.append(
-                Route(method, path, serve, roles, summary, self.tag, body, query, answer, status, is_stream)
+                Route(method, path, serve, permission, summary, self.tag, body, query, answer, status, is_stream)
             )
             return serve
 
@@ -106,8 +105,7 @@ def handler(route: Route) -> Callable[[web.Request], Awaitable[web.StreamRespons
 
     async def handle(request: web.Request) -> web.StreamResponse:
         principal = await request.app[BEARERS].principal(request.headers.get("Authorization"))
-        if principal.role not in route.roles:
-            raise _refusal(principal)
+        principal.check(route.permission)
         sent = await _read(request) if route.body is not None else b""
         try:
             query = route.query.model_validate(dict(request.query)) if route.query else _no_query(request)
@@ -119,12 +117,6 @@ def handler(route: Route) -> Callable[[web.Request], Awaitable[web.StreamRespons
         return reply if isinstance(reply, web.StreamResponse) else _render(reply)
 
     return handle
-
-
-def _refusal(principal: Principal) -> Forbidden:
-    if principal.role is Role.TENANT:
-        return Forbidden("This is for operators.")
-    return Forbidden("Operators own no jobs, pipelines or buckets: use a tenant's key.")
 
 
 async def _read(request: web.Request) -> bytes:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Final, NamedTuple
 
 from controlplane.auth import credentials
-from controlplane.auth.principal import Principal, Role
+from controlplane.auth.principal import Principal
+from controlplane.domain.permissions import Role
 from controlplane.store.operations import dispatch, identity
 from controlplane.store.port import Store
 from controlplane.store.records import KeyHolder, Node

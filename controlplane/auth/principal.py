@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from enum import StrEnum
+from typing import Final
 
+from controlplane.domain.permissions import GRANTS, Action, Role
 from shared.errors import Forbidden
 from shared.ids import TenantId, UserId
 
-
-class Role(StrEnum):
-    OPERATOR = "operator"
-    TENANT = "tenant"
+_NO_TENANT: Final = "Operators own no jobs, pipelines or buckets: use a tenant's key."
 
 
 @dataclass(frozen=True)
@@ -20,9 +18,19 @@ class Principal:
     role: Role
     tenant_id: TenantId | None  # None for operators
 
+    def check(self, action: Action) -> None:
+        """Raises Forbidden, in the same words whatever the action was to be done to."""
+        if action in GRANTS[self.role]:
+            return
+        if self.tenant_id is None:
+            raise Forbidden(_NO_TENANT)
+        if action not in GRANTS[Role.TENANT_ADMIN]:
+            raise Forbidden("This is for operators.")
+        raise Forbidden(f"You may not do this: your user lacks `{action}`.")
+
     @property
     def tenant(self) -> TenantId:
         """The tenant on whose behalf this call is made. Raises Forbidden for operators, who own no jobs."""
         if self.tenant_id is None:
-            raise Forbidden("Operators own no jobs, pipelines or buckets: use a tenant's key.")
+            raise Forbidden(_NO_TENANT)
         return self.tenant_id

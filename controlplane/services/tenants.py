@@ -6,6 +6,7 @@ import secrets
 from collections.abc import Callable
 
 from controlplane.auth import credentials
+from controlplane.auth.principal import Principal
 from controlplane.store.operations import identity
 from controlplane.store.port import Store
 from controlplane.store.records import ApiKey, Tenant
@@ -33,8 +34,12 @@ class Tenants:
     async def page(self, after: str, size: int) -> list[Tenant]:
         return await self._store.read(identity.tenants(after, size))
 
-    async def create_key(self, tenant_id: TenantId, label: str, seconds: float | None) -> tuple[ApiKey, str]:
-        """The key, and its text: this is the only time that it is shown."""
+    async def create_key(self, principal: Principal, label: str, seconds: float | None) -> tuple[ApiKey, str]:
+        """A key for the caller, and its text: this is the only time that it is shown."""
+        return await self._add_key(principal.user_id, principal.tenant_id, label, seconds)
+
+    async def create_first_key(self, tenant_id: TenantId, label: str, seconds: float | None) -> tuple[ApiKey, str]:
+        """A key for a tenant's first user: how an operator lets a tenant in."""
         user_id = await self._store.read(identity.tenant_user(tenant_id))
         return await self._add_key(user_id, tenant_id, label, seconds)
 
@@ -46,10 +51,10 @@ class Tenants:
         _, text = await self._add_key(user_id, None, label, None)
         return text
 
-    async def keys(self, tenant_id: TenantId, after: str, size: int) -> list[ApiKey]:
+    async def keys(self, tenant_id: TenantId | None, after: str, size: int) -> list[ApiKey]:
         return await self._store.read(identity.keys(tenant_id, after, size))
 
-    async def revoke_key(self, tenant_id: TenantId, key_id: KeyId) -> None:
+    async def revoke_key(self, tenant_id: TenantId | None, key_id: KeyId) -> None:
         await self._store.write(identity.revoke_key(tenant_id, key_id, self._clock.now_ms()))
         self._forget()
 

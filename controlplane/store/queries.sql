@@ -31,10 +31,10 @@ SELECT k.secret_hash, k.expires_at, k.revoked_at, k.user_id, k.tenant_id, u.role
   FROM api_keys k JOIN users u ON u.id = k.user_id WHERE k.id = :id
 
 -- name: keys
-SELECT * FROM api_keys WHERE tenant_id = :tenant_id AND id > :after ORDER BY id LIMIT :size
+SELECT * FROM api_keys WHERE tenant_id IS NOT DISTINCT FROM :tenant_id AND id > :after ORDER BY id LIMIT :size
 
 -- name: revoke_key
-UPDATE api_keys SET revoked_at = :now WHERE id = :id AND tenant_id = :tenant_id AND revoked_at IS NULL RETURNING id
+UPDATE api_keys SET revoked_at = :now WHERE id = :id AND tenant_id IS NOT DISTINCT FROM :tenant_id AND revoked_at IS NULL RETURNING id
 
 -- name: tenant_user
 SELECT id FROM users WHERE tenant_id = :tenant_id ORDER BY id LIMIT 1

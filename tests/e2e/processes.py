@@ -129,7 +129,7 @@ async def make_tenant(state: Path) -> str:
     try:
         tenants = Tenants(store, SystemClock())
         made = await tenants.create("acme", 1)
-        _, key = await tenants.create_key(made.id, "test", None)
+        _, key = await tenants.create_first_key(made.id, "test", None)
         return key
     finally:
         await store.close()

@@ -22,7 +22,7 @@ def add_tenant(tenant_id: TenantId, name: str, weight: int, user_id: UserId, now
     """A tenant and its first user."""
     if not (yield call("insert_tenant", id=tenant_id, name=name, weight=weight, now=now)):
         raise AlreadyExists(f"There is a tenant named {name!r} already.", pointer="/name")
-    yield call("insert_user", id=user_id, tenant_id=tenant_id, name="default", role="tenant", now=now)
+    yield call("insert_user", id=user_id, tenant_id=tenant_id, name="default", role="tenant_admin", now=now)
     return (yield from tenant(tenant_id))
 
 
@@ -76,12 +76,12 @@ def key_holder(key_id: KeyId) -> Op[KeyHolder | None]:
     return record(KeyHolder, rows[0]) if rows else None
 
 
-def keys(tenant_id: TenantId, after: str, size: int) -> Op[list[ApiKey]]:
+def keys(tenant_id: TenantId | None, after: str, size: int) -> Op[list[ApiKey]]:
     rows = yield call("keys", tenant_id=tenant_id, after=after, size=size)
     return [record(ApiKey, row) for row in rows]
 
 
-def revoke_key(tenant_id: TenantId, key_id: KeyId, now: int) -> Op[None]:
+def revoke_key(tenant_id: TenantId | None, key_id: KeyId, now: int) -> Op[None]:
     if not (yield call("revoke_key", id=key_id, tenant_id=tenant_id, now=now)):
         raise NotFound("key")
 

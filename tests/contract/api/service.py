@@ -106,7 +106,7 @@ class Service:
 
     async def tenant(self, name: str = "acme", weight: int = 1) -> Caller:
         made = await self.app[TENANTS].create(name, weight)
-        _, key = await self.app[TENANTS].create_key(made.id, "test", None)
+        _, key = await self.app[TENANTS].create_first_key(made.id, "test", None)
         return Caller(self, key, made.id)
 
     async def node(self, capacity: Capacity | None = None, *, labels: dict[str, str] | None = None) -> Node:

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from controlplane.api.routing import Route
+from controlplane.api.routing import Route, Routes
 from controlplane.app import ROUTES
-from controlplane.auth.principal import Role
+from controlplane.domain.permissions import GRANTS, Action, Role
 from tests.contract.api.service import Caller, Node, Service, a_document
 
 EVERY: list[Route] = [route for part in ROUTES for route in part.all]
@@ -30,9 +30,33 @@ def without_request_id(content: bytes) -> bytes:
 
 
 @pytest.mark.parametrize("route", EVERY, ids=named)
-async def test_every_route_says_who_may_call_it(route: Route) -> None:
-    assert route.roles
-    assert route.roles <= set(Role)
+def test_every_route_names_an_action_that_somebody_may_do(route: Route) -> None:
+    assert any(route.permission in granted for granted in GRANTS.values())
+
+
+@pytest.mark.parametrize("permission", [None, "", "jobs:create", "jobs:*"])
+def test_a_route_without_a_permission_of_the_catalogue_cannot_be_made(permission: Any) -> None:
+    with pytest.raises(TypeError):
+        Routes("jobs").add("GET", "/v1/secrets", permission=permission, summary="Read secrets")
+    with pytest.raises(TypeError):
+        Routes("jobs").add("GET", "/v1/secrets", summary="Read secrets")  # type: ignore[call-arg]
+
+
+def test_every_action_is_called_by_a_route() -> None:
+    assert {route.permission for route in EVERY} == set(Action)
+
+
+async def test_no_path_of_the_api_leads_around_the_routes(service: Service) -> None:
+    """Agents have another credential, links are credentials, and the rest is for everybody."""
+    documented = {(route.method, PLACEHOLDER.sub(r"{\1}", route.path)) for route in EVERY}
+    others = {
+        resource.canonical
+        for resource in service.app.router.resources()
+        for handler in resource
+        if handler.method != "HEAD" and (handler.method, resource.canonical) not in documented
+    }
+    public = {"/openapi.json", "/docs", "/docs/errors/{name}", "/docs/{name}", "/healthz", "/readyz", "/metrics"}
+    assert {path for path in others if not path.startswith(("/agent/v1/", "/objects/"))} == public
 
 
 def test_no_two_routes_are_the_same() -> None:
@@ -63,11 +87,11 @@ async def test_roles_open_just_their_routes(service: Service, tenant: Caller, op
     for route in EVERY:
         as_tenant = await tenant.call(route.method, path_of(route), {} if route.body else None)
         as_operator = await operator.call(route.method, path_of(route), {} if route.body else None)
-        if Role.TENANT in route.roles:
+        if route.permission in GRANTS[Role.TENANT_ADMIN]:
             assert as_tenant.status not in (401, 403, 500), named(route)
         else:
             assert as_tenant.code == "forbidden", named(route)
-        if Role.OPERATOR in route.roles:
+        if route.permission in GRANTS[Role.OPERATOR]:
             assert as_operator.status not in (401, 403, 500), named(route)
         else:
             assert as_operator.code == "forbidden", named(route)
@@ -97,7 +121,7 @@ async def test_another_tenants_object_answers_as_one_that_never_was(
     stranger = await service.tenant("stranger")
     tried = 0
     for route in EVERY:
-        if Role.TENANT not in route.roles or not PLACEHOLDER.search(route.path):
+        if route.permission not in GRANTS[Role.TENANT_ADMIN] or not PLACEHOLDER.search(route.path):
             continue
         document = documents.get(route.path) if route.body else None
         answers = [await stranger.call(route.method, path_of(route, **ids), document) for ids in (theirs, never)]

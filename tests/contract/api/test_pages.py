@@ -11,6 +11,7 @@ from pydantic import BaseModel
 
 from controlplane.api.views import JobView
 from controlplane.app import ROUTES
+from controlplane.domain.permissions import GRANTS, Role
 from shared.errors import ErrorCode, Unavailable
 from tests.builders import MP4_PRESET
 from tests.contract.api.service import Caller, Node, Service, a_document
@@ -83,8 +84,8 @@ class TestDescription:
             if route.method != "GET" or route.answer is None:
                 continue
             path = re.sub(r"\{(\w+)(?::[^}]+)?\}", lambda hole: ids[hole[1]], route.path)
-            for caller, role in ((tenant, "tenant"), (operator, "operator")):
-                if role in route.roles:
+            for caller, role in ((tenant, Role.TENANT_ADMIN), (operator, Role.OPERATOR)):
+                if route.permission in GRANTS[role]:
                     answer = await caller.get(path)
                     assert answer.status == route.status, route.path
                     is_of(route.answer, answer)
