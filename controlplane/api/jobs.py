@@ -34,6 +34,7 @@ QUIET_SECONDS: Final = 15.0
     body=JobDocument,
     answer=views.JobView,
     status=201,
+    may_break_off=True,
 )
 async def create(call: Call[JobDocument]) -> Reply:
     token = _token(call)

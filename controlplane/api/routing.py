@@ -62,6 +62,7 @@ class Route:
     answer: type[BaseModel] | None
     status: int
     is_stream: bool
+    may_break_off: bool
 
 
 Serve = Callable[[Call[Any]], Coroutine[Any, Any, Reply | web.StreamResponse]]
@@ -86,14 +87,31 @@ class Routes:
         answer: type[BaseModel] | None = None,
         status: int = 200,
         is_stream: bool = False,
+        may_break_off: bool = False,
     ) -> Callable[[Serve], Serve]:
-        """Registers a function for a method and a path. Every route names the action that its callers must be allowed."""
+        """Registers a function for a method and a path. Every route names the action that its callers must be allowed.
+
+        `may_break_off`: a caller that goes away may end it anywhere, since its one commit brings what it entails by itself.
+        """
         if not isinstance(permission, Action):
             raise TypeError(f"{method} {path} names no action of the catalogue: {permission!r}")
 
         def register(serve: Serve) -> Serve:
             self.all.append(
-                Route(method, path, serve, permission, summary, self.tag, body, query, answer, status, is_stream)
+                Route(
+                    method,
+                    path,
+                    serve,
+                    permission,
+                    summary,
+                    self.tag,
+                    body,
+                    query,
+                    answer,
+                    status,
+                    is_stream,
+                    may_break_off,
+                )
             )
             return serve
 
@@ -102,6 +120,7 @@ class Routes:
 
 def handler(route: Route) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
     """The aiohttp handler of a route: authenticate, parse, call, render."""
+    may_break_off = route.may_break_off or route.method == "GET"
 
     async def handle(request: web.Request) -> web.StreamResponse:
         principal = await request.app[BEARERS].principal(request.headers.get("Authorization"))
@@ -113,7 +132,7 @@ def handler(route: Route) -> Callable[[web.Request], Awaitable[web.StreamRespons
         except ValidationError as error:
             raise invalid(error) from error
         served = route.serve(Call(principal, body, sent, query, request))
-        reply = await (served if route.method == "GET" else to_its_end(served))
+        reply = await (served if may_break_off else to_its_end(served))
         return reply if isinstance(reply, web.StreamResponse) else _render(reply)
 
     return handle

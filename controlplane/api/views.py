@@ -105,6 +105,8 @@ def job(found: records.Job, progress: Progress | None, now: int) -> dict[str, An
     outcomes = {outcome["index"]: outcome for outcome in result.get("outputs") or []}
     lists = {outcome["index"]: outcome for outcome in result.get("playlists") or []}
     has_begun = found.attempt and found.status is not JobStatus.SUBMITTED
+    unmade: dict[str, Any] = {"status": found.status, "status_detail": failure, "objects": []}
+    unmade_output = {**_NO_FACTS, **unmade}
     return {
         "id": found.id,
         "pipeline_id": found.pipeline_id,
@@ -121,12 +123,11 @@ def job(found: records.Job, progress: Progress | None, now: int) -> dict[str, An
         ],
         "output_key_prefix": document["output_key_prefix"],
         "outputs": [
-            {"id": str(index + 1), **wanted, **_made(found, outcomes.get(index), failure, _OUTPUT_FACTS)}
-            for index, wanted in enumerate(document["outputs"])
+            {"id": str(number), **wanted, **_made(outcomes.get(number - 1), unmade_output, _OUTPUT_FACTS)}
+            for number, wanted in enumerate(document["outputs"], 1)
         ],
         "playlists": [
-            {**wanted, **_made(found, lists.get(index), failure, ())}
-            for index, wanted in enumerate(document["playlists"])
+            {**wanted, **_made(lists.get(index), unmade, ())} for index, wanted in enumerate(document["playlists"])
         ],
         "metadata": document["metadata"],
         "max_attempts": document["max_attempts"],
@@ -147,14 +148,13 @@ def job(found: records.Job, progress: Progress | None, now: int) -> dict[str, An
 
 
 _OUTPUT_FACTS = ("width", "height", "frame_rate", "duration", "size", "encoder")
+_NO_FACTS: dict[str, Any] = dict.fromkeys(_OUTPUT_FACTS)
 
 
-def _made(
-    found: records.Job, outcome: dict[str, Any] | None, failure: dict[str, Any] | None, facts: tuple[str, ...]
-) -> dict[str, Any]:
+def _made(outcome: dict[str, Any] | None, unmade: dict[str, Any], facts: tuple[str, ...]) -> dict[str, Any]:
     """What came of an output or a playlist; until the job has ended, and when it failed whole, what came of the job."""
     if outcome is None:
-        return {**dict.fromkeys(facts), "status": found.status, "status_detail": failure, "objects": []}
+        return unmade
     return {
         **{fact: outcome[fact] for fact in facts},
         "status": outcome["status"],

@@ -21,11 +21,12 @@ from shared.jobspec import (
     ThumbnailSettings,
     VideoCodec,
 )
-from shared.jobspec.fields import object_key
+from shared.jobspec.fields import MAX_KEY_BYTES, RESERVED_SEGMENT, object_key
 from shared.protocol import OutputSpec, PlaylistSpec, ThumbnailSpec, TranscodeFile
 
 EXTENSIONS: Final[Mapping[PlaylistFormat, str]] = {PlaylistFormat.HLS_V3: ".m3u8", PlaylistFormat.MPEG_DASH: ".mpd"}
 MEBIBYTE: Final = 1024 * 1024
+_PLAIN_THUMBNAILS: Final = ThumbnailSettings()
 
 
 def check(document: JobDocument, presets: Mapping[PresetId, Settings]) -> None:
@@ -39,7 +40,12 @@ def check(document: JobDocument, presets: Mapping[PresetId, Settings]) -> None:
 
 
 def _check_whole(key: str, pointer: str) -> None:
-    """Prefix and name were checked each by itself: together they must be a key as well."""
+    """Prefix and name were checked each by itself: together they must be a key as well.
+
+    Plain ones are, unless they grow too long or their seam makes the reserved segment.
+    """
+    if key.isascii() and len(key) <= MAX_KEY_BYTES and not key.startswith(RESERVED_SEGMENT):
+        return
     try:
         object_key(key)
     except PydanticCustomError as error:
@@ -106,7 +112,7 @@ def _check_output(output: Output, settings: Settings, where: str) -> None:
 def _thumbnails(wish: OutputThumbnails | None, settings: Settings, prefix: str) -> ThumbnailSpec | None:
     if wish is None:
         return None
-    base = settings.thumbnails or ThumbnailSettings()
+    base = settings.thumbnails or _PLAIN_THUMBNAILS
     changes = wish.model_dump(exclude={"pattern"}, exclude_none=True)
     return ThumbnailSpec(pattern=prefix + wish.pattern, settings=base.model_copy(update=changes))
 
@@ -138,24 +144,41 @@ def _unfit(playlist_format: PlaylistFormat, output: Output, settings: Settings, 
 
 def _refuse_collisions(document: JobDocument, presets: Mapping[PresetId, Settings]) -> None:
     """Two things of one job must not be written to the same key."""
-    taken: dict[str, str] = {}
+    taken = _Taken()
     for index, output in enumerate(document.outputs):
         key = output.key + ".m3u8" if output.segment_duration is not None else output.key
-        _take(taken, key, f"/outputs/{index}/key")
+        taken.add(key, f"/outputs/{index}/key")
         if output.thumbnails is not None:
-            base = settings_of(output, presets).thumbnails or ThumbnailSettings()
+            base = settings_of(output, presets).thumbnails or _PLAIN_THUMBNAILS
             extended = f"{output.thumbnails.pattern}.{output.thumbnails.format or base.format}"
-            _take(taken, extended, f"/outputs/{index}/thumbnails/pattern")
+            taken.add(extended, f"/outputs/{index}/thumbnails/pattern")
     for index, playlist in enumerate(document.playlists):
-        _take(taken, playlist.name + EXTENSIONS[playlist.format], f"/playlists/{index}/name")
+        taken.add(playlist.name + EXTENSIONS[playlist.format], f"/playlists/{index}/name")
 
 
-def _take(taken: dict[str, str], key: str, pointer: str) -> None:
-    if key in taken:
-        raise InvalidField(f"This would be written to the same key as {taken[key]}.", pointer=pointer)
-    for other, owner in taken.items():
-        if key.startswith(f"{other}/") or other.startswith(f"{key}/"):
-            raise InvalidField(
-                f"This cannot be an object beside {owner}: one key is a folder of the other.", pointer=pointer
-            )
-    taken[key] = pointer
+class _Taken:
+    """Keys and the folders above them, each with the pointer of what took it first."""
+
+    def __init__(self) -> None:
+        self._keys: dict[str, str] = {}
+        self._folders: dict[str, str] = {}
+
+    def add(self, key: str, pointer: str) -> None:
+        """Raises InvalidField where the key is taken, or one key is a folder of the other."""
+        if key in self._keys:
+            raise InvalidField(f"This would be written to the same key as {self._keys[key]}.", pointer=pointer)
+        if key in self._folders:
+            raise _beside(self._folders[key], pointer)
+        self._keys[key] = pointer
+        end = key.find("/")
+        while end >= 0:
+            folder = key[:end]
+            if folder in self._keys:
+                raise _beside(self._keys[folder], pointer)
+            self._folders.setdefault(folder, pointer)
+            end = key.find("/", end + 1)
+
+
+def _beside(owner: str, pointer: str) -> InvalidField:
+    detail = f"This cannot be an object beside {owner}: one key is a folder of the other."
+    return InvalidField(detail, pointer=pointer)

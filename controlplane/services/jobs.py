@@ -104,12 +104,14 @@ class Jobs:
             token=identity,
         )
         try:
-            created = await self._store.write(jobs.create(new, now))
+            created = await self._store.write(jobs.create(new, now), then=self._offer)
         except NotFound as error:
             raise _no_pipeline(pipeline.id) from error
+        return Submission(created.job, created.replayed)
+
+    def _offer(self, created: jobs.Created) -> None:
         if not created.replayed:
             self._dispatcher.wake()
-        return Submission(created.job, created.replayed)
 
     async def get(self, tenant_id: TenantId, job_id: JobId) -> Job:
         return await self._store.read(jobs.read(tenant_id, job_id))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from typing import Any, NamedTuple, Protocol, TypeVar
 
 T = TypeVar("T")
@@ -39,7 +39,9 @@ class Store(Protocol):
     raises.
     """
 
-    async def write(self, operation: Op[T]) -> T: ...
+    async def write(self, operation: Op[T], then: Callable[[T], None] | None = None) -> T:
+        """`then` is told the result as soon as it is committed, also when the caller went away meanwhile."""
+        ...
 
     async def read(self, operation: Op[T]) -> T: ...
 

@@ -7,7 +7,7 @@ fewer commits than it acknowledges. `synchronous_commit` and `fsync` are checked
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Final, NamedTuple
 
 import asyncpg
@@ -29,6 +29,7 @@ _LOST: Final = (asyncpg.PostgresConnectionError, asyncpg.InterfaceError, asyncpg
 class _Waiting(NamedTuple):
     operation: Op[Any]
     future: asyncio.Future[Any]
+    then: Callable[[Any], None] | None
 
 
 class PostgresStore:
@@ -56,11 +57,11 @@ class PostgresStore:
             raise Unavailable(f"PostgreSQL cannot be used: {error}") from error
         return cls(pool)
 
-    async def write(self, operation: Op[T]) -> T:
+    async def write(self, operation: Op[T], then: Callable[[T], None] | None = None) -> T:
         if self._writer.done():
             raise Unavailable("The database is closed.")
         future: asyncio.Future[T] = asyncio.get_running_loop().create_future()
-        self._pending.put_nowait(_Waiting(operation, future))
+        self._pending.put_nowait(_Waiting(operation, future, then))
         return await future
 
     async def read(self, operation: Op[T]) -> T:
@@ -84,9 +85,12 @@ class PostgresStore:
                 batch.append(self._pending.get_nowait())
             results = await self._commit(batch)
             for waiting, result in zip(batch, results, strict=True):
+                refused = isinstance(result, BaseException)
+                if waiting.then is not None and not refused:
+                    waiting.then(result)
                 if waiting.future.done():
                     continue  # its caller went away; what was committed stays
-                if isinstance(result, BaseException):
+                if refused:
                     waiting.future.set_exception(result)
                 else:
                     waiting.future.set_result(result)

@@ -14,7 +14,7 @@ import contextlib
 import fcntl
 import os
 import sqlite3
-from collections.abc import Generator, Mapping
+from collections.abc import Callable, Generator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Final, NamedTuple
@@ -34,6 +34,7 @@ _CACHED_STATEMENTS: Final = 256
 class _Waiting(NamedTuple):
     operation: Generator[Call, Any, Any]
     future: asyncio.Future[Any]
+    then: Callable[[Any], None] | None
 
 
 class SqliteStore:
@@ -49,11 +50,11 @@ class SqliteStore:
         self._committer = ThreadPoolExecutor(1, thread_name_prefix="sqlite-commit")
         self._writing = asyncio.create_task(self._write_batches(), name="sqlite-writer")
 
-    async def write(self, operation: Op[T]) -> T:
+    async def write(self, operation: Op[T], then: Callable[[T], None] | None = None) -> T:
         if self._writing.done():
             raise Unavailable("The database is closed.")
         future: asyncio.Future[T] = asyncio.get_running_loop().create_future()
-        self._pending.put_nowait(_Waiting(operation, future))
+        self._pending.put_nowait(_Waiting(operation, future, then))
         return await future
 
     async def read(self, operation: Op[T]) -> T:
@@ -148,9 +149,12 @@ def _run(connection: sqlite3.Connection, queries: Mapping[str, sql.Statement], o
 
 def _resolve(batch: list[_Waiting], results: list[Any]) -> None:
     for waiting, result in zip(batch, results, strict=True):
+        refused = isinstance(result, BaseException)
+        if waiting.then is not None and not refused:
+            waiting.then(result)
         if waiting.future.done():
             continue  # its caller went away; what was committed stays
-        if isinstance(result, BaseException):
+        if refused:
             waiting.future.set_exception(result)
         else:
             waiting.future.set_result(result)
@@ -181,6 +185,8 @@ def _connect(path: Path, *, read_only: bool = False) -> sqlite3.Connection:
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = FULL")
         connection.execute("PRAGMA foreign_keys = ON")
+        # every savepoint copies the pages that it changes: to memory, not to a file
+        connection.execute("PRAGMA temp_store = MEMORY")
         connection.execute("PRAGMA wal_autocheckpoint = 16000")
         (level,) = connection.execute("PRAGMA synchronous").fetchone()
         (mode,) = connection.execute("PRAGMA journal_mode").fetchone()

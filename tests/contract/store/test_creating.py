@@ -7,9 +7,11 @@ from collections import Counter
 
 import pytest
 
+from controlplane.store.operations import jobs
 from controlplane.store.operations.jobs import Created
 from shared.errors import IdempotencyMismatch, NotFound
-from tests.builders import a_token
+from shared.ids import PipelineId
+from tests.builders import a_job, a_token
 from tests.contract.store.world import OTHER_TENANT, TENANT, World
 from tests.soak import times
 
@@ -83,3 +85,21 @@ async def test_no_job_is_created_in_a_pipeline_that_was_deleted_in_the_meantime(
 async def test_a_new_job_reads_back_as_it_was_answered(world: World) -> None:
     created = await world.create_job(priority=7, held=True)
     assert await world.job(created.job.id) == created.job
+
+
+async def test_what_follows_a_commit_follows_it_even_when_the_caller_is_gone(world: World) -> None:
+    followed: asyncio.Queue[Created] = asyncio.Queue()
+    new = a_job(world.next_id(), TENANT, world.pipelines[TENANT])
+    caller = asyncio.create_task(world.store.write(jobs.create(new, world.now), then=followed.put_nowait))
+    await asyncio.sleep(0)
+    caller.cancel()
+    assert (await asyncio.wait_for(followed.get(), 10)).job.id == new.id
+    assert caller.cancelled() or caller.cancelling()
+
+
+async def test_nothing_follows_what_was_refused(world: World) -> None:
+    followed: list[Created] = []
+    new = a_job(world.next_id(), TENANT, PipelineId("1763750000000-nobody"))
+    with pytest.raises(NotFound):
+        await world.store.write(jobs.create(new, world.now), then=followed.append)
+    assert followed == []

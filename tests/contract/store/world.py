@@ -57,6 +57,9 @@ class World:
     def now(self) -> int:
         return self.clock.now_ms()
 
+    def next_id(self) -> str:
+        return self._ids.next(self.now)
+
     async def add_tenant(self, tenant_id: TenantId, *, weight: int = 1) -> None:
         await self.store.write(
             identity.add_tenant(tenant_id, f"tenant {tenant_id}", weight, UserId(f"us_{tenant_id}"), self.now)
