@@ -14,13 +14,17 @@ Bytes = Annotated[int, Field(ge=0)]
 class Gpu(Message):
     """One card whose encoder was tried with a real encode, per codec, when the agent started."""
 
-    index: int
+    index: int = Field(description="In the order of the PCI bus, which is how NVML and ffmpeg are both told to count.")
     uuid: str
     name: str
     memory: Bytes
     driver: str
     encoders: tuple[str, ...] = Field(description='ffmpeg encoders that worked: "h264_nvenc", …; empty when none did.')
     sessions: int = Field(description="Encodes that may run at once: one per hardware rendition.")
+    pci: str = Field("", description='Where it is plugged in: "00000000:3B:00.0".')
+    shares_cap: bool = Field(
+        False, description="A consumer card: the driver caps the sessions of all of them together."
+    )
 
 
 class Capacity(Message):
@@ -30,11 +34,21 @@ class Capacity(Message):
     memory: Bytes
     scratch: Bytes
     gpus: tuple[Gpu, ...] = ()
+    shared_nvenc_sessions: int | None = Field(
+        None, description="What the cards that share a cap may have open together; null where none does."
+    )
 
     @property
     def nvenc_sessions(self) -> int:
-        """Of the first card with working encoders alone: encodes are not spread over cards."""
-        return next((gpu.sessions for gpu in self.gpus if gpu.encoders), 0)
+        """The most that one task can get: its encodes share a decode, and so a card."""
+        return max((gpu.sessions for gpu in self.gpus if gpu.encoders), default=0)
+
+
+class FreeCard(Message):
+    """What is left of one card, no more than what is left of the cap that it shares with others."""
+
+    index: int
+    nvenc_sessions: int
 
 
 class Free(Message):
@@ -43,7 +57,11 @@ class Free(Message):
     cpu_threads: int
     memory: Bytes
     scratch: Bytes
-    nvenc_sessions: int = 0
+    nvenc_sessions: int = Field(0, description="On the card that has most: what one task can get.")
+    cards: tuple[FreeCard, ...] = Field((), description="Every card that encodes.")
+    shared_nvenc_sessions: int | None = Field(
+        None, description="What is left of the cap that consumer cards have together; null where there is none."
+    )
 
 
 class Demand(Message):

@@ -36,6 +36,10 @@ def facts_of(found: Found, around: Surroundings) -> NodeFacts:
         gpu_note=found["gpu_note"],
         labels=dict(around.settings.labels),
         capacity=Capacity(
-            cpu_threads=found["cpu_threads"], memory=found["memory"], scratch=found["scratch"], gpus=found["gpus"]
+            cpu_threads=found["cpu_threads"],
+            memory=found["memory"],
+            scratch=found["scratch"],
+            gpus=found["gpus"],
+            shared_nvenc_sessions=found["shared_nvenc_sessions"],
         ),
     )

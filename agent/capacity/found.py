@@ -34,4 +34,5 @@ class Found(TypedDict, total=False):
     ffmpeg_version: str
     encoders: tuple[str, ...]
     gpus: tuple[Gpu, ...]
+    shared_nvenc_sessions: int | None
     gpu_note: str

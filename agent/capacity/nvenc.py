@@ -31,6 +31,7 @@ class Card:
     name: str
     memory: int
     driver: str
+    pci: str = ""
 
     @property
     def shares_its_cap(self) -> bool:
@@ -46,10 +47,9 @@ async def probe(around: Surroundings) -> Found:
     try:
         cards = await asyncio.to_thread(list_cards)
     except NoDriver as reason:
-        return Found(gpus=(), gpu_note=str(reason))
+        return Found(gpus=(), shared_nvenc_sessions=None, gpu_note=str(reason))
     tried = [await _try_card(around, card) for card in cards]
-    gpus = share_caps(cards, tried)
-    return Found(gpus=gpus, gpu_note=note_on(gpus))
+    return Found(gpus=tuple(tried), shared_nvenc_sessions=shared_cap(tried), gpu_note=note_on(tried))
 
 
 def list_cards(nvml: Any = pynvml) -> tuple[Card, ...]:
@@ -74,7 +74,12 @@ def _card(nvml: Any, index: int, driver: str) -> Card:
         name=_ask(nvml, lambda: nvml.nvmlDeviceGetName(handle), "NVIDIA card"),
         memory=_ask(nvml, lambda: int(nvml.nvmlDeviceGetMemoryInfo(handle).total), 0),
         driver=driver,
+        pci=_ask(nvml, lambda: _text(nvml.nvmlDeviceGetPciInfo(handle).busId), ""),
     )
+
+
+def _text(name: str | bytes) -> str:
+    return name.decode() if isinstance(name, bytes) else name
 
 
 def _ask(nvml: Any, question: Callable[[], ValueT], unknown: ValueT) -> ValueT:
@@ -110,6 +115,8 @@ async def _try_card(around: Surroundings, card: Card) -> Gpu:
         driver=card.driver,
         encoders=tuple(encoders),
         sessions=sessions,
+        pci=card.pci,
+        shares_cap=card.shares_its_cap,
     )
 
 
@@ -136,15 +143,9 @@ def encode_argv(index: int, codec: str, at_once: int) -> list[str]:
     return ["ffmpeg", "-hide_banner", "-nostdin", *source, *(at_once * encode)]
 
 
-def share_caps(cards: Sequence[Card], tried: Sequence[Gpu]) -> tuple[Gpu, ...]:
-    """Cards under one cap were each tried alone and each reached it: together they have it once."""
-    sharing = [gpu for card, gpu in zip(cards, tried, strict=True) if card.shares_its_cap and gpu.sessions]
-    cap = max((gpu.sessions for gpu in sharing), default=0)
-    shares = {
-        gpu.index: min(gpu.sessions, cap // len(sharing) + (place < cap % len(sharing)))
-        for place, gpu in enumerate(sharing)
-    }
-    return tuple(gpu.model_copy(update={"sessions": shares.get(gpu.index, gpu.sessions)}) for gpu in tried)
+def shared_cap(tried: Sequence[Gpu]) -> int | None:
+    """Cards under one cap were each tried alone and each reached it: what they can open together is what one could."""
+    return max((gpu.sessions for gpu in tried if gpu.shares_cap), default=None)
 
 
 def note_on(gpus: Sequence[Gpu]) -> str:

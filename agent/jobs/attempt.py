@@ -33,6 +33,7 @@ class EndReason(StrEnum):
 class Attempt:
     def __init__(self, order: StartTask) -> None:
         self.order = order
+        self.gpu: int | None = None
         self.stop = StopRequest()
         self.progress = Progress(phase=Phase.FETCHING, percent=0)
         self.ended: EndReason | None = None

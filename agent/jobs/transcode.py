@@ -121,7 +121,7 @@ class Transcode:
 
     def _plan(self, facts: tuple[MediaFacts, ...]) -> Plan:
         device = Device.NVENC if self._order.nvenc_sessions else Device.CPU
-        return plan(self._task, facts, device=device, threads=self._order.cpu_threads)
+        return plan(self._task, facts, device=device, threads=self._order.cpu_threads, gpu=self._attempt.gpu or 0)
 
     async def _encode(self, encode: Pass, *, done: float, share: float) -> None:
         """One ffmpeg. When it fails, its outputs are made one by one, so that only the guilty one fails."""

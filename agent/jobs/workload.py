@@ -55,7 +55,7 @@ class Workload:
         try:
             refusal = self._refusal()
             if refusal is None:
-                self._slots.take(order)
+                attempt.gpu = self._slots.take(order).gpu
         except NoRoom:
             refusal = "The node has no room for it."
         self._attempts[order.ref] = attempt

@@ -110,6 +110,8 @@ class Pass:
     source: MediaFacts
     device: Device
     threads: int
+    gpu: int = 0
+    """The card of what is done on one."""
 
 
 @dataclass(frozen=True)
@@ -119,17 +121,18 @@ class Plan:
     """Outputs that this input cannot become, by index."""
 
 
-def plan(task: TranscodeFile, facts: tuple[MediaFacts, ...], *, device: Device, threads: int) -> Plan:
+def plan(task: TranscodeFile, facts: tuple[MediaFacts, ...], *, device: Device, threads: int, gpu: int = 0) -> Plan:
+    """`gpu` is the card for what is done on one, as NVML counts."""
     source = facts[0]
     refused = {spec.index: failure for spec in task.outputs if (failure := _refusal(spec, source)) is not None}
     outputs = tuple(_planned(spec, source, device) for spec in task.outputs if spec.index not in refused)
-    passes = (_pass(outputs, source, device, threads),) if outputs else ()
+    passes = (_pass(outputs, source, device, threads, gpu),) if outputs else ()
     return Plan(passes, refused)
 
 
 def split(p: Pass) -> tuple[Pass, ...]:
     """A pass for every output of a pass that failed, so that only the guilty one fails again."""
-    return tuple(_pass((output,), p.source, p.device, p.threads) for output in p.outputs)
+    return tuple(_pass((output,), p.source, p.device, p.threads, p.gpu) for output in p.outputs)
 
 
 def _refusal(spec: OutputSpec, source: MediaFacts) -> Failure | None:
@@ -209,13 +212,15 @@ def _seconds(start: float, duration: float | None, facts: MediaFacts) -> float |
 # The graph ------------------------------------------------------------------------------------------------------------
 
 
-def _pass(outputs: tuple[PlannedOutput, ...], source: MediaFacts, device: Device, threads: int) -> Pass:
+def _pass(outputs: tuple[PlannedOutput, ...], source: MediaFacts, device: Device, threads: int, gpu: int) -> Pass:
     on_gpu = _decodes_on_gpu(outputs, source.video)
-    decoding = DECODING_ON_GPU if on_gpu else {}
+    decoding = {**DECODING_ON_GPU, "hwaccel_device": gpu} if on_gpu else {}
     file = argv.source(INPUT, threads=threads, **decoding)
     pictures = _picture_streams(file, outputs, source, on_gpu=on_gpu)
     sounds = _sound_streams(file, outputs, source)
-    sinks = [sink for output in outputs for sink in _sinks(output, source, pictures, sounds, threads, on_gpu=on_gpu)]
+    sinks = [
+        sink for output in outputs for sink in _sinks(output, source, pictures, sounds, threads, on_gpu=on_gpu, gpu=gpu)
+    ]
     return Pass(
         argv=argv.ffmpeg_argv(sinks, threads=threads),
         outputs=outputs,
@@ -223,6 +228,7 @@ def _pass(outputs: tuple[PlannedOutput, ...], source: MediaFacts, device: Device
         source=source,
         device=device,
         threads=threads,
+        gpu=gpu,
     )
 
 
@@ -272,6 +278,7 @@ def _sinks(
     threads: int,
     *,
     on_gpu: bool,
+    gpu: int,
 ) -> list[Stream]:
     """The output's own file and its thumbnails; takes what it needs from the front of the streams."""
     streams: list[Stream] = []
@@ -279,7 +286,7 @@ def _sinks(
     settings = output.spec.settings
     if output.video is not None and settings.video is not None and source.video is not None:
         streams.append(_drawn(pictures.pop(0), output.video, settings.video, source.video, on_gpu=on_gpu))
-        options |= _video_options(output, output.video, settings.video, source.video)
+        options |= _video_options(output, output.video, settings.video, source.video, gpu)
     if output.audio is not None and settings.audio is not None:
         streams += _heard(sounds.pop(0), output.audio)
         options |= encoders.audio_options(settings.audio, rate=output.audio.sample_rate, channels=output.audio.channels)
@@ -313,7 +320,7 @@ def _heard(stream: Stream, planned: PlannedAudio) -> list[Stream]:
 
 
 def _video_options(
-    output: PlannedOutput, planned: PlannedVideo, settings: VideoSettings, source: VideoFacts
+    output: PlannedOutput, planned: PlannedVideo, settings: VideoSettings, source: VideoFacts, gpu: int
 ) -> dict[str, Any]:
     every = output.spec.segment_duration
     options: dict[str, Any] = {
@@ -322,6 +329,8 @@ def _video_options(
         **encoders.key_frames(settings, planned.encoder, every=every),
         **filters.tags(settings, source, planned.picture.conversion),
     }
+    if planned.encoder.on_gpu:
+        options["gpu"] = gpu
     flags = ""
     if settings.codec in (VideoCodec.H264, VideoCodec.MPEG2):
         flags += "+cgop" if settings.fixed_gop or every is not None else ""

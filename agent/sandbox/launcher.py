@@ -24,7 +24,12 @@ import sys
 FIRST_PASSED_DESCRIPTOR = 3
 WORKSPACES = "/workspace"
 PROGRAMS = ("ffmpeg", "ffprobe")
-ENVIRONMENT = {"PATH": "/usr/local/bin:/usr/bin:/bin", "LANG": "C.UTF-8", "HOME": "/nonexistent"}
+ENVIRONMENT = {
+    "PATH": "/usr/local/bin:/usr/bin:/bin",
+    "LANG": "C.UTF-8",
+    "HOME": "/nonexistent",
+    "CUDA_DEVICE_ORDER": "PCI_BUS_ID",
+}
 REFUSED = 126
 DYNAMIC_USERS = range(61184, 65520)
 ORDER_SIZE = 128 * 1024

@@ -19,8 +19,9 @@ ENVIRONMENT: Final[Mapping[str, str]] = {
     "PATH": "/usr/local/bin:/usr/bin:/bin",
     "LANG": "C.UTF-8",
     "HOME": "/nonexistent",
+    "CUDA_DEVICE_ORDER": "PCI_BUS_ID",
 }
-"""All that a confined program sees of the environment."""
+"""All that a confined program sees of the environment. CUDA counts cards as NVML does, not the fastest first."""
 
 GIB: Final = 1024**3
 

@@ -49,6 +49,7 @@ class StandInNvml:
             "nvmlDeviceGetHandleByIndex": lambda index: index,
             "nvmlDeviceGetUUID": lambda handle: f"GPU-{handle}",
             "nvmlDeviceGetName": lambda handle: self.names[handle].encode(),
+            "nvmlDeviceGetPciInfo": lambda handle: SimpleNamespace(busId=f"00000000:{handle + 1:02X}:00.0"),
             "nvmlDeviceGetMemoryInfo": lambda _: SimpleNamespace(total=24 << 30),
         }[name]
 

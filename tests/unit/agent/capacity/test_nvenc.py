@@ -8,7 +8,7 @@ import pynvml
 import pytest
 
 from agent.capacity import Surroundings, nvenc
-from agent.capacity.nvenc import Card, NoDriver, encode_argv, list_cards, share_caps
+from agent.capacity.nvenc import Card, NoDriver, encode_argv, list_cards, shared_cap
 from agent.settings import load
 from shared.capacity import Gpu
 from tests.unit.agent.capacity.stand_ins import StandInNvml, StandInSandbox
@@ -16,10 +16,6 @@ from tests.unit.agent.capacity.stand_ins import StandInNvml, StandInSandbox
 
 def around(sandbox: StandInSandbox, work: Path) -> Surroundings:
     return Surroundings(load(None, state=work), sandbox, work)
-
-
-def a_card(index: int = 0, name: str = "NVIDIA L4") -> Card:
-    return Card(index=index, uuid=f"GPU-{index}", name=name, memory=1, driver="550")
 
 
 def a_gpu(index: int, sessions: int) -> Gpu:
@@ -42,10 +38,14 @@ def test_a_node_without_a_driver_says_why_in_words(error: int, said: str) -> Non
 
 def test_a_card_is_what_the_driver_says_it_is() -> None:
     (card,) = list_cards(StandInNvml(names=["NVIDIA L4"]))
-    assert card == Card(index=0, uuid="GPU-0", name="NVIDIA L4", memory=24 << 30, driver="550.54.14")
+    assert card == Card(
+        index=0, uuid="GPU-0", name="NVIDIA L4", memory=24 << 30, driver="550.54.14", pci="00000000:01:00.0"
+    )
 
 
-@pytest.mark.parametrize("mute", ["nvmlDeviceGetUUID", "nvmlDeviceGetMemoryInfo", "nvmlSystemGetDriverVersion"])
+@pytest.mark.parametrize(
+    "mute", ["nvmlDeviceGetUUID", "nvmlDeviceGetMemoryInfo", "nvmlDeviceGetPciInfo", "nvmlSystemGetDriverVersion"]
+)
 def test_a_question_that_a_card_cannot_answer_hides_nothing_else(mute: str) -> None:
     (card,) = list_cards(StandInNvml(names=["NVIDIA L4"], mute=frozenset({mute})))
     assert card.name == "NVIDIA L4"
@@ -56,7 +56,7 @@ async def test_a_machine_without_a_driver_is_a_cpu_node(tmp_path: Path, monkeypa
     monkeypatch.setattr(nvenc, "list_cards", lambda: list_cards(absent))
     sandbox = StandInSandbox()
     found = await nvenc.probe(around(sandbox, tmp_path))
-    assert found == {"gpus": (), "gpu_note": "no NVIDIA driver: NVML library not found"}
+    assert found == {"gpus": (), "shared_nvenc_sessions": None, "gpu_note": "no NVIDIA driver: NVML library not found"}
     assert sandbox.ran == []
 
 
@@ -94,14 +94,16 @@ async def test_a_codec_that_a_card_lacks_is_not_claimed(tmp_path: Path, monkeypa
     assert gpu.encoders == ("h264_nvenc",)
 
 
-def test_consumer_cards_have_their_cap_together() -> None:
-    cards = [a_card(0, "NVIDIA GeForce RTX 3060"), a_card(1, "NVIDIA GeForce RTX 3060"), a_card(2, "NVIDIA L4")]
-    shared = share_caps(cards, [a_gpu(0, 5), a_gpu(1, 5), a_gpu(2, 8)])
-    assert [gpu.sessions for gpu in shared] == [3, 2, 8]
+async def test_consumer_cards_have_their_cap_together(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    names = ["NVIDIA GeForce RTX 3060", "NVIDIA GeForce RTX 3060", "NVIDIA L4"]
+    monkeypatch.setattr(nvenc, "list_cards", lambda: list_cards(StandInNvml(names=names)))
+    found = await nvenc.probe(around(StandInSandbox(sessions=5), tmp_path))
+    assert [(gpu.sessions, gpu.shares_cap) for gpu in found["gpus"]] == [(5, True), (5, True), (5, False)]
+    assert found["shared_nvenc_sessions"] == 5
 
 
-def test_a_lone_consumer_card_has_the_whole_cap() -> None:
-    assert share_caps([a_card(0, "NVIDIA GeForce GTX 1650")], [a_gpu(0, 5)])[0].sessions == 5
+def test_cards_of_a_data_centre_share_no_cap() -> None:
+    assert shared_cap([a_gpu(0, 8)]) is None
 
 
 def test_the_trial_is_a_real_encode_on_the_card_and_no_list() -> None:

@@ -11,8 +11,21 @@ def slots(capacity: Capacity | None = None, *, scratch_left: int = 1000 * GIB) -
     return Slots(capacity or a_capacity(), scratch_left=lambda: scratch_left)
 
 
-def a_gpu(sessions: int) -> Gpu:
-    return Gpu(index=0, uuid="u", name="L4", memory=GIB, driver="550", encoders=("h264_nvenc",), sessions=sessions)
+def a_gpu(sessions: int, index: int = 0, *, encodes: bool = True, shares_cap: bool = False) -> Gpu:
+    return Gpu(
+        index=index,
+        uuid=f"u{index}",
+        name="L4",
+        memory=GIB,
+        driver="550",
+        encoders=("h264_nvenc",) if encodes else (),
+        sessions=sessions,
+        shares_cap=shares_cap,
+    )
+
+
+def cards(*gpus: Gpu, cap: int | None = None) -> Capacity:
+    return a_capacity().model_copy(update={"gpus": gpus, "shared_nvenc_sessions": cap})
 
 
 def test_what_is_taken_is_not_free_until_it_is_given_back() -> None:
@@ -39,16 +52,51 @@ def test_an_order_for_more_threads_than_there_are_takes_the_whole_node() -> None
 
 
 def test_a_session_is_counted_for_every_hardware_rendition() -> None:
-    capacity = a_capacity().model_copy(update={"gpus": (a_gpu(3),)})
-    ledger = slots(capacity)
+    ledger = slots(cards(a_gpu(3)))
     ledger.take(a_start("tk_1", nvenc_sessions=2))
     with pytest.raises(NoRoom):
         ledger.take(a_start("tk_2", nvenc_sessions=2))
 
 
-def test_only_the_first_card_that_encodes_is_counted() -> None:
-    broken = a_gpu(9).model_copy(update={"encoders": ()})
-    assert a_capacity().model_copy(update={"gpus": (broken, a_gpu(3), a_gpu(5))}).nvenc_sessions == 3
+def test_work_goes_to_the_card_with_most_sessions_left() -> None:
+    ledger = slots(cards(a_gpu(3), a_gpu(5, 1)))
+    chosen = [ledger.take(a_start(f"tk_{number}", nvenc_sessions=2)).gpu for number in range(3)]
+    assert chosen == [1, 0, 1]
+    assert [card.nvenc_sessions for card in ledger.free().cards] == [1, 1]
+
+
+def test_a_session_that_ended_is_free_on_its_own_card() -> None:
+    ledger = slots(cards(a_gpu(2), a_gpu(2, 1)))
+    first = a_start("tk_1", nvenc_sessions=2)
+    ledger.take(first)
+    ledger.take(a_start("tk_2", nvenc_sessions=2))
+    ledger.give_back(first.ref)
+    assert [card.nvenc_sessions for card in ledger.free().cards] == [2, 0]
+
+
+def test_one_task_never_spans_two_cards() -> None:
+    ledger = slots(cards(a_gpu(2), a_gpu(2, 1)))
+    assert ledger.free().nvenc_sessions == 2
+    with pytest.raises(NoRoom):
+        ledger.take(a_start(nvenc_sessions=3))
+
+
+def test_cards_that_share_a_cap_never_open_more_than_it_together() -> None:
+    ledger = slots(cards(a_gpu(5, shares_cap=True), a_gpu(5, 1, shares_cap=True), a_gpu(4, 2), cap=5))
+    ledger.take(a_start("tk_1", nvenc_sessions=3))
+    free = ledger.free()
+    assert [card.nvenc_sessions for card in free.cards] == [2, 2, 4]
+    assert free.shared_nvenc_sessions == 2
+
+
+def test_a_card_that_does_not_encode_is_not_offered() -> None:
+    capacity = cards(a_gpu(9, encodes=False), a_gpu(3, 1))
+    assert capacity.nvenc_sessions == 3
+    assert slots(capacity).take(a_start(nvenc_sessions=3)).gpu == 1
+
+
+def test_work_in_software_has_no_card() -> None:
+    assert slots(cards(a_gpu(3))).take(a_start()).gpu is None
 
 
 def test_a_disk_that_others_fill_is_told_as_it_is() -> None:

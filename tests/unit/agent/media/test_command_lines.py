@@ -7,7 +7,7 @@ from fractions import Fraction
 
 import pytest
 
-from agent.media import Device, plan
+from agent.media import Device, plan, split
 from agent.media.facts import MediaFacts
 from shared.protocol import TranscodeFile
 from tests.unit.agent.media.builders import MOVIE, a_movie, a_task, an_output, settings, thumbnails
@@ -21,7 +21,7 @@ BOUNDS = "-max_pixels 33177600 -max_streams 64 -probesize 50M -protocol_whitelis
 SOURCE = f"-analyzeduration 30M -format_whitelist {FORMATS} {BOUNDS}"
 SOURCE_ON_GPU = (
     f"-analyzeduration 30M -extra_hw_frames 8 -format_whitelist {FORMATS}"
-    f" -hwaccel cuda -hwaccel_output_format cuda {BOUNDS}"
+    f" -hwaccel cuda -hwaccel_device 1 -hwaccel_output_format cuda {BOUNDS}"
 )
 
 H264 = settings(container="mp4", video={"codec": "h264", "quality": 21})
@@ -223,7 +223,7 @@ AN_MP4_ON_A_GPU = f"""
     [0:1]aresample=44100:async=1:first_pts=0[s3];
     [s3]aformat=channel_layouts=stereo:sample_rates=44100[s4]
 -map [s2] -map [s4] -f mp4 -b:a 160000 -b:v 2400000 -bf 0 -bufsize 48000000 -c:a aac -c:v h264_nvenc -forced-idr 1
-    -g 90 -level:v 3.1 -map_chapters -1 -map_metadata -1 -maxrate 4800000 -movflags +faststart -preset p4 -profile:v
+    -g 90 -gpu 1 -level:v 3.1 -map_chapters -1 -map_metadata -1 -maxrate 4800000 -movflags +faststart -preset p4 -profile:v
     baseline -rc vbr -rc-lookahead 20 -refs 3 -spatial-aq 1 -threads 2 -tune hq file:out/o0.mp4
 """
 A_LADDER_ON_A_GPU = f"""
@@ -258,25 +258,25 @@ A_LADDER_ON_A_GPU = f"""
     [s32]setsar=1[s33];
     [s33]format=rgb24[s34]
 -map [s7] -map [s13] -f hls -avoid_negative_ts disabled -b:a 128000 -b:v 1872000 -bufsize 37440000 -c:a aac -c:v
-    h264_nvenc -flags +cgop -force_key_frames expr:gte(t,n_forced*6) -forced-idr 1 -g 90 -hls_list_size 0
+    h264_nvenc -flags +cgop -force_key_frames expr:gte(t,n_forced*6) -forced-idr 1 -g 90 -gpu 1 -hls_list_size 0
     -hls_playlist_type vod -hls_segment_filename out/o0_%05d.ts -hls_segment_options avoid_negative_ts=disabled
     -hls_time 6 -keyint_min 90 -level:v 3.1 -map_chapters -1 -map_metadata -1 -maxrate 3744000 -no-scenecut 1
     -preset p4 -profile:v main -rc vbr -rc-lookahead 20 -refs 3 -spatial-aq 1 -start_number 0 -strict_gop 1 -threads
     2 -tune hq file:out/o0.m3u8
 -map [s16] -map [s18] -f hls -avoid_negative_ts disabled -b:a 128000 -b:v 872000 -bufsize 17440000 -c:a aac -c:v
-    h264_nvenc -flags +cgop -force_key_frames expr:gte(t,n_forced*6) -forced-idr 1 -g 90 -hls_list_size 0
+    h264_nvenc -flags +cgop -force_key_frames expr:gte(t,n_forced*6) -forced-idr 1 -g 90 -gpu 1 -hls_list_size 0
     -hls_playlist_type vod -hls_segment_filename out/o1_%05d.ts -hls_segment_options avoid_negative_ts=disabled
     -hls_time 6 -keyint_min 90 -level:v 3.1 -map_chapters -1 -map_metadata -1 -maxrate 1744000 -no-scenecut 1
     -preset p4 -profile:v main -rc vbr -rc-lookahead 20 -refs 3 -spatial-aq 1 -start_number 0 -strict_gop 1 -threads
     2 -tune hq file:out/o1.m3u8
 -map [s21] -map [s23] -f hls -avoid_negative_ts disabled -b:a 128000 -b:v 272000 -bf 0 -bufsize 5440000 -c:a aac
-    -c:v h264_nvenc -flags +cgop -force_key_frames expr:gte(t,n_forced*6) -forced-idr 1 -g 90 -hls_list_size 0
+    -c:v h264_nvenc -flags +cgop -force_key_frames expr:gte(t,n_forced*6) -forced-idr 1 -g 90 -gpu 1 -hls_list_size 0
     -hls_playlist_type vod -hls_segment_filename out/o2_%05d.ts -hls_segment_options avoid_negative_ts=disabled
     -hls_time 6 -keyint_min 90 -level:v 3 -map_chapters -1 -map_metadata -1 -maxrate 544000 -no-scenecut 1 -preset
     p4 -profile:v baseline -rc vbr -rc-lookahead 20 -refs 1 -spatial-aq 1 -start_number 0 -strict_gop 1 -threads 2
     -tune hq file:out/o2.m3u8
 -map [s26] -map [s28] -f mp4 -b:a 160000 -b:v 2400000 -bf 0 -bufsize 48000000 -c:a aac -c:v h264_nvenc -forced-idr 1
-    -g 90 -level:v 3.1 -map_chapters -1 -map_metadata -1 -maxrate 4800000 -movflags +faststart -preset p4 -profile:v
+    -g 90 -gpu 1 -level:v 3.1 -map_chapters -1 -map_metadata -1 -maxrate 4800000 -movflags +faststart -preset p4 -profile:v
     baseline -rc vbr -rc-lookahead 20 -refs 3 -spatial-aq 1 -threads 2 -tune hq file:out/o3.mp4
 -map [s34] -f image2 -c:v png -start_number 1 file:out/t3_%05d.png
 """
@@ -289,7 +289,7 @@ DASH_FILES_ON_A_GPU = f"""
     [0:1]aresample=48000:async=1:first_pts=0[s3];
     [s3]aformat=channel_layouts=stereo:sample_rates=48000[s4]
 -map [s2] -f mp4 -b:v 600000 -bf 0 -bufsize 1200000 -c:v h264_nvenc -flags +cgop -force_key_frames
-    expr:gte(t,n_forced*4) -forced-idr 1 -g 60 -keyint_min 60 -level:v 3 -map_chapters -1 -map_metadata -1 -maxrate
+    expr:gte(t,n_forced*4) -forced-idr 1 -g 60 -gpu 1 -keyint_min 60 -level:v 3 -map_chapters -1 -map_metadata -1 -maxrate
     600000 -movflags +frag_keyframe+delay_moov+default_base_moof+global_sidx -no-scenecut 1 -preset p4 -profile:v
     main -rc vbr -rc-lookahead 20 -refs 1 -spatial-aq 1 -strict_gop 1 -threads 2 -tune hq file:out/o0.mp4
 -map [s4] -f mp4 -b:a 128000 -c:a aac -frag_duration 4000000 -map_chapters -1 -map_metadata -1 -movflags
@@ -305,7 +305,7 @@ PADDING_ON_A_GPU = f"""
     [s3]format=yuv420p[s4];
     [s4]pad=640:640:(ow-iw)/2:(oh-ih)/2[s5];
     [s5]setsar=1/1[s6]
--map [s6] -f mp4 -b:v 0 -c:v h264_nvenc -cq 21 -forced-idr 1 -g 90 -map_chapters -1 -map_metadata -1 -movflags
+-map [s6] -f mp4 -b:v 0 -c:v h264_nvenc -cq 21 -forced-idr 1 -g 90 -gpu 1 -map_chapters -1 -map_metadata -1 -movflags
     +faststart -preset p4 -rc vbr -rc-lookahead 20 -spatial-aq 1 -threads 2 -tune hq file:out/o0.mp4
 """
 CROPPING_ON_A_GPU = f"""
@@ -318,7 +318,7 @@ CROPPING_ON_A_GPU = f"""
     [s3]scale=640:640[s4];
     [s4]format=yuv420p[s5];
     [s5]setsar=1/1[s6]
--map [s6] -f mp4 -b:v 0 -c:v h264_nvenc -cq 21 -forced-idr 1 -g 90 -map_chapters -1 -map_metadata -1 -movflags
+-map [s6] -f mp4 -b:v 0 -c:v h264_nvenc -cq 21 -forced-idr 1 -g 90 -gpu 1 -map_chapters -1 -map_metadata -1 -movflags
     +faststart -preset p4 -rc vbr -rc-lookahead 20 -spatial-aq 1 -threads 2 -tune hq file:out/o0.mp4
 """
 DEINTERLACING_ON_A_GPU = f"""
@@ -328,7 +328,7 @@ DEINTERLACING_ON_A_GPU = f"""
     [s0]fps=24/1:start_time=0[s1];
     [s1]scale_cuda=1280:720:format=yuv420p[s2];
     [s2]setsar=1/1[s3]
--map [s3] -f mp4 -b:v 0 -c:v h264_nvenc -cq 21 -forced-idr 1 -g 90 -map_chapters -1 -map_metadata -1 -movflags
+-map [s3] -f mp4 -b:v 0 -c:v h264_nvenc -cq 21 -forced-idr 1 -g 90 -gpu 1 -map_chapters -1 -map_metadata -1 -movflags
     +faststart -preset p4 -rc vbr -rc-lookahead 20 -spatial-aq 1 -threads 2 -tune hq file:out/o0.mp4
 """
 A_ROTATED_MOVIE_ON_A_GPU = f"""
@@ -338,7 +338,7 @@ A_ROTATED_MOVIE_ON_A_GPU = f"""
     [s0]scale=608:1080[s1];
     [s1]format=yuv420p[s2];
     [s2]setsar=1/1[s3]
--map [s3] -f mp4 -b:v 0 -c:v h264_nvenc -cq 21 -forced-idr 1 -g 90 -map_chapters -1 -map_metadata -1 -movflags
+-map [s3] -f mp4 -b:v 0 -c:v h264_nvenc -cq 21 -forced-idr 1 -g 90 -gpu 1 -map_chapters -1 -map_metadata -1 -movflags
     +faststart -preset p4 -rc vbr -rc-lookahead 20 -spatial-aq 1 -threads 2 -tune hq file:out/o0.mp4
 """
 A_WEBM_BESIDE_AN_MP4_ON_A_GPU = f"""
@@ -354,7 +354,7 @@ A_WEBM_BESIDE_AN_MP4_ON_A_GPU = f"""
     [s7]format=yuv420p[s8];
     [s8]setsar=1/1[s9];
     [s9]fps=30/1:start_time=0[s10]
--map [s4] -f mp4 -b:v 2400000 -bf 0 -bufsize 48000000 -c:v h264_nvenc -forced-idr 1 -g 90 -level:v 3.1 -map_chapters
+-map [s4] -f mp4 -b:v 2400000 -bf 0 -bufsize 48000000 -c:v h264_nvenc -forced-idr 1 -g 90 -gpu 1 -level:v 3.1 -map_chapters
     -1 -map_metadata -1 -maxrate 4800000 -movflags +faststart -preset p4 -profile:v baseline -rc vbr -rc-lookahead
     20 -refs 3 -spatial-aq 1 -threads 2 -tune hq file:out/o0.mp4
 -map [s10] -f webm -b:v 600000 -bufsize 12000000 -c:v libvpx-vp9 -cpu-used 5 -deadline good -g 90 -map_chapters -1
@@ -414,6 +414,13 @@ def test_the_whole_command_line(case: str) -> None:
     assert command_line(task, facts, device) == re.sub(r";\s+", ";", expected).split()
 
 
+def test_the_parts_of_a_pass_stay_on_its_card() -> None:
+    (whole,) = plan(LADDER, (MOVIE,), device=Device.NVENC, threads=2, gpu=3).passes
+    for part in split(whole):
+        assert " -hwaccel_device 3 " in f" {' '.join(part.argv)} "
+        assert " -gpu 3 " in f" {' '.join(part.argv)} "
+
+
 def command_line(task: TranscodeFile, facts: MediaFacts, device: Device) -> list[str]:
-    [only] = plan(task, (facts,), device=device, threads=2).passes
+    [only] = plan(task, (facts,), device=device, threads=2, gpu=1).passes
     return only.argv
