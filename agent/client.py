@@ -40,6 +40,7 @@ from shared.protocol import (
     EnrolRequest,
     HelloAnswer,
     HelloRequest,
+    InputSpec,
     PollAnswer,
     PollRequest,
     ProgressRequest,
@@ -171,10 +172,26 @@ class ControlPlane:
         """Once; the outbox sends it again."""
         return await self._call(self._calls, "report", request, ReportAnswer)
 
+    async def input_link(self, ref: AttemptRef, index: int) -> InputSpec | None:
+        """A new link to an input whose link has run out; None when the control plane knows no such thing."""
+        request = UrlsRequest(ref=ref, inputs=(index,))
+        answer = await self.persistently(
+            lambda: self._call(self._calls, "urls", request, UrlsAnswer), patience=URLS_PATIENCE
+        )
+        return next(iter(answer.inputs), None)
+
     @asynccontextmanager
-    async def download(self, url: str, *, offset: int) -> AsyncIterator[aiohttp.ClientResponse]:
-        """The object behind a signed URL from `offset` on; the status tells whether the server honoured that (206)."""
-        headers = {"Range": f"bytes={offset}-"} if offset else {}
+    async def download(
+        self, url: str, span: tuple[int, int] | None = None, *, unchanged: str | None = None
+    ) -> AsyncIterator[aiohttp.ClientResponse]:
+        """The object behind a signed URL, or the bytes of it from `span[0]` up to `span[1]`.
+
+        The status tells whether the server honoured that (206). It must not when the object is no longer the one that
+        the validator `unchanged` stands for: then it sends the whole new one.
+        """
+        headers = {"Range": f"bytes={span[0]}-{span[1] - 1}"} if span else {}
+        if span and unchanged:
+            headers["If-Range"] = unchanged
         with _as_unreachable():
             async with self._transfers.get(self._absolute(url), headers=headers, allow_redirects=False) as response:
                 await _raise_refusal(response, _OF_OBJECTS)

@@ -1,9 +1,9 @@
-"""Waiting for one thing unless another happens first."""
+"""Waiting for one thing unless another happens first, and for several that stand or fall together."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Iterable
 from typing import Any, TypeVar
 
 ResultT = TypeVar("ResultT")
@@ -29,3 +29,14 @@ async def unless(event: Coroutine[Any, Any, object], work: Coroutine[Any, Any, R
         for task in (working, waiting):
             if not task.cancelled():
                 task.exception()
+
+
+async def together(works: Iterable[Coroutine[Any, Any, None]]) -> None:
+    """Until all are done. The first that fails ends the others and is raised as itself; none is left running."""
+    tasks = [asyncio.create_task(work) for work in works]
+    try:
+        await asyncio.gather(*tasks)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)

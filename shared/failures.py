@@ -35,6 +35,29 @@ class FailureCode(IntEnum):
     OUT_OF_ATTEMPTS = 9999
 
 
+class FailureReason(StrEnum):
+    """What programs tell failures apart by; one without a reason has nothing to say that its number does not.
+
+    A fallback inside a job, and what a node learns of its card, follow from it.
+    """
+
+    STORAGE_FULL = "storage_full"
+    STALLED = "stalled"
+    TOOK_TOO_LONG = "took_too_long"
+    WRITE_FAILED = "write_failed"
+    OUT_OF_MEMORY = "out_of_memory"
+    ENCODER_KILLED = "encoder_killed"
+    HARDWARE_BUSY = "hardware_busy"  # no session is free just now
+    HARDWARE_UNSUPPORTED = "hardware_unsupported"  # this card will never encode
+    DRIVER_TOO_OLD = "driver_too_old"
+    PICTURE_UNSUPPORTED = "picture_unsupported"  # this card encodes, but nothing of this size or pixel format
+    HARDWARE_DECODING_FAILED = "hardware_decoding_failed"  # the card may still encode what is decoded elsewhere
+    HARDWARE_FAILED = "hardware_failed"  # the card is gone, or stopped working
+    INPUT_CHANGED = "input_changed"
+    UNDECODABLE = "undecodable"
+    UNKNOWN = "unknown"
+
+
 class Failure(BaseModel):
     """`message` is for the tenant: what happened and what to do about it. No paths, no secrets, at most 255 characters."""
 
@@ -43,3 +66,4 @@ class Failure(BaseModel):
     cause: Cause
     code: FailureCode
     message: str = Field(max_length=255)
+    reason: FailureReason | None = None

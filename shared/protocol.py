@@ -13,7 +13,7 @@ All messages are JSON, `POST`ed to `/agent/v1/<name>` under the node's credentia
     beat      every `beat_interval`: presence, and renewal of the lease of every attempt named in it;
               answered per attempt with keep, stop or drop
     progress  between beats, at most every `progress_interval`, for those who watch; renews nothing, may get lost
-    urls      where to upload the objects of one attempt
+    urls      where to upload the objects of one attempt, and new links to inputs whose links have run out
     report    how an attempt ended; kept in an outbox on disk and sent again until it is answered
 
 Every message about an attempt carries its `AttemptRef`. One that is not the live lease changes nothing and is answered
@@ -65,6 +65,7 @@ class InputSpec(Message):
     index: int
     url: str = Field(description="Signed GET; relative to the control plane, or absolute.")
     size: Bytes
+    sha256: str | None = Field(None, description="In hexadecimal, where the tenant named it.")
 
 
 class ThumbnailSpec(Message):
@@ -234,7 +235,8 @@ class StagedFile(Message):
 
 class UrlsRequest(Message):
     ref: AttemptRef
-    files: tuple[StagedFile, ...] = Field(max_length=5000)
+    files: tuple[StagedFile, ...] = Field((), max_length=5000)
+    inputs: tuple[int, ...] = Field((), max_length=100, description="Indices of inputs to get new links for.")
 
 
 class Upload(Message):
@@ -244,6 +246,7 @@ class Upload(Message):
 
 class UrlsAnswer(Message):
     uploads: tuple[Upload, ...]
+    inputs: tuple[InputSpec, ...] = ()
 
 
 # How it ended ---------------------------------------------------------------------------------------------------------

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from shared.failures import Cause, Failure, FailureCode
+from shared.failures import Cause, Failure, FailureCode, FailureReason
 
 
 class AttemptFailed(Exception):
@@ -24,6 +24,13 @@ INPUT_CHANGED: Final = Failure(
     cause=Cause.UNKNOWN,
     code=FailureCode.STORAGE_ERROR,
     message="The input object changed while it was being read. Leave inputs as they are until their jobs have ended.",
+    reason=FailureReason.INPUT_CHANGED,
+)
+INPUT_CORRUPT: Final = Failure(
+    cause=Cause.UNKNOWN,
+    code=FailureCode.BAD_INPUT_FORMAT,
+    message="The input is not the file that the job names: its SHA-256 differs. Upload it again, or correct `sha256`.",
+    reason=FailureReason.INPUT_CHANGED,
 )
 INPUT_UNREACHABLE: Final = Failure(
     cause=Cause.NODE, code=FailureCode.STORAGE_ERROR, message="The node could not fetch the input from its storage."
@@ -34,11 +41,23 @@ OUTPUT_UNREACHABLE: Final = Failure(
 OUTPUT_STORAGE_FULL: Final = Failure(
     cause=Cause.UNKNOWN, code=FailureCode.STORAGE_ERROR, message="The storage of the outputs is full."
 )
-SCRATCH_FULL: Final = Failure(cause=Cause.NODE, code=FailureCode.NODE_FAULT, message="The node ran out of disk space.")
+SCRATCH_FULL: Final = Failure(
+    cause=Cause.NODE,
+    code=FailureCode.NODE_FAULT,
+    message="The node ran out of disk space.",
+    reason=FailureReason.STORAGE_FULL,
+)
+STALLED: Final = Failure(
+    cause=Cause.UNKNOWN,
+    code=FailureCode.INTERNAL,
+    message="The encoder stood still and was ended.",
+    reason=FailureReason.STALLED,
+)
 TOOK_TOO_LONG: Final = Failure(
     cause=Cause.UNKNOWN,
     code=FailureCode.INTERNAL,
     message="The encode took far longer than this input should need and was ended.",
+    reason=FailureReason.TOOK_TOO_LONG,
 )
 CONFINEMENT_FAILED: Final = Failure(
     cause=Cause.NODE, code=FailureCode.NODE_FAULT, message="The node could not confine ffmpeg."

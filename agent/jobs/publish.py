@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Final
 
 from agent.client import ControlPlane, Unreachable
 from agent.jobs.failure import OUTPUT_STORAGE_FULL, OUTPUT_UNREACHABLE, AttemptFailed
+from agent.racing import together
 from shared.errors import ErrorCode, StaleLease, TranscoderError
 from shared.protocol import AttemptRef, StagedFile, Upload
 
@@ -53,13 +53,7 @@ async def _in_parallel(
             await _upload(client, ref, directory / upload.name, sizes[upload.name], upload.url)
             on_bytes(sizes[upload.name].size)
 
-    workers = [asyncio.create_task(work()) for _ in range(min(AT_ONCE, len(uploads)))]
-    try:
-        await asyncio.gather(*workers)
-    finally:
-        for worker in workers:
-            worker.cancel()
-        await asyncio.gather(*workers, return_exceptions=True)
+    await together(work() for _ in range(min(AT_ONCE, len(uploads))))
 
 
 async def _upload(client: ControlPlane, ref: AttemptRef, path: Path, file: StagedFile, url: str) -> None:

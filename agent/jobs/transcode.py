@@ -105,7 +105,7 @@ class Transcode:
 
         for source in self._order.inputs:
             target = self._space.input(source.index)
-            await self._unless_ended(fetch(self._client, source, target, told))
+            await self._unless_ended(fetch(self._client, self._attempt.ref, source, target, told))
 
     async def _probe(self) -> tuple[MediaFacts, ...]:
         self._attempt.reach(Phase.PROBING)

@@ -24,12 +24,12 @@ below are relative to `out/`.
                    Package.files: Mapping[str, bytes] (to write into out/), .outputs: tuple[OutputResult, ...] (Complete ones,
                    with their objects), .playlists: tuple[PlaylistResult, ...] (all of the task's)
     diagnosis  diagnose(exit_code: int, stderr_tail: bytes) -> Failure      of a pass that did not end with 0
-               reason_of(exit_code: int, stderr_tail: bytes) -> Reason      the same as an enum: what a fallback decides by
+               reason_of(exit_code: int, stderr_tail: bytes) -> FailureReason   of the same: what a fallback decides by
 
 ffmpeg reads `q` from its standard input as the order to finish; progress comes from its standard output.
 """
 
-from agent.media.diagnosis import Reason, diagnose, reason_of
+from agent.media.diagnosis import OF_HARDWARE, diagnose, reason_of
 from agent.media.encoders import Device
 from agent.media.facts import MediaFacts, MediaRefused
 from agent.media.packaging import Package, package
@@ -39,7 +39,7 @@ from agent.media.progress import ProgressParser, Sample
 from agent.media.verify import Inspection, Read, Verified, inspections, judge
 
 __all__ = [
-    "Device", "Inspection", "MediaFacts", "MediaRefused", "Package", "Pass", "Plan", "PlannedOutput", "ProgressParser", "Read",
-    "Reason", "Sample", "Verified", "detected", "diagnose", "ffprobe_argv", "inspections", "judge", "package", "parse_probe",
-    "plan", "reason_of", "split",
+    "OF_HARDWARE", "Device", "Inspection", "MediaFacts", "MediaRefused", "Package", "Pass", "Plan", "PlannedOutput",
+    "ProgressParser", "Read", "Sample", "Verified", "detected", "diagnose", "ffprobe_argv", "inspections", "judge",
+    "package", "parse_probe", "plan", "reason_of", "split",
 ]  # fmt: skip

@@ -4,53 +4,72 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from enum import StrEnum
 from typing import Final
 
 from shared.failures import Cause, Failure, FailureCode
+from shared.failures import FailureReason as Reason
 
 TAIL_LINES: Final = 40
-
-
-class Reason(StrEnum):
-    """What a fallback may depend on."""
-
-    DISK_FULL = "disk_full"
-    WRITE_FAILED = "write_failed"
-    OUT_OF_MEMORY = "out_of_memory"
-    NVENC_BUSY = "nvenc_busy"  # no session is free just now: wait, or encode in software
-    NVENC_UNSUPPORTED = "nvenc_unsupported"  # this card or driver will never do it
-    GPU_FAULT = "gpu_fault"
-    UNDECODABLE = "undecodable"
-    KILLED = "killed"
-    UNKNOWN = "unknown"
 
 
 _PATTERNS: Final[tuple[tuple[Reason, re.Pattern[bytes]], ...]] = tuple(
     (reason, re.compile(b"|".join(patterns), re.MULTILINE))
     for reason, patterns in (
-        (Reason.DISK_FULL, (rb"No space left on device", rb"Disk quota exceeded", rb"File too large")),
+        (Reason.STORAGE_FULL, (rb"No space left on device", rb"Disk quota exceeded", rb"File too large")),
         (
             Reason.WRITE_FAILED,
             (rb"Input/output error", rb"Error writing trailer", rb"Error closing file", rb"Read-only file system"),
         ),
-        (Reason.NVENC_BUSY, (rb"OpenEncodeSessionEx failed: (?:out of memory|incompatible client key) \((?:10|21)\)",)),
         (
-            Reason.NVENC_UNSUPPORTED,
+            Reason.HARDWARE_BUSY,
+            (
+                rb"OpenEncodeSessionEx failed: (?:out of memory|incompatible client key) \((?:10|21)\)",
+                rb"CUDA_ERROR_OUT_OF_MEMORY",
+            ),
+        ),
+        (
+            Reason.DRIVER_TOO_OLD,
+            (
+                rb"Driver does not support the required nvenc API version",
+                rb"The minimum required Nvidia driver for nvenc is",
+                rb"CUDA_ERROR_(?:SYSTEM_DRIVER_MISMATCH|INSUFFICIENT_DRIVER|UNSUPPORTED_PTX_VERSION)",
+            ),
+        ),
+        (
+            Reason.PICTURE_UNSUPPORTED,  # said before "No capable devices found", which then is true of this picture only
+            (
+                rb"(?:10 bit|[Ii]nterlaced|[Ll]ossless) encod(?:e|ing) not supported",
+                rb"YUV4[24][24]P? not supported",
+                rb"(?:Width|Height) \d+ exceeds \d+",
+                rb"Max B-frames \d+ exceed \d+",
+                rb"InitializeEncoder failed: (?:invalid|unsupported) param",
+                rb"Impossible to convert between the formats supported by the filter",
+            ),
+        ),
+        (
+            Reason.HARDWARE_UNSUPPORTED,
             (
                 rb"OpenEncodeSessionEx failed: unsupported device \(2\)",
                 rb"No capable devices found",
-                rb"Driver does not support the required nvenc",
                 rb"Cannot load (?:libnvidia-encode|libcuda|nvcuda)",
             ),
         ),
         (
-            Reason.GPU_FAULT,
+            Reason.HARDWARE_DECODING_FAILED,
+            (
+                rb"Error during hwaccel",
+                rb"hwaccel initialisation returned error",
+                rb"No decoder surfaces left",
+                rb"Failed setup for format cuda",
+            ),
+        ),
+        (
+            Reason.HARDWARE_FAILED,
             (
                 rb"CUDA_ERROR_\w+",
                 rb"Failed to create CUDA",
-                rb"Error during hwaccel",
-                rb"hwaccel initialisation returned error",
+                rb"Device creation failed",
+                rb"(?:EncodePicture|Failed locking bitstream|OpenEncodeSessionEx) ?(?:buffer|failed)",
             ),
         ),
         (Reason.OUT_OF_MEMORY, (rb"Cannot allocate memory", rb"[Oo]ut of memory")),
@@ -69,27 +88,51 @@ _PATTERNS: Final[tuple[tuple[Reason, re.Pattern[bytes]], ...]] = tuple(
         ),
     )
 )
-LOST_WRITES: Final = (Reason.DISK_FULL, Reason.WRITE_FAILED)
+LOST_WRITES: Final = (Reason.STORAGE_FULL, Reason.WRITE_FAILED)
 """Complaints after which the output is not whole, even if ffmpeg ended with 0."""
+OF_HARDWARE: Final = frozenset(
+    {
+        Reason.HARDWARE_BUSY,
+        Reason.HARDWARE_UNSUPPORTED,
+        Reason.DRIVER_TOO_OLD,
+        Reason.PICTURE_UNSUPPORTED,
+        Reason.HARDWARE_DECODING_FAILED,
+        Reason.HARDWARE_FAILED,
+    }
+)
+"""Complaints about a card: what it cannot do now, or ever, is done in software."""
 
-_SIGNALS: Final[Mapping[int, Reason]] = {25: Reason.DISK_FULL}
+_SIGNALS: Final[Mapping[int, Reason]] = {25: Reason.STORAGE_FULL}
 """The limit on the size of a file, which XFSZ tells of, is what is left of the disk."""
 FAILURES: Final[Mapping[Reason, Failure]] = {
-    reason: Failure(cause=cause, code=code, message=message)
+    reason: Failure(cause=cause, code=code, message=message, reason=reason)
     for reason, cause, code, message in (
-        (Reason.DISK_FULL, Cause.NODE, FailureCode.NODE_FAULT, "The node ran out of disk space."),
+        (Reason.STORAGE_FULL, Cause.NODE, FailureCode.NODE_FAULT, "The node ran out of disk space."),
         (Reason.WRITE_FAILED, Cause.NODE, FailureCode.NODE_FAULT, "The node could not write the output."),
         (Reason.OUT_OF_MEMORY, Cause.NODE, FailureCode.NODE_FAULT, "The node ran out of memory."),
-        (Reason.NVENC_BUSY, Cause.NODE, FailureCode.NODE_FAULT, "The node's hardware encoder had no session free."),
-        (Reason.NVENC_UNSUPPORTED, Cause.NODE, FailureCode.NODE_FAULT, "The node's hardware encoder cannot do this."),
-        (Reason.GPU_FAULT, Cause.NODE, FailureCode.NODE_FAULT, "The node's graphics card failed."),
+        (Reason.HARDWARE_BUSY, Cause.NODE, FailureCode.NODE_FAULT, "The node's hardware encoder had no session free."),
+        (Reason.HARDWARE_UNSUPPORTED, Cause.NODE, FailureCode.NODE_FAULT, "The node's graphics card cannot encode."),
+        (Reason.DRIVER_TOO_OLD, Cause.NODE, FailureCode.NODE_FAULT, "The node's graphics driver is too old."),
+        (
+            Reason.PICTURE_UNSUPPORTED,
+            Cause.NODE,
+            FailureCode.NODE_FAULT,
+            "The node's hardware encoder cannot make a picture of this kind.",
+        ),
+        (
+            Reason.HARDWARE_DECODING_FAILED,
+            Cause.NODE,
+            FailureCode.NODE_FAULT,
+            "The node's graphics card could not decode the input.",
+        ),
+        (Reason.HARDWARE_FAILED, Cause.NODE, FailureCode.NODE_FAULT, "The node's graphics card failed."),
         (
             Reason.UNDECODABLE,
             Cause.INPUT,
             FailureCode.INPUT_UNHANDLED,
             "The input cannot be decoded: it is damaged, incomplete or of an unknown kind. Check the file and upload it again.",
         ),
-        (Reason.KILLED, Cause.NODE, FailureCode.NODE_FAULT, "The encoder was killed on the node."),
+        (Reason.ENCODER_KILLED, Cause.NODE, FailureCode.NODE_FAULT, "The encoder was killed on the node."),
         (Reason.UNKNOWN, Cause.UNKNOWN, FailureCode.INTERNAL, "The encoder failed for a reason that is not known."),
     )
 }
@@ -103,11 +146,11 @@ def diagnose(exit_code: int, stderr_tail: bytes) -> Failure:
 def reason_of(exit_code: int, stderr_tail: bytes) -> Reason:
     """A negative code, or one above 128, is the signal that ended the process (or what wrapped it)."""
     said = complaint(stderr_tail)
-    if said in (*LOST_WRITES, Reason.NVENC_BUSY, Reason.NVENC_UNSUPPORTED):
+    if said in LOST_WRITES or said in OF_HARDWARE:
         return said
     signal = -exit_code if exit_code < 0 else exit_code - 128
     if 0 < signal < 65:
-        return _SIGNALS.get(signal, Reason.KILLED)
+        return _SIGNALS.get(signal, Reason.ENCODER_KILLED)
     return said
 
 

@@ -14,9 +14,8 @@ from typing import Any, Final
 
 from agent.media import argv, boxes, diagnosis, hls
 from agent.media.boxes import NotIndexed
-from agent.media.diagnosis import Reason
 from agent.media.planning import OUT, PlannedAudio, PlannedOutput, PlannedThumbnails, PlannedVideo
-from shared.failures import Cause, Failure, FailureCode
+from shared.failures import Cause, Failure, FailureCode, FailureReason
 from shared.jobspec import Container
 
 Read = Callable[[str, int, int], bytes]
@@ -245,7 +244,7 @@ def _check_whole(counted: _Counted, declared: float) -> None:
 
 def _check_planned(output: PlannedOutput, counted: _Counted) -> None:
     if 0 in (counted.video_seconds, counted.audio_seconds):
-        raise _Fault(diagnosis.FAILURES[Reason.UNDECODABLE])
+        raise _Fault(diagnosis.FAILURES[FailureReason.UNDECODABLE])
     video, audio = output.video, output.audio
     if video is not None and video.seconds is not None:
         slack = max(SLACK_FRAMES / float(video.picture.rate), SLACK_SHARE * video.seconds)

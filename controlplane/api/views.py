@@ -13,6 +13,7 @@ from controlplane.storage.files import ObjectInfo
 from controlplane.store import records
 from shared.capacity import Free, NodeFacts
 from shared.clock import to_datetime
+from shared.failures import FailureReason
 from shared.ids import Attempt, ClusterId, JobId, KeyId, NodeId, PipelineId, PresetId, TenantId
 from shared.jobspec import Input, Output, Placement, Playlist, Settings, StartPolicy
 from shared.models import Answer
@@ -30,6 +31,9 @@ class Page(Answer, Generic[Item]):
 class StatusDetail(Answer):
     code: int = Field(description="Elastic Transcoder's published error number.")
     message: str
+    reason: FailureReason | None = Field(
+        None, description="What programs may branch on, where the number is not enough."
+    )
 
 
 class InputView(Input):
@@ -164,7 +168,9 @@ def _made(outcome: dict[str, Any] | None, unmade: dict[str, Any], facts: tuple[s
 
 
 def _detail(failure: dict[str, Any] | None) -> dict[str, Any] | None:
-    return {"code": failure["code"], "message": failure["message"]} if failure else None
+    if not failure:
+        return None
+    return {"code": failure["code"], "message": failure["message"], "reason": failure.get("reason")}
 
 
 def _waiting(found: records.Job, now: int) -> str | None:

@@ -15,7 +15,7 @@ import structlog
 
 from controlplane.domain.placement import Offer
 from controlplane.services.files import JobFiles, attempt_name
-from controlplane.services.presets import UNREADABLE, UNREADABLE_JOB, planned
+from controlplane.services.presets import UNREADABLE, UNREADABLE_JOB, checksums, planned
 from controlplane.services.signals import Signals
 from controlplane.settings import Settings
 from controlplane.storage.files import FileBucket, staging_key
@@ -195,7 +195,12 @@ class Dispatcher:
                     ),
                 )
                 for staged in request.files
-            )
+            ),
+            inputs=tuple(
+                self._input(index, files.inputs[index], files)
+                for index in request.inputs
+                if 0 <= index < len(files.inputs)
+            ),
         )
 
     async def run(self) -> None:
@@ -296,7 +301,10 @@ class Dispatcher:
         return StartTask(
             ref=grant.ref,
             job_id=grant.job_id,
-            inputs=tuple(self._input(index, key, files) for index, key in enumerate(files.inputs)),
+            inputs=tuple(
+                self._input(index, key, files, sha256)
+                for index, (key, sha256) in enumerate(zip(files.inputs, checksums(grant.work), strict=True))
+            ),
             payload=planned(grant.work),
             nvenc_sessions=grant.granted.nvenc_sessions,
             cpu_threads=grant.granted.cpu_threads,
@@ -304,10 +312,10 @@ class Dispatcher:
             memory=grant.granted.memory,
         )
 
-    def _input(self, index: int, key: str, files: JobFiles) -> InputSpec:
+    def _input(self, index: int, key: str, files: JobFiles, sha256: str | None = None) -> InputSpec:
         found = FileBucket(Path(files.input_root)).stat(key)
         url = self._links.sign("get", files.tenant_id, files.input_bucket, key, seconds=LINK_SECONDS)
-        return InputSpec(index=index, url=url, size=found.size if found else 0)
+        return InputSpec(index=index, url=url, size=found.size if found else 0, sha256=sha256)
 
     @property
     def _lease_ms(self) -> int:

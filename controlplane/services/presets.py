@@ -116,6 +116,11 @@ def planned(work: Work) -> TranscodeFile:
     return planning.plan(document, {**_PLANNED, **kept})
 
 
+def checksums(work: Work) -> list[str | None]:
+    """Of a job's inputs, where the tenant named them."""
+    return [wanted.get("sha256") for wanted in orjson.loads(work.document)["inputs"]]
+
+
 def _without_slots(settings: Settings) -> Settings:
     if settings.video is None or not settings.video.watermarks:
         return settings

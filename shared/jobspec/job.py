@@ -59,6 +59,10 @@ def _anywhere() -> Placement:
 
 class Input(Sent):
     key: ObjectKey
+    sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")] | None = Field(
+        None,
+        description="Of the whole object, in hexadecimal: a node that fetches something else does not transcode it.",
+    )
 
 
 class OutputThumbnails(Sent):

@@ -314,6 +314,25 @@ class TestBoots:
         late = await service.call("PUT", service.url + upload["url"], content=b"x" * OUT.size)
         assert late.code == "stale_lease"
 
+    async def test_an_inputs_link_that_ran_out_is_made_anew_and_gives_parts_of_the_object(
+        self, tenant: Caller, pipeline: str, node: Node, service: Service
+    ) -> None:
+        await tenant.upload("in.mp4", b"0123456789")
+        await tenant.submit(pipeline, inputs=[{"key": "in.mp4", "sha256": "a" * 64}])
+        order = await node.take()
+        (given,) = order.inputs
+        assert (given.size, given.sha256) == (10, "a" * 64)
+        service.clock.pass_seconds(25 * 3600)
+        assert (await service.call("GET", service.url + given.url)).code == "link_refused"
+        (renewed,) = (await node.say("urls", UrlsRequest(ref=order.ref, inputs=(0, 7)))).json["inputs"]
+        assert (renewed["index"], renewed["size"]) == (0, 10)
+        part = await service.call("GET", service.url + renewed["url"], headers={"Range": "bytes=3-5"})
+        assert (part.status, part.content, part.headers["Content-Range"]) == (206, b"345", "bytes 3-5/10")
+        await tenant.upload("in.mp4", b"9876543210")
+        headers = {"Range": "bytes=3-5", "If-Range": part.headers["ETag"]}
+        changed = await service.call("GET", service.url + renewed["url"], headers=headers)
+        assert changed.headers["ETag"] != part.headers["ETag"]
+
 
 class TestReports:
     async def run(self, tenant: Caller, pipeline: str, node: Node, **changes: object) -> tuple[str, AttemptRef]:
