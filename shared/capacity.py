@@ -72,6 +72,10 @@ class Demand(Message):
     scratch: Bytes
     nvenc_sessions: int = 0
     """Sessions it uses where hardware encodes; in software it uses none of them and all of `cpu_threads`."""
+    feed_threads: int = 1
+    """Threads it takes beside a card: demuxing, sound, thumbnails, muxing, and what no card encodes."""
+    pixel_rate: int = 0
+    """Pixels encoded per second of media: width × height × frames, summed over the renditions."""
 
 
 class NodeFacts(Message):

@@ -47,6 +47,11 @@ class TranscoderIds:
         return f"{self._last_ms:013d}-{_ALPHABET[high]}{_ALPHABET[low]}{_random_characters()}"
 
 
+def made_at(job_id: str) -> int:
+    """Unix milliseconds of an id of Elastic Transcoder's form, or of a task that is named after one."""
+    return int(job_id.partition("-")[0])
+
+
 def _random_characters() -> str:
     """Four characters; nobody relies on their being hard to guess."""
     rest, letters = int.from_bytes(os.urandom(4), "big"), ""

@@ -101,10 +101,9 @@ def a_job(
         document=JobDocument.model_validate_json(orjson.dumps(document)).model_dump_json(),
         priority=priority,
         held=held,
-        need=need_to_json(Need(cluster, labels or {}, hardware)),
+        need=need_to_json(Need(cluster, labels or {}, hardware, demand)),
         presets="{}",
         files=the_files(tenant_id, root).model_dump_json(),
-        demand=demand.model_dump_json(),
         max_attempts=max_attempts,
         token=token,
     )

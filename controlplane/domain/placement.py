@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
+from typing import Final
 
 from shared.capacity import Capacity, Demand, Free
 from shared.ids import BootId, ClusterId, NodeId
@@ -12,11 +13,13 @@ from shared.jobspec import HardwarePreference
 
 @dataclass(frozen=True)
 class Need:
-    """What a task asks of a node besides room; equal needs wait in one line."""
+    """What a task asks of a node: the kind, and the room. Equal needs wait in one lane, so that where the first of them
+    has no room the others have none either."""
 
     cluster_id: ClusterId | None
     labels: Mapping[str, str]
     hardware: HardwarePreference
+    demand: Demand
 
 
 @dataclass(frozen=True)
@@ -72,38 +75,48 @@ def suits(need: Need, *, cluster_id: ClusterId, labels: Mapping[str, str]) -> bo
     return all(labels.get(key) == value for key, value in need.labels.items())
 
 
-def grant(need: Need, demand: Demand, offer: Offer) -> Demand | None:
+def grant(need: Need, offer: Offer) -> Demand | None:
     """What the task would hold on this node; None when there is no room for it now."""
+    demand, free = need.demand, offer.free
     if not suits(need, cluster_id=offer.cluster_id, labels=offer.labels):
         return None
-    if demand.memory > offer.free.memory or demand.scratch > offer.free.scratch:
+    if demand.memory > free.memory or demand.scratch > free.scratch:
         return None
-    hardware = _in_hardware(need, demand, offer)
-    if hardware is not None:
-        return hardware
-    if need.hardware is HardwarePreference.REQUIRE:
+    beside_a_card = min(demand.feed_threads, offer.capacity.cpu_threads)
+    if _fits_a_card(need, free) and beside_a_card <= free.cpu_threads:
+        return demand.model_copy(update={"cpu_threads": beside_a_card})
+    in_software = min(demand.cpu_threads, _most_for_software(offer.capacity))
+    if need.hardware is HardwarePreference.REQUIRE or in_software > _free_for_software(offer):
         return None
-    threads = min(demand.cpu_threads, offer.capacity.cpu_threads)
-    if threads > offer.free.cpu_threads:
-        return None
-    return demand.model_copy(update={"cpu_threads": threads, "nvenc_sessions": 0})
+    return demand.model_copy(update={"cpu_threads": in_software, "nvenc_sessions": 0})
 
 
-def _in_hardware(need: Need, demand: Demand, offer: Offer) -> Demand | None:
-    sessions = demand.nvenc_sessions
-    if need.hardware is HardwarePreference.AVOID or sessions == 0 or sessions > offer.free.nvenc_sessions:
-        return None
-    threads = min(HARDWARE_THREADS, offer.capacity.cpu_threads)
-    if threads > offer.free.cpu_threads:
-        return None
-    return demand.model_copy(update={"cpu_threads": threads})
+def _fits_a_card(need: Need, free: Free) -> bool:
+    sessions = need.demand.nvenc_sessions
+    return need.hardware is not HardwarePreference.AVOID and 0 < sessions <= free.nvenc_sessions
 
 
-HARDWARE_THREADS = 1
-"""What feeding a card costs: demuxing, sound, thumbnails, muxing."""
+KEPT_THREADS: Final = 1
+"""Software leaves so many alone on a node with a card: work for the processor must not idle the card."""
 
 
-def reserved(need: Need, demand: Demand, offers: Iterable[Offer]) -> Offer | None:
+def _most_for_software(capacity: Capacity) -> int:
+    """A task that wants more threads than that takes all of them: threads can be shared."""
+    return capacity.cpu_threads - (KEPT_THREADS if capacity.nvenc_sessions and capacity.cpu_threads > 1 else 0)
+
+
+def _free_for_software(offer: Offer) -> int:
+    """Once all sessions are taken, what works on the card holds its threads already."""
+    kept = offer.capacity.cpu_threads - _most_for_software(offer.capacity)
+    return offer.free.cpu_threads - (kept if offer.free.nvenc_sessions else 0)
+
+
+def could_ever(need: Need, offer: Offer) -> bool:
+    """Whether this node could run the task if it did nothing else."""
+    return grant(need, replace(offer, free=whole(offer.capacity))) is not None
+
+
+def reserved(need: Need, offers: Iterable[Offer]) -> Offer | None:
     """The node on which a task that fits nowhere now is to wait, with only the room that it will leave to others.
 
     Without it, small tasks would pass a large one for ever. None when no node here could ever run the task.
@@ -111,7 +124,7 @@ def reserved(need: Need, demand: Demand, offers: Iterable[Offer]) -> Offer | Non
     able = [
         (offer, held)
         for offer in offers
-        if (held := grant(need, demand, replace(offer, free=whole(offer.capacity)))) is not None
+        if (held := grant(need, replace(offer, free=whole(offer.capacity)))) is not None
     ]
     if not able:
         return None
@@ -119,9 +132,9 @@ def reserved(need: Need, demand: Demand, offers: Iterable[Offer]) -> Offer | Non
     return offer.after(held)
 
 
-def best(need: Need, demand: Demand, offers: Iterable[Offer]) -> tuple[Offer, Demand] | None:
+def best(need: Need, offers: Iterable[Offer]) -> tuple[Offer, Demand] | None:
     """The offer that keeps most room for others: hardware first when it is wanted, then the emptiest node."""
-    fitting = [(offer, held) for offer in offers if (held := grant(need, demand, offer)) is not None]
+    fitting = [(offer, held) for offer in offers if (held := grant(need, offer)) is not None]
     if not fitting:
         return None
     return max(fitting, key=lambda pair: (pair[1].nvenc_sessions > 0, pair[0].free.cpu_threads, pair[0].free.memory))

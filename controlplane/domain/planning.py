@@ -7,7 +7,6 @@ from typing import Final
 
 from pydantic_core import PydanticCustomError
 
-from shared.capacity import Demand
 from shared.errors import InvalidField
 from shared.ids import PresetId
 from shared.jobspec import (
@@ -19,13 +18,11 @@ from shared.jobspec import (
     PlaylistFormat,
     Settings,
     ThumbnailSettings,
-    VideoCodec,
 )
 from shared.jobspec.fields import MAX_KEY_BYTES, RESERVED_SEGMENT, object_key
 from shared.protocol import OutputSpec, PlaylistSpec, ThumbnailSpec, TranscodeFile
 
 EXTENSIONS: Final[Mapping[PlaylistFormat, str]] = {PlaylistFormat.HLS_V3: ".m3u8", PlaylistFormat.MPEG_DASH: ".mpd"}
-MEBIBYTE: Final = 1024 * 1024
 _PLAIN_THUMBNAILS: Final = ThumbnailSettings()
 
 
@@ -76,23 +73,6 @@ def plan(document: JobDocument, presets: Mapping[PresetId, Settings]) -> Transco
             for index, playlist in enumerate(document.playlists)
         ),
         hardware=document.placement.hardware,
-    )
-
-
-def demand(document: JobDocument, presets: Mapping[PresetId, Settings], input_size: int) -> Demand:
-    """What the task takes, from what is known before the input is probed.
-
-    Two threads keep one software rendition busy; a rendition holds frames, lookahead and reference pictures in memory;
-    the workspace holds the input and outputs that are seldom larger.
-    """
-    videos = [settings_of(output, presets).video for output in document.outputs]
-    renditions = [video for video in videos if video is not None]
-    hardware = sum(video.codec is VideoCodec.H264 for video in renditions)
-    return Demand(
-        cpu_threads=max(1, 2 * len(renditions)),
-        memory=(128 + 192 * len(renditions)) * MEBIBYTE,
-        scratch=64 * MEBIBYTE + 2 * input_size,
-        nvenc_sessions=hardware,
     )
 
 

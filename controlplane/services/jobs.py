@@ -10,6 +10,7 @@ from pathlib import Path
 
 from controlplane.auth.principal import Principal
 from controlplane.domain import planning
+from controlplane.domain.demand import demand
 from controlplane.domain.idempotency import fingerprint
 from controlplane.domain.lifecycle import TERMINAL_JOBS
 from controlplane.domain.placement import Need
@@ -84,7 +85,10 @@ class Jobs:
         files = _files(tenant_id, pipeline, document)
         placement = document.placement
         need = Need(
-            ClusterId(placement.cluster_id) if placement.cluster_id else None, placement.labels, placement.hardware
+            ClusterId(placement.cluster_id) if placement.cluster_id else None,
+            placement.labels,
+            placement.hardware,
+            demand(document, presets, _input_size(files)),
         )
         now = self._clock.now_ms()
         new = jobs.NewJob(
@@ -99,7 +103,6 @@ class Jobs:
             need=need_to_json(need),
             presets=to_keep(presets),
             files=files.model_dump_json(),
-            demand=planning.demand(document, presets, _input_size(files)).model_dump_json(),
             max_attempts=document.max_attempts,
             token=identity,
         )

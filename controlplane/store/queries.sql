@@ -186,8 +186,8 @@ INSERT INTO jobs (id, tenant_id, user_id, pipeline_id, cluster_id, status, docum
 VALUES (:id, :tenant_id, :user_id, :pipeline_id, :cluster_id, 'Submitted', :document, :now)
 
 -- name: insert_task
-INSERT INTO tasks (id, job_id, tenant_id, pipeline_id, need, state, priority, presets, files, demand, max_attempts)
-VALUES (:id, :job_id, :tenant_id, :pipeline_id, :need, :state, :priority, :presets, :files, :demand, :max_attempts)
+INSERT INTO tasks (id, job_id, tenant_id, pipeline_id, need, state, priority, presets, files, max_attempts)
+VALUES (:id, :job_id, :tenant_id, :pipeline_id, :need, :state, :priority, :presets, :files, :max_attempts)
 
 -- name: join_lane
 INSERT INTO lanes (pipeline_id, need, tenant_id, waiting) VALUES (:pipeline_id, :need, :tenant_id, 1)
@@ -197,7 +197,8 @@ ON CONFLICT (pipeline_id, need) DO UPDATE SET waiting = lanes.waiting + 1
 UPDATE lanes SET waiting = waiting - 1 WHERE pipeline_id = :pipeline_id AND need = :need
 
 -- name: count_tenant
-UPDATE tenants SET queued = queued + :queued, running = running + :running, served = served + :served WHERE id = :id
+UPDATE tenants SET queued = queued + :queued, running = running + :running, running_cost = running_cost + :cost,
+       served = served + :served WHERE id = :id
 
 -- name: insert_event
 INSERT INTO events (tenant_id, job_id, at, type, data) VALUES (:tenant_id, :job_id, :now, :type, :data)
@@ -239,7 +240,7 @@ SELECT j.document, t.presets FROM tasks t JOIN jobs j ON j.id = t.job_id WHERE t
 
 -- name: heads
 -- The first waiting task of every line that may move.
-SELECT t.id, t.tenant_id, t.pipeline_id, t.need, t.priority, t.demand, n.running, n.weight, n.served
+SELECT t.id, t.tenant_id, t.pipeline_id, t.need, t.priority, n.running, n.running_cost, n.served, n.weight, n.priority_ceiling
   FROM lanes l
   JOIN pipelines p ON p.id = l.pipeline_id AND p.status = 'Active'
   JOIN tenants n ON n.id = l.tenant_id
@@ -248,6 +249,12 @@ SELECT t.id, t.tenant_id, t.pipeline_id, t.need, t.priority, t.demand, n.running
         WHERE w.pipeline_id = l.pipeline_id AND w.need = l.need AND w.state = 'Waiting' AND w.not_before <= :now
         ORDER BY w.priority DESC, w.id LIMIT 1)
  WHERE l.waiting > 0
+
+-- name: head
+-- The first waiting task of one line.
+SELECT id, tenant_id, pipeline_id, need, priority FROM tasks
+ WHERE pipeline_id = :pipeline_id AND need = :need AND state = 'Waiting' AND not_before <= :now
+ ORDER BY priority DESC, id LIMIT 1
 
 -- name: anything_waiting
 SELECT 1 FROM lanes l JOIN pipelines p ON p.id = l.pipeline_id AND p.status = 'Active' WHERE l.waiting > 0 LIMIT 1
@@ -258,8 +265,9 @@ SELECT MIN(not_before) AS at FROM tasks WHERE state = 'Waiting' AND not_before >
 -- name: held_by_node
 -- A row for each task that the node holds, or one without; none when it must not get work, or not at this boot.
 SELECT t.granted FROM nodes n
+  JOIN clusters c ON c.id = n.cluster_id AND c.status = 'Active'
   LEFT JOIN tasks t ON t.node_id = n.id AND t.state IN ('Leased', 'Running', 'Stopping')
- WHERE n.id = :node_id AND n.boot_id = :boot_id AND n.state = 'Active'
+ WHERE n.id = :node_id AND n.boot_id = :boot_id AND n.state = 'Active' AND n.reprobe_asked_at IS NULL
 
 -- name: grant
 UPDATE tasks SET state = 'Leased', attempt = attempt + 1, lease_id = :lease_id, node_id = :node_id, boot_id = :boot_id,

@@ -11,7 +11,9 @@ CREATE TABLE tenants (
   weight BIGINT NOT NULL DEFAULT 1 CHECK (weight > 0),
   queued BIGINT NOT NULL DEFAULT 0 CHECK (queued >= 0),
   running BIGINT NOT NULL DEFAULT 0 CHECK (running >= 0),
+  running_cost BIGINT NOT NULL DEFAULT 0 CHECK (running_cost >= 0),
   served BIGINT NOT NULL DEFAULT 0,
+  priority_ceiling BIGINT NOT NULL DEFAULT 0,
   created_at BIGINT NOT NULL
 );
 
@@ -38,6 +40,7 @@ CREATE INDEX api_keys_by_tenant ON api_keys (tenant_id, id);
 CREATE TABLE clusters (
   id TEXT PRIMARY KEY,
   name TEXT NOT NULL,
+  status TEXT NOT NULL DEFAULT 'Active',
   created_at BIGINT NOT NULL
 );
 
@@ -48,6 +51,7 @@ CREATE TABLE nodes (
   state TEXT NOT NULL,
   credential_hash TEXT NOT NULL,
   labels TEXT NOT NULL DEFAULT '{{}}',
+  reprobe_asked_at BIGINT,
   boot_id TEXT,
   facts TEXT,
   free TEXT,
@@ -125,7 +129,6 @@ CREATE TABLE tasks (
   priority BIGINT NOT NULL,
   presets TEXT NOT NULL,
   files TEXT NOT NULL,
-  demand TEXT NOT NULL,
   max_attempts BIGINT NOT NULL,
   attempt BIGINT NOT NULL DEFAULT 0,
   spent BIGINT NOT NULL DEFAULT 0,

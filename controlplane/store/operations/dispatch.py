@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence, Set
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence, Set
+from dataclasses import dataclass, replace
+from functools import lru_cache
 
 import orjson
 
 from controlplane.domain import placement, retrying
-from controlplane.domain.fairness import Head, turn
+from controlplane.domain.fairness import Head, Standing, cost, in_turn
 from controlplane.domain.placement import Need, Offer
 from controlplane.store.operations import jobs
 from controlplane.store.operations.ending import fail, requeue
@@ -16,7 +17,19 @@ from controlplane.store.port import Op, Row, call
 from controlplane.store.records import Node, Task, Work, record
 from shared.capacity import Demand
 from shared.errors import NotFound, StaleLease
-from shared.ids import Attempt, BootId, ClusterId, JobId, LeaseId, NodeId, TaskId, lease_id
+from shared.ids import (
+    Attempt,
+    BootId,
+    ClusterId,
+    JobId,
+    LeaseId,
+    NodeId,
+    PipelineId,
+    TaskId,
+    TenantId,
+    lease_id,
+    made_at,
+)
 from shared.jobspec import HardwarePreference
 from shared.protocol import AttemptProgress, AttemptRef
 from shared.statuses import TaskState
@@ -53,25 +66,23 @@ class Silence:
 
 def grant_round(offers: Sequence[Offer], *, now: int, accept_within: int) -> Op[list[Grant]]:
     """Gives the best waiting tasks to waiting nodes until no more fit; never one task to two nodes."""
-    room: dict[NodeId, Offer] = {}
-    for offer in offers:
-        held = yield call("held_by_node", node_id=offer.node_id, boot_id=offer.boot_id)
-        if not held:
-            continue  # it was drained, revoked or started anew while its poll was held
-        taken = [Demand.model_validate_json(row["granted"]) for row in held if row["granted"] is not None]
-        ours = placement.minus(placement.whole(offer.capacity), taken)
-        room[offer.node_id] = Offer(**{**vars(offer), "free": placement.lesser(offer.free, ours)})
+    room = yield from _room(offers)
+    if not room:
+        return []
+    rows = yield call("heads", now=now)
+    lanes = {_lane(row): _head(row, now) for row in rows}
+    standings = {TenantId(row["tenant_id"]): _standing(row) for row in rows}
     grants: list[Grant] = []
-    while room:
-        rows = yield call("heads", now=now)
-        choice = _choose(rows, list(room.values()))
-        if choice is None:
-            break
-        row, offer, held_demand = choice
-        granted = yield from _grant(row, offer, held_demand, now=now, accept_by=now + accept_within)
+    while (choice := _choose(in_turn(lanes.values(), standings), room)) is not None:
+        head, offer, demand = choice
+        granted = yield from _grant(head, offer, demand, now=now, accept_by=now + accept_within)
         if granted is not None:
             grants.append(granted)
-            room[offer.node_id] = room[offer.node_id].after(held_demand)
+            room[offer.node_id] = room[offer.node_id].after(demand)
+            standings[head.tenant_id] = standings[head.tenant_id].after(demand)
+        del lanes[head.pipeline_id, head.need]
+        for row in (yield call("head", pipeline_id=head.pipeline_id, need=head.need, now=now)):
+            lanes[_lane(row)] = _head(row, now)
     return grants
 
 
@@ -209,39 +220,68 @@ def live_lease(ref: AttemptRef, node_id: NodeId) -> Op[Task]:
     return record(Task, row)
 
 
-def _choose(rows: Sequence[Row], offers: list[Offer]) -> tuple[Row, Offer, Demand] | None:
-    """The first head, in the order of turns, that some node has room for beside those whose turn comes before."""
-    heads = {TaskId(row["id"]): row for row in rows}
-    room = {offer.node_id: offer for offer in offers}
-    for head in sorted((_head(row) for row in rows), key=turn):
-        row = heads[head.task_id]
-        need, demand = need_from_json(row["need"]), Demand.model_validate_json(row["demand"])
-        found = placement.best(need, demand, room.values())
+def _room(offers: Sequence[Offer]) -> Op[dict[NodeId, Offer]]:
+    """The nodes that may have work, each with the lesser of what it says is free and what our own ledger says."""
+    room = {}
+    for offer in offers:
+        held = yield call("held_by_node", node_id=offer.node_id, boot_id=offer.boot_id)
+        if not held:
+            continue  # it was drained, revoked or started anew while its poll was held
+        taken = [Demand.model_validate_json(row["granted"]) for row in held if row["granted"] is not None]
+        ours = placement.minus(placement.whole(offer.capacity), taken)
+        room[offer.node_id] = replace(offer, free=placement.lesser(offer.free, ours))
+    return room
+
+
+def _choose(heads: Iterable[Head], offers: Mapping[NodeId, Offer]) -> tuple[Head, Offer, Demand] | None:
+    """The first head that some node has room for beside those whose turn comes before."""
+    room = dict(offers)
+    passed_over: set[str] = set()
+    for head in heads:
+        if head.need in passed_over:
+            continue  # room only shrinks: what had none before has none now
+        need = need_from_json(head.need)
+        found = placement.best(need, room.values())
         if found is not None:
-            return row, *found
-        waits_on = placement.reserved(need, demand, room.values())
+            return head, *found
+        passed_over.add(head.need)
+        waits_on = placement.reserved(need, room.values())
         if waits_on is not None:
             room[waits_on.node_id] = waits_on
     return None
 
 
-def _head(row: Row) -> Head:
+def _lane(row: Row) -> tuple[PipelineId, str]:
+    return row["pipeline_id"], row["need"]
+
+
+def _head(row: Row, now: int) -> Head:
     return Head(
         task_id=row["id"],
         tenant_id=row["tenant_id"],
         pipeline_id=row["pipeline_id"],
+        need=row["need"],
         priority=row["priority"],
-        running=row["running"],
-        weight=row["weight"],
-        served=row["served"],
+        waited_ms=max(0, now - made_at(row["id"])),
     )
 
 
-def _grant(row: Row, offer: Offer, granted: Demand, *, now: int, accept_by: int) -> Op[Grant | None]:
+def _standing(row: Row) -> Standing:
+    return Standing(
+        running=row["running"],
+        most_running=None,
+        cost=row["running_cost"],
+        served=row["served"],
+        weight=row["weight"],
+        ceiling=row["priority_ceiling"],
+    )
+
+
+def _grant(head: Head, offer: Offer, granted: Demand, *, now: int, accept_by: int) -> Op[Grant | None]:
     lease: LeaseId = lease_id()
     rows = yield call(
         "grant",
-        id=row["id"],
+        id=head.task_id,
         lease_id=lease,
         node_id=offer.node_id,
         boot_id=offer.boot_id,
@@ -251,13 +291,13 @@ def _grant(row: Row, offer: Offer, granted: Demand, *, now: int, accept_by: int)
     )
     if not rows:
         return None  # another replica was faster
-    yield call("leave_lane", pipeline_id=row["pipeline_id"], need=row["need"])
-    yield call("count_tenant", id=row["tenant_id"], queued=-1, running=1, served=0)
+    yield call("leave_lane", pipeline_id=head.pipeline_id, need=head.need)
+    yield call("count_tenant", id=head.tenant_id, queued=-1, running=1, cost=cost(granted), served=0)
     return Grant(
         node_id=offer.node_id,
-        ref=AttemptRef(task_id=row["id"], attempt=rows[0]["attempt"], lease_id=lease),
+        ref=AttemptRef(task_id=head.task_id, attempt=rows[0]["attempt"], lease_id=lease),
         job_id=JobId(rows[0]["job_id"]),
-        work=(yield from work(row["id"])),
+        work=(yield from work(head.task_id)),
         files=rows[0]["files"],
         granted=granted,
     )
@@ -295,11 +335,33 @@ def _key(ref: AttemptRef, node_id: NodeId) -> dict[str, str | int]:
 
 
 def need_to_json(need: Need) -> str:
-    """Equal needs make equal texts: they name the line."""
-    fields = {"cluster_id": need.cluster_id, "labels": dict(need.labels), "hardware": need.hardware}
-    return orjson.dumps(fields, option=orjson.OPT_SORT_KEYS).decode()
+    """Equal needs make equal texts: they name the lane. A list, since the text is part of keys."""
+    demand = need.demand
+    return orjson.dumps(
+        [
+            need.cluster_id,
+            dict(need.labels),
+            need.hardware,
+            demand.cpu_threads,
+            demand.memory,
+            demand.scratch,
+            demand.nvenc_sessions,
+            demand.feed_threads,
+            demand.pixel_rate,
+        ],
+        option=orjson.OPT_SORT_KEYS,
+    ).decode()
 
 
+@lru_cache(4096)
 def need_from_json(text: str) -> Need:
-    fields = orjson.loads(text)
-    return Need(fields["cluster_id"], fields["labels"], HardwarePreference(fields["hardware"]))
+    cluster_id, labels, hardware, threads, memory, scratch, sessions, feed_threads, pixel_rate = orjson.loads(text)
+    demand = Demand(
+        cpu_threads=threads,
+        memory=memory,
+        scratch=scratch,
+        nvenc_sessions=sessions,
+        feed_threads=feed_threads,
+        pixel_rate=pixel_rate,
+    )
+    return Need(cluster_id, labels, HardwarePreference(hardware), demand)

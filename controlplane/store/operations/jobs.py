@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from controlplane.domain import fairness
 from controlplane.domain.lifecycle import TERMINAL_JOBS
 from controlplane.store.port import Call, Op, Row, call
 from controlplane.store.records import Event, Job, Task, record
 from controlplane.store.sql import filter_name
+from shared.capacity import Demand
 from shared.errors import IdempotencyMismatch, NotFound, WrongState
 from shared.ids import Attempt, ClusterId, JobId, NodeId, PipelineId, TaskId, TenantId, UserId
 from shared.statuses import JobStatus, TaskState
@@ -30,7 +32,7 @@ class Token:
 
 @dataclass(frozen=True)
 class NewJob:
-    """A job and its task. `document`, `need`, `presets`, `files` and `demand` are JSON texts."""
+    """A job and its task. `document`, `need`, `presets` and `files` are JSON texts."""
 
     id: JobId
     tenant_id: TenantId
@@ -43,7 +45,6 @@ class NewJob:
     need: str
     presets: str
     files: str
-    demand: str
     max_attempts: int
     token: Token | None
 
@@ -123,12 +124,11 @@ def create(new: NewJob, now: int) -> Op[Created]:
         priority=new.priority,
         presets=new.presets,
         files=new.files,
-        demand=new.demand,
         max_attempts=new.max_attempts,
     )
     if not new.held:
         yield call("join_lane", pipeline_id=new.pipeline_id, need=new.need, tenant_id=new.tenant_id)
-    yield call("count_tenant", id=new.tenant_id, queued=1, running=0, served=0)
+    yield call("count_tenant", id=new.tenant_id, queued=1, running=0, cost=0, served=0)
     yield event(new.tenant_id, new.id, "submitted", now)
     return Created(new.as_job(now), replayed=False)
 
@@ -227,23 +227,27 @@ def leave(task: Task, now: int) -> Op[None]:
     if task.state is TaskState.WAITING:
         yield call("leave_lane", pipeline_id=task.pipeline_id, need=task.need)
     if task.state in (TaskState.WAITING, TaskState.HELD):
-        yield call("count_tenant", id=task.tenant_id, queued=-1, running=0, served=0)
+        yield call("count_tenant", id=task.tenant_id, queued=-1, running=0, cost=0, served=0)
     else:
-        yield call("count_tenant", id=task.tenant_id, queued=0, running=-1, served=_served(task, now))
+        yield call("count_tenant", id=task.tenant_id, queued=0, running=-1, **_cost_and_served(task, now))
 
 
 def rejoin(task: Task, now: int) -> Op[None]:
     """Puts a task whose lease ended back into its line."""
     yield call("join_lane", pipeline_id=task.pipeline_id, need=task.need, tenant_id=task.tenant_id)
-    yield call("count_tenant", id=task.tenant_id, queued=1, running=-1, served=_served(task, now))
+    yield call("count_tenant", id=task.tenant_id, queued=1, running=-1, **_cost_and_served(task, now))
 
 
 def event(tenant_id: TenantId, job_id: JobId, kind: str, now: int, data: str = "{}") -> Call:
     return call("insert_event", tenant_id=tenant_id, job_id=job_id, now=now, type=kind, data=data)
 
 
-def _served(task: Task, now: int) -> int:
-    return max(0, now - task.leased_at) if task.leased_at is not None else 0
+def _cost_and_served(task: Task, now: int) -> dict[str, int]:
+    """What a task that held slots no longer costs its tenant, and what the tenant was served by it."""
+    if task.granted is None or task.leased_at is None:
+        return {"cost": 0, "served": 0}
+    cost = fairness.cost(Demand.model_validate_json(task.granted))
+    return {"cost": -cost, "served": cost * max(0, now - task.leased_at)}
 
 
 def _claim(token: Token, tenant_id: TenantId, object_id: str, now: int) -> Op[str | None]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 
+from controlplane.domain.fairness import ENCODER
 from controlplane.store.operations import jobs, resources
 from shared.capacity import Demand
 from shared.errors import TranscoderError
@@ -86,6 +87,37 @@ async def test_a_flood_of_one_tenant_delays_another_by_no_more_than_one_job(worl
         await world.report(grant, finished())
         order.append(grant.job_id)
     assert theirs in order[:2]
+
+
+async def test_turns_go_by_what_runs_and_not_by_how_many(world: World) -> None:
+    ladder = Demand(cpu_threads=1, memory=1, scratch=1, pixel_rate=6 * ENCODER)
+    await world.add_node(capacity=a_capacity(threads=5))
+    for _ in range(4):
+        await world.submit(TENANT, demand=ladder)
+        await world.submit(OTHER_TENANT, demand=Demand(cpu_threads=1, memory=1, scratch=1, pixel_rate=ENCODER))
+    await world.grant()
+    running = {row["id"]: row["running"] for row in await world.database.sql("SELECT id, running FROM tenants")}
+    assert (running[TENANT], running[OTHER_TENANT]) == (1, 4)
+    await world.assert_counted()
+
+
+async def test_a_priority_counts_against_others_up_to_the_tenant_s_ceiling(world: World) -> None:
+    await world.add_node()
+    theirs = await world.submit(OTHER_TENANT, demand=one_at_a_time())
+    urgent = await world.submit(TENANT, priority=50, demand=one_at_a_time())
+    for ceiling, first in ((0, theirs), (50, urgent)):
+        await world.database.sql(f"UPDATE tenants SET priority_ceiling = {ceiling} WHERE id = '{TENANT}'")
+        (grant,) = await world.grant()
+        assert grant.job_id == first
+        await world.report(grant, HandedBack(reason="it drains"))
+
+
+async def test_a_task_too_large_for_every_node_holds_up_none_behind_it(world: World) -> None:
+    await world.add_node(capacity=a_capacity(threads=8))
+    await world.submit(demand=Demand(cpu_threads=1, memory=1, scratch=1 << 60))
+    behind = await world.submit()
+    (grant,) = await world.grant()
+    assert grant.job_id == behind
 
 
 async def test_a_tenant_of_twice_the_weight_runs_twice_as_much(world: World) -> None:

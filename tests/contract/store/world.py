@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 import orjson
 
+from controlplane.domain import fairness
 from controlplane.domain.placement import Offer
 from controlplane.store.operations import dispatch, ending, identity, jobs, resources
 from controlplane.store.operations.dispatch import Grant
 from controlplane.store.port import Store
 from controlplane.store.records import Job, Pipeline, Task
-from shared.capacity import Capacity
+from shared.capacity import Capacity, Demand
 from shared.failures import Cause
 from shared.ids import BootId, ClusterId, JobId, LeaseId, NodeId, PipelineId, TenantId, TranscoderIds, UserId
 from shared.protocol import (
@@ -23,7 +25,7 @@ from shared.protocol import (
     ReportRequest,
 )
 from shared.statuses import JobStatus, PipelineStatus, TaskState
-from tests.builders import a_capacity, a_failure, a_job, finished, free_of, some_facts
+from tests.builders import SMALL, a_capacity, a_failure, a_job, finished, free_of, some_facts
 from tests.clock import FakeClock
 from tests.contract.store.databases import Database
 
@@ -154,7 +156,7 @@ class World:
         return {table: await self.database.sql(f"SELECT * FROM {table} ORDER BY 1, 2") for table in tables}
 
     async def counts(self) -> dict[str, Any]:
-        tenants = await self.database.sql("SELECT id, queued, running FROM tenants ORDER BY id")
+        tenants = await self.database.sql("SELECT id, queued, running, running_cost FROM tenants ORDER BY id")
         lanes = await self.database.sql("SELECT pipeline_id, need, waiting FROM lanes WHERE waiting > 0 ORDER BY 1, 2")
         return {"tenants": tenants, "lanes": lanes}
 
@@ -166,6 +168,13 @@ class World:
                       COUNT(CASE WHEN t.state IN ('Leased', 'Running', 'Stopping', 'Publishing') THEN 1 END) AS running
                  FROM tenants n LEFT JOIN tasks t ON t.tenant_id = n.id GROUP BY n.id ORDER BY n.id"""
         )
+        held = await self.database.sql(
+            """SELECT tenant_id, granted FROM tasks WHERE state IN ('Leased', 'Running', 'Stopping', 'Publishing')"""
+        )
+        costs: Counter[str] = Counter()
+        for task in held:
+            costs[task["tenant_id"]] += fairness.cost(Demand.model_validate_json(task["granted"]))
+        tenants = [{**tenant, "running_cost": costs[tenant["id"]]} for tenant in tenants]
         lanes = await self.database.sql(
             """SELECT pipeline_id, need, COUNT(*) AS waiting FROM tasks WHERE state = 'Waiting'
                 GROUP BY pipeline_id, need ORDER BY 1, 2"""
@@ -184,7 +193,7 @@ class World:
             job_id,
             "",
             "",
-            a_job("", TENANT, self.pipelines[TENANT]).demand,  # type: ignore[arg-type]
+            SMALL,
         )
         if is_progressing and state in (TaskState.WAITING, TaskState.LEASED):
             (grant,) = await self._granted()

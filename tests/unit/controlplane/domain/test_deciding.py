@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from typing import Any
+
 import orjson
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from controlplane.domain.fairness import Head, turn
+from controlplane.domain.demand import demand, rounded_up
+from controlplane.domain.fairness import AGING_MS, ENCODER, LEAST_COST, Head, Standing, cost, in_turn
 from controlplane.domain.idempotency import fingerprint
-from controlplane.domain.placement import Need, Offer, best, grant, lesser, minus, suits, whole
+from controlplane.domain.placement import Need, Offer, best, grant, lesser, minus, reserved, suits, whole
 from controlplane.domain.retrying import BACKOFF_MS, Retry, after_failure, after_silence
 from shared.capacity import Demand, Free
 from shared.failures import Cause, Failure, FailureCode
 from shared.ids import BootId, ClusterId, NodeId, PipelineId, TaskId, TenantId
-from shared.jobspec import HardwarePreference
-from tests.builders import a_capacity, a_failure
+from shared.jobspec import HardwarePreference, JobDocument
+from tests.builders import SMALL, a_capacity, a_failure, free_of, hls_document
 
 PARIS = ClusterId("paris")
 numbers = st.integers(0, 100)
@@ -29,14 +33,14 @@ def an_offer(name: str = "one", *, threads: int = 8, sessions: int = 0, free: Fr
     return Offer(NodeId(name), BootId("boot"), PARIS, {"disk": "ssd"}, capacity, free or whole(capacity))
 
 
-def a_need(wanted: HardwarePreference = HardwarePreference.PREFER) -> Need:
-    return Need(None, {}, wanted)
+def a_need(demand: Demand, wanted: HardwarePreference = HardwarePreference.PREFER, **kind: Any) -> Need:
+    return Need(**{"cluster_id": None, "labels": {}, "hardware": wanted, "demand": demand} | kind)
 
 
 class TestPlacement:
     @given(demands, frees, hardware)
     def test_no_grant_is_more_than_is_free(self, demand: Demand, free: Free, wanted: HardwarePreference) -> None:
-        held = grant(a_need(wanted), demand, an_offer(free=free, sessions=100))
+        held = grant(a_need(demand, wanted), an_offer(free=free, sessions=100))
         if held is not None:
             assert held.cpu_threads <= free.cpu_threads
             assert held.memory <= free.memory
@@ -45,9 +49,9 @@ class TestPlacement:
 
     @given(demands, frees)
     def test_hardware_that_is_required_is_granted_and_what_is_avoided_is_not(self, demand: Demand, free: Free) -> None:
-        required = grant(a_need(HardwarePreference.REQUIRE), demand, an_offer(free=free, sessions=100))
+        required = grant(a_need(demand, HardwarePreference.REQUIRE), an_offer(free=free, sessions=100))
         assert required is None or required.nvenc_sessions == demand.nvenc_sessions > 0
-        avoided = grant(a_need(HardwarePreference.AVOID), demand, an_offer(free=free, sessions=100))
+        avoided = grant(a_need(demand, HardwarePreference.AVOID), an_offer(free=free, sessions=100))
         assert avoided is None or avoided.nvenc_sessions == 0
 
     @given(frees, st.lists(demands, max_size=5))
@@ -57,38 +61,103 @@ class TestPlacement:
         assert lesser(left, free) == left
 
     def test_the_kind_of_node_is_a_matter_of_cluster_and_labels(self) -> None:
-        node = {"cluster_id": PARIS, "labels": {"disk": "ssd", "site": "a"}}
-        assert suits(Need(PARIS, {"disk": "ssd"}, HardwarePreference.PREFER), **node)  # type: ignore[arg-type]
-        assert not suits(Need(ClusterId("x"), {}, HardwarePreference.PREFER), **node)  # type: ignore[arg-type]
-        assert not suits(Need(None, {"disk": "hdd"}, HardwarePreference.PREFER), **node)  # type: ignore[arg-type]
-        assert not suits(Need(None, {"gone": ""}, HardwarePreference.PREFER), **node)  # type: ignore[arg-type]
+        def is_suited(**kind: Any) -> bool:
+            return suits(a_need(SMALL, **kind), cluster_id=PARIS, labels={"disk": "ssd", "site": "a"})
+
+        assert is_suited(cluster_id=PARIS, labels={"disk": "ssd"})
+        assert not is_suited(cluster_id=ClusterId("x"))
+        assert not is_suited(labels={"disk": "hdd"})
+        assert not is_suited(labels={"gone": ""})
 
     def test_hardware_first_then_the_emptiest(self) -> None:
         demand = Demand(cpu_threads=2, memory=1, scratch=1, nvenc_sessions=1)
         plain, large, card = an_offer("plain"), an_offer("large", threads=64), an_offer("card", sessions=1)
-        assert best(a_need(), demand, [plain, large, card])[0] is card  # type: ignore[index]
-        assert best(a_need(HardwarePreference.AVOID), demand, [plain, large, card])[0] is large  # type: ignore[index]
-        assert best(a_need(HardwarePreference.REQUIRE), demand, [plain, large]) is None
+        assert best(a_need(demand), [plain, large, card])[0] is card  # type: ignore[index]
+        assert best(a_need(demand, HardwarePreference.AVOID), [plain, large, card])[0] is large  # type: ignore[index]
+        assert best(a_need(demand, HardwarePreference.REQUIRE), [plain, large]) is None
+
+    def test_work_for_the_processor_leaves_a_thread_to_a_card_that_is_free(self) -> None:
+        demand = Demand(cpu_threads=60, memory=1, scratch=1, nvenc_sessions=1)
+        offer = an_offer(sessions=1)
+        software = grant(a_need(demand, HardwarePreference.AVOID), offer)
+        assert software is not None
+        assert software.cpu_threads == 7
+        hardware = grant(a_need(demand, HardwarePreference.REQUIRE), offer.after(software))
+        assert hardware is not None
+        assert (hardware.cpu_threads, hardware.nvenc_sessions) == (1, 1)
+
+    def test_what_no_card_encodes_takes_threads_beside_it(self) -> None:
+        demand = Demand(cpu_threads=4, memory=1, scratch=1, nvenc_sessions=1, feed_threads=3)
+        held = grant(a_need(demand), an_offer(sessions=1))
+        assert held is not None
+        assert (held.cpu_threads, held.nvenc_sessions) == (3, 1)
+
+    def test_a_task_that_fits_nowhere_now_keeps_the_room_of_one_node(self) -> None:
+        whole_node = a_need(Demand(cpu_threads=8, memory=1, scratch=1))
+        busy = [replace(an_offer(name), free=free_of(a_capacity(threads=free))) for name, free in (("a", 2), ("b", 4))]
+        kept = reserved(whole_node, busy)
+        assert kept is not None
+        assert (kept.node_id, kept.free.cpu_threads) == ("b", 0)
+        assert reserved(a_need(Demand(cpu_threads=1, memory=1 << 60, scratch=1)), busy) is None
+
+
+class TestDemand:
+    @given(st.integers(0, 1 << 50))
+    def test_rounding_up_adds_at_most_a_quarter_and_makes_few_sizes(self, amount: int) -> None:
+        rounded = rounded_up(amount)
+        assert amount <= rounded <= amount * 5 / 4
+        assert rounded_up(rounded) == rounded
+
+    def test_a_ladder_counts_a_session_and_its_pixels_for_every_rendition(self) -> None:
+        document = JobDocument.model_validate_json(orjson.dumps(hls_document("1763740000000-q7w2e1")))
+        wanted = demand(document, {}, input_size=1 << 30)
+        assert (wanted.nvenc_sessions, wanted.cpu_threads, wanted.feed_threads) == (2, 4, 1)
+        assert 2 * ENCODER <= wanted.pixel_rate <= 2 * ENCODER * 5 / 4
+        assert 2 << 30 < wanted.scratch < 3 << 30
 
 
 class TestTurns:
-    def head(self, name: str, **changes: int) -> Head:
-        facts = {"priority": 0, "running": 0, "weight": 1, "served": 0} | changes
-        return Head(TaskId(name), TenantId("t"), PipelineId("p"), **facts)
+    def head(self, name: str, priority: int = 0, waited_ms: int = 0) -> Head:
+        return Head(TaskId(name), TenantId(name), PipelineId("p"), "", priority, waited_ms)
+
+    def standing(self, **changes: Any) -> Standing:
+        facts = {"running": 0, "most_running": None, "cost": 0, "served": 0, "weight": 1, "ceiling": 50}
+        return Standing(**facts | changes)
 
     @pytest.mark.parametrize(
         ("first", "second"),
         [
-            ({"priority": 1, "running": 9}, {}),
-            ({"running": 1}, {"running": 2}),
-            ({"running": 3, "weight": 2}, {"running": 2}),
+            ({"priority": 1, "cost": 9}, {}),
+            ({"priority": 0}, {"priority": 9, "ceiling": 0, "served": 1}),
+            ({"priority": 9, "ceiling": 0}, {"priority": 0}),
+            ({"priority": -1, "waited_ms": AGING_MS, "served": 0}, {"served": 1}),
+            ({"cost": 1, "running": 9}, {"cost": 2}),
+            ({"cost": 3, "weight": 2}, {"cost": 2}),
             ({"served": 1}, {"served": 2}),
             ({}, {}),
         ],
     )
-    def test_priority_then_running_then_served_then_age(self, first: dict[str, int], second: dict[str, int]) -> None:
-        heads = [self.head("b", **second), self.head("a", **first)]
-        assert [head.task_id for head in sorted(heads, key=turn)] == ["a", "b"]
+    def test_priority_then_cost_then_served_then_age(self, first: dict[str, int], second: dict[str, int]) -> None:
+        heads, standings = [], {}
+        for name, facts in (("b", second), ("a", first)):
+            own = {key: facts[key] for key in ("priority", "waited_ms") if key in facts}
+            heads.append(self.head(name, **own))
+            standings[TenantId(name)] = self.standing(**{key: facts[key] for key in facts.keys() - own.keys()})
+        assert [head.task_id for head in in_turn(heads, standings)] == ["a", "b"]
+
+    def test_a_tenant_that_runs_all_it_may_is_passed_over(self) -> None:
+        standings = {TenantId("a"): self.standing(running=2, most_running=2), TenantId("b"): self.standing(cost=9)}
+        assert [head.task_id for head in in_turn([self.head("a"), self.head("b")], standings)] == ["b"]
+
+    def test_a_priority_above_the_ceiling_orders_a_tenant_s_own_work_alone(self) -> None:
+        mine, tenant_id = replace(self.head("c", priority=9), tenant_id=TenantId("b")), TenantId("b")
+        standings = {tenant_id: self.standing(ceiling=0), TenantId("a"): self.standing()}
+        ordered = in_turn([self.head("b"), mine, self.head("a")], standings)
+        assert [head.task_id for head in ordered] == ["a", "c", "b"]
+
+    def test_what_runs_costs_by_its_pixels_and_never_nothing(self) -> None:
+        assert cost(SMALL) == LEAST_COST
+        assert cost(Demand(cpu_threads=1, memory=1, scratch=1, pixel_rate=4 * ENCODER)) == 4000
 
 
 class TestRetries:
