@@ -7,15 +7,17 @@ import os
 import secrets
 import signal
 from collections.abc import AsyncIterator, Coroutine
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import structlog
 from aiohttp import web
 
-from controlplane.api import agents, jobs, keys, objects, operations, pages, resources, routing
+from controlplane.api import agents, audit, jobs, keys, objects, operations, pages, resources, routing
 from controlplane.api.problems import problems
 from controlplane.auth.bearer import Bearers
+from controlplane.services.audit import Audit, AuditedStore, Sealer
 from controlplane.services.buckets import Buckets
 from controlplane.services.clusters import Clusters
 from controlplane.services.dispatch import Dispatcher
@@ -34,6 +36,7 @@ from controlplane.store.port import Store
 from controlplane.store.postgres import PostgresStore
 from controlplane.store.sqlite import SqliteStore
 from shared.clock import Clock
+from shared.errors import TranscoderError
 from shared.ids import TranscoderIds
 
 log = structlog.get_logger()
@@ -47,6 +50,7 @@ ROUTES: tuple[routing.Routes, ...] = (
     operations.tenants,
     operations.clusters,
     operations.nodes,
+    audit.routes,
 )
 """The native API, in the order of its document."""
 
@@ -77,8 +81,10 @@ def read_secret(settings: Settings, credentials_directory: Path | None = None) -
     return path.read_bytes()
 
 
-def make_app(settings: Settings, store: Store, clock: Clock, secret: bytes) -> web.Application:
-    """Everything wired and nothing started; the store is closed with the application."""
+def make_app(settings: Settings, database: Store, clock: Clock, secret: bytes) -> web.Application:
+    """Everything wired and nothing started; the database is closed with the application."""
+    sealer = Sealer(database, clock, settings.seal_interval)
+    store = AuditedStore(database, clock, sealer)
     ids = TranscoderIds()
     signals = Signals()
     links = Links(secret, clock)
@@ -90,6 +96,7 @@ def make_app(settings: Settings, store: Store, clock: Clock, secret: bytes) -> w
 
     app = web.Application(middlewares=[problems], client_max_size=settings.max_document_size)
     app[routing.BEARERS] = bearers = Bearers(store, clock)
+    app[routing.AUDIT] = Audit(store, clock, page_tokens, sealer)
     app[routing.MAX_DOCUMENT] = settings.max_document_size
     app[keys.CLOCK] = clock
     app[keys.SETTINGS] = settings
@@ -111,6 +118,7 @@ def make_app(settings: Settings, store: Store, clock: Clock, secret: bytes) -> w
     app.cleanup_ctx.append(_background(dispatcher.run(), "dispatcher"))
     app.cleanup_ctx.append(_background(publisher.run(), "publisher"))
     app.cleanup_ctx.append(_background(reaper.run(), "reaper"))
+    app.cleanup_ctx.append(_background(sealer.run(), "sealer"))
 
     async def stop_waiting(_: web.Application) -> None:
         health.is_stopping = True
@@ -118,6 +126,8 @@ def make_app(settings: Settings, store: Store, clock: Clock, secret: bytes) -> w
         dispatcher.release_all()
 
     async def close_store(_: web.Application) -> None:
+        with suppress(TranscoderError):  # the next start seals what this one could not
+            await sealer.close()
         await store.close()
 
     app.on_shutdown.append(stop_waiting)

@@ -56,6 +56,7 @@ class Settings(BaseSettings):
         300.0, description="How long nothing of such a cluster is handed out again."
     )
     idempotency_window: Seconds = Field(86_400.0, description="How long a client request token is remembered.")
+    seal_interval: Seconds = Field(1.0, description="For which audit rows are gathered before they are sealed.")
     shutdown_grace: Seconds = Field(20.0, description="For requests in flight when the service stops.")
 
     @model_validator(mode="after")

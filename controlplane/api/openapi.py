@@ -57,7 +57,7 @@ def _operation(route: Route, references: Any) -> dict[str, Any]:
             success["content"]["text/event-stream"] = {"schema": {"type": "string"}}
     operation: dict[str, Any] = {
         "summary": route.summary,
-        "operationId": route.serve.__name__ if route.tag != "jobs" else f"{route.serve.__name__}_job",
+        "operationId": route.operation,
         "tags": [route.tag],
         "parameters": [*_path_parameters(route), *_query_parameters(route)],
         "responses": {

@@ -51,6 +51,13 @@ class NodesQuery(PageQuery):
     cluster_id: Slug | None = None
 
 
+class AuditQuery(PageQuery):
+    tenant_id: str | None = Field(None, description="The tenant that it was done to; for operators.")
+    user_id: str | None = None
+    action: str | None = Field(None, description="The `operationId` of a call.")
+    object: str | None = Field(None, description="What the call was about, as it stands in the log.")
+
+
 class NewPipeline(Sent):
     name: Name
     input_bucket: BucketName

@@ -14,12 +14,15 @@ from aiohttp import web
 from pydantic import BaseModel, ValidationError
 
 from controlplane.api.finishing import to_its_end
-from controlplane.api.problems import invalid
+from controlplane.api.problems import REQUEST_ID, invalid
 from controlplane.auth.bearer import Bearers
 from controlplane.auth.principal import Principal
-from controlplane.domain.permissions import Action
+from controlplane.domain.permissions import OPERATORS_OWN, Action, Role
+from controlplane.services.acting import ACTING, Acting
+from controlplane.services.audit import Audit
 from shared.errors import TooLarge
 
+AUDIT: Final = web.AppKey("audit", Audit)
 BEARERS: Final = web.AppKey("bearers", Bearers)
 MAX_DOCUMENT: Final = web.AppKey("max_document", int)
 
@@ -63,6 +66,19 @@ class Route:
     status: int
     is_stream: bool
     may_break_off: bool
+
+    @property
+    def operation(self) -> str:
+        """Its name in the API's document and in the audit log."""
+        return self.serve.__name__ if self.tag != "jobs" else f"{self.serve.__name__}_job"
+
+    @property
+    def changes(self) -> bool:
+        return self.method != "GET"
+
+    def is_audited(self, role: Role) -> bool:
+        """Whatever changes something, and operators' looks at tenants' things."""
+        return self.changes or (role is Role.OPERATOR and self.permission.noun not in OPERATORS_OWN)
 
 
 Serve = Callable[[Call[Any]], Coroutine[Any, Any, Reply | web.StreamResponse]]
@@ -131,11 +147,40 @@ def handler(route: Route) -> Callable[[web.Request], Awaitable[web.StreamRespons
             body = route.body.model_validate_json(sent or b"{}") if route.body else None
         except ValidationError as error:
             raise invalid(error) from error
-        served = route.serve(Call(principal, body, sent, query, request))
-        reply = await (served if may_break_off else to_its_end(served))
+        acting = _acting(route, principal, request)
+        before = ACTING.set(acting)  # the next request of this connection may be another's
+        try:
+            served = _served(route, Call(principal, body, sent, query, request), acting)
+            reply = await (served if may_break_off else to_its_end(served))
+        finally:
+            ACTING.reset(before)
         return reply if isinstance(reply, web.StreamResponse) else _render(reply)
 
     return handle
+
+
+async def _served(route: Route, call: Call[Any], acting: Acting) -> Reply | web.StreamResponse:
+    """What is refused leaves no row in the audit log; a stream is looked at from its beginning."""
+    audit = call.request.app[AUDIT]
+    if route.is_stream:
+        await audit.settle(acting)
+    reply = await route.serve(call)
+    await audit.settle(acting)
+    return reply
+
+
+def _acting(route: Route, principal: Principal, request: web.Request) -> Acting:
+    named = request.match_info
+    return Acting(
+        user_id=principal.user_id,
+        role=principal.role,
+        tenant_id=principal.tenant_id or named.get("tenant_id"),
+        address=request.remote or "",
+        request_id=request[REQUEST_ID],
+        action=route.operation,
+        objects=tuple(named.values()),
+        is_owed=route.is_audited(principal.role),
+    )
 
 
 async def _read(request: web.Request) -> bytes:

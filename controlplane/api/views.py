@@ -8,6 +8,7 @@ from typing import Any, Generic, TypeVar
 import orjson
 from pydantic import Field
 
+from controlplane.domain.auditing import Deed
 from controlplane.services.presets import AnyPreset
 from controlplane.storage.files import ObjectInfo
 from controlplane.store import records
@@ -196,6 +197,22 @@ class EventView(Answer):
 
 def event(found: records.Event) -> EventView:
     return EventView(id=found.id, at=to_datetime(found.at), type=found.type, data=orjson.loads(found.data))
+
+
+class DeedView(Answer):
+    id: int
+    at: dt.datetime
+    user_id: str
+    role: str
+    tenant_id: TenantId | None = Field(description="The tenant that it was done to.")
+    address: str
+    request_id: str
+    action: str = Field(description="The `operationId` of the call.")
+    object: str = Field(description='What the path named and what was made, with "/" between them.')
+
+
+def deed(found: Deed) -> DeedView:
+    return DeedView(**{**vars(found), "at": to_datetime(found.at)})
 
 
 class PipelineView(Answer):

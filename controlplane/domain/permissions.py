@@ -68,6 +68,8 @@ class Action(StrEnum):
     NODES_RESUME = "nodes:resume"
     NODES_DELETE = "nodes:delete"
 
+    AUDIT_READ = "audit:read"
+
     @property
     def noun(self) -> str:
         return self.value.partition(":")[0]
@@ -76,6 +78,9 @@ class Action(StrEnum):
     def verb(self) -> str:
         return self.value.partition(":")[2]
 
+
+OPERATORS_OWN: Final = frozenset({"clusters", "nodes", "presets"})
+"""Nouns under which operators see nothing of tenants'. Their looks at all others are audited."""
 
 READING: Final = frozenset({"read", "download"})
 """The verbs that change nothing."""
@@ -88,8 +93,8 @@ def _every(*nouns: str) -> frozenset[Action]:
 _WORK: Final = _every("jobs", "pipelines", "presets", "buckets", "objects")
 
 GRANTS: Final[Mapping[Role, frozenset[Action]]] = {
-    Role.OPERATOR: _every("tenants", "clusters", "nodes", "keys") | {Action.PRESETS_READ},
-    Role.TENANT_ADMIN: _WORK | _every("keys"),
+    Role.OPERATOR: _every("tenants", "clusters", "nodes", "keys", "audit") | {Action.PRESETS_READ},
+    Role.TENANT_ADMIN: _WORK | _every("keys", "audit"),
     Role.TENANT_USER: _WORK,
     Role.READ_ONLY: frozenset(action for action in _WORK if action.verb in READING),
 }

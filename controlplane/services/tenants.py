@@ -65,7 +65,7 @@ class Tenants:
         key_id = KeyId(prefixed_id("", now).removeprefix("_"))
         credential = credentials.make(credentials.API_KEY, key_id)
         expires_at = None if seconds is None else now + int(seconds * 1000)
-        await self._store.write(
+        made = await self._store.write(
             identity.add_key(
                 key_id,
                 user_id=user_id,
@@ -76,4 +76,4 @@ class Tenants:
                 now=now,
             )
         )
-        return ApiKey(key_id, label, now, expires_at, None), credential.text
+        return made, credential.text

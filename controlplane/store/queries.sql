@@ -383,3 +383,45 @@ SELECT COALESCE(SUM(queued), 0) AS queued, COALESCE(SUM(running), 0) AS running 
 
 -- name: oldest_waiting
 SELECT MIN(id) AS id FROM tasks WHERE state = 'Waiting'
+
+
+-- The audit log
+
+-- name: insert_deed
+INSERT INTO audit (at, user_id, role, tenant_id, address, request_id, action, object)
+VALUES (:at, :user_id, :role, :tenant_id, :address, :request_id, :action, :object)
+
+-- name: deeds_between
+SELECT * FROM audit WHERE id > :after AND id <= :upto ORDER BY id LIMIT :size
+
+-- name: deeds
+SELECT * FROM audit
+ WHERE id < :before AND id >= :floor
+   AND (CAST(:tenant_id AS TEXT) IS NULL OR tenant_id = :tenant_id)
+   AND (CAST(:user_id AS TEXT) IS NULL OR user_id = :user_id)
+   AND (CAST(:action AS TEXT) IS NULL OR action = :action)
+   AND (CAST(:object AS TEXT) IS NULL OR object = :object)
+ ORDER BY id DESC LIMIT :size
+
+-- name: newest_deed
+SELECT MAX(id) AS id FROM audit
+
+-- name: newest_seal
+SELECT * FROM audit_seals ORDER BY id DESC LIMIT 1
+
+-- name: next_seal
+SELECT * FROM audit_seals WHERE id > :after ORDER BY id LIMIT 1
+
+-- name: insert_seal
+INSERT INTO audit_seals (id, hash) VALUES (:id, :hash)
+
+-- name: last_swept_seal
+-- The last seal whose own row is old enough, at most :size rows from the first row.
+SELECT s.id, s.hash FROM audit_seals s JOIN audit a ON a.id = s.id
+ WHERE a.at <= :until AND s.id <= (SELECT MIN(id) FROM audit) + :size ORDER BY s.id DESC LIMIT 1
+
+-- name: delete_deeds
+DELETE FROM audit WHERE id <= :upto RETURNING id
+
+-- name: delete_seals
+DELETE FROM audit_seals WHERE id < :before

@@ -182,3 +182,21 @@ CREATE TABLE events (
   data TEXT NOT NULL
 );
 CREATE INDEX events_by_job ON events (job_id, id);
+
+-- Without an index but its key: every call that changes something adds a row.
+CREATE TABLE audit (
+  id {serial},
+  at BIGINT NOT NULL,
+  user_id TEXT NOT NULL,
+  role TEXT NOT NULL,
+  tenant_id TEXT,
+  address TEXT NOT NULL,
+  request_id TEXT NOT NULL,
+  action TEXT NOT NULL,
+  object TEXT NOT NULL
+);
+
+CREATE TABLE audit_seals (
+  id BIGINT PRIMARY KEY,
+  hash TEXT NOT NULL
+);

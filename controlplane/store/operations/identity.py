@@ -58,7 +58,7 @@ def add_key(
     secret_hash: str,
     expires_at: int | None,
     now: int,
-) -> Op[None]:
+) -> Op[ApiKey]:
     yield call(
         "insert_key",
         id=key_id,
@@ -69,6 +69,7 @@ def add_key(
         expires_at=expires_at,
         now=now,
     )
+    return ApiKey(key_id, label, now, expires_at, None)
 
 
 def key_holder(key_id: KeyId) -> Op[KeyHolder | None]:
