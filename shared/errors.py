@@ -100,6 +100,14 @@ class InUse(TranscoderError):
     code = ErrorCode.IN_USE
 
 
+class TooManyQueued(TranscoderError):
+    code = ErrorCode.TOO_MANY_QUEUED
+
+
+class QuotaExceeded(TranscoderError):
+    code = ErrorCode.QUOTA_EXCEEDED
+
+
 class StaleLease(TranscoderError):
     """The message speaks of a lease that is no longer the live one; it changed nothing."""
 

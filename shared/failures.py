@@ -1,6 +1,7 @@
 """Why work failed: whose fault it was, and Elastic Transcoder's published number for it.
 
-The numbers are those of `Outputs[].StatusDetail` in its API; every dialect and the native one carry them.
+The numbers are those of `Outputs[].StatusDetail` in its API; every dialect and the native one carry them. Only that of
+quotas is our own: a job could not outlive a quota there.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ class Cause(StrEnum):
 class FailureCode(IntEnum):
     INVALID_JOB = 1000
     DEPENDENCY_FAILED = 1001
+    QUOTA_EXCEEDED = 1100
     STORAGE_ERROR = 3000
     INPUT_MISSING = 3001
     OUTPUT_EXISTS = 3002

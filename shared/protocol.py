@@ -307,6 +307,7 @@ class Failed(Message):
     type: Literal["failed"] = "failed"
     failure: Failure
     inputs: tuple[DetectedProperties, ...] = ()
+    encode_seconds: float = Field(0.0, description="Wall time in ffmpeg, as far as it came.")
 
 
 class Stopped(Message):

@@ -80,6 +80,7 @@ def a_job(
     tenant_id: TenantId,
     pipeline_id: PipelineId,
     *,
+    outputs: int = 1,
     priority: int = 0,
     held: bool = False,
     cluster_id: str | None = None,
@@ -90,7 +91,10 @@ def a_job(
     token: Token | None = None,
     root: str = "/nowhere",
 ) -> NewJob:
-    document = a_document(pipeline_id, outputs=[{"key": "out.mp4", "settings": mp4_settings()}])
+    document = a_document(
+        pipeline_id,
+        outputs=[{"key": f"out{number or ''}.mp4", "settings": mp4_settings()} for number in range(outputs)],
+    )
     cluster = ClusterId(cluster_id) if cluster_id else None
     return NewJob(
         id=JobId(job_id),
@@ -99,6 +103,7 @@ def a_job(
         pipeline_id=pipeline_id,
         cluster_id=cluster,
         document=JobDocument.model_validate_json(orjson.dumps(document)).model_dump_json(),
+        outputs=outputs,
         priority=priority,
         held=held,
         need=need_to_json(Need(cluster, labels or {}, hardware, demand)),

@@ -180,6 +180,8 @@ def _waiting(found: records.Job, now: int) -> str | None:
             return "It was submitted with `start: manual`; start it."
         case TaskState.WAITING if found.not_before > now:
             return f"Its last attempt failed; the next is made in {(found.not_before - now) / 1000:.0f} s."
+        case TaskState.WAITING if found.tenant_is_full:
+            return "As many jobs of this account run as may at once; it waits for one of them to end."
         case TaskState.WAITING:
             return "It waits for its turn on a node that has room for it."
         case TaskState.LEASED:

@@ -98,6 +98,7 @@ class Jobs:
             pipeline_id=pipeline.id,
             cluster_id=need.cluster_id,
             document=document.model_dump_json(exclude={"client_request_token"}),
+            outputs=len(document.outputs),
             priority=document.priority,
             held=document.start is StartPolicy.MANUAL,
             need=need_to_json(need),

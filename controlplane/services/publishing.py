@@ -128,6 +128,7 @@ class Publisher:
         self._dispatcher.forget_progress(task.job_id)
         log.info("job.published", job_id=task.job_id, task_id=task.id)
         self._signals.changed(task.job_id)
+        self._dispatcher.wake()  # its tenant may run another
 
     async def _forget(self, task: Task, request: ReportRequest) -> None:
         self._dispatcher.forget_progress(task.job_id)

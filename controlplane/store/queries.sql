@@ -40,6 +40,85 @@ UPDATE api_keys SET revoked_at = :now WHERE id = :id AND tenant_id IS NOT DISTIN
 SELECT id FROM users WHERE tenant_id = :tenant_id ORDER BY id LIMIT 1
 
 
+-- Quotas and usage
+
+-- name: insert_quota
+INSERT INTO quotas (tenant_id, quota, most) VALUES (:tenant_id, :quota, :most)
+
+-- name: quotas
+SELECT * FROM quotas WHERE tenant_id = :tenant_id
+
+-- name: quota
+SELECT * FROM quotas WHERE tenant_id = :tenant_id AND quota = :quota
+
+-- name: set_tenant_limits
+UPDATE tenants SET max_queued = :max_queued, max_running = :max_running, max_outputs = :max_outputs WHERE id = :id RETURNING id
+
+-- name: set_limit
+UPDATE quotas SET most = :most WHERE tenant_id = :tenant_id AND quota = :quota
+
+-- name: take_quota
+UPDATE quotas SET used = used + :amount
+ WHERE tenant_id = :tenant_id AND quota = :quota AND (most IS NULL OR used + :amount <= most)
+RETURNING used
+
+-- name: give_back_quota
+UPDATE quotas SET used = used - :amount WHERE tenant_id = :tenant_id AND quota = :quota
+
+-- name: count_minutes
+-- A new month begins at nothing. One that is over, for a clock that was set back, is not begun again.
+UPDATE quotas SET used = CASE WHEN month < :month THEN 0 ELSE used END + :ms,
+       month = CASE WHEN month < :month THEN :month ELSE month END
+ WHERE tenant_id = :tenant_id AND quota = 'output_minutes'
+   AND (most IS NULL OR NOT CAST(:is_bound AS BOOLEAN) OR CASE WHEN month < :month THEN 0 ELSE used END + :least <= most)
+RETURNING month
+
+-- name: settle_minutes
+-- Of a month that is over nothing is counted any more.
+UPDATE quotas SET used = used + :change WHERE tenant_id = :tenant_id AND quota = 'output_minutes' AND month = :month
+
+-- name: set_minutes
+UPDATE tasks SET month = :month, output_ms = :output_ms WHERE id = :id
+
+-- name: add_usage
+INSERT INTO usage (tenant_id, day, complete, error, canceled, output_ms, bytes_in, bytes_out, encoder_ms)
+VALUES (:tenant_id, :day, :complete, :error, :canceled, :output_ms, :bytes_in, :bytes_out, :encoder_ms)
+ON CONFLICT (tenant_id, day) DO UPDATE
+   SET complete = usage.complete + excluded.complete, error = usage.error + excluded.error,
+       canceled = usage.canceled + excluded.canceled, output_ms = usage.output_ms + excluded.output_ms,
+       bytes_in = usage.bytes_in + excluded.bytes_in, bytes_out = usage.bytes_out + excluded.bytes_out,
+       encoder_ms = usage.encoder_ms + excluded.encoder_ms
+
+-- name: usage
+SELECT * FROM usage WHERE tenant_id = :tenant_id AND day >= :since AND day <= :until ORDER BY day
+
+-- name: counters
+SELECT n.queued, n.running, (SELECT COALESCE(SUM(waiting), 0) FROM lanes WHERE tenant_id = n.id) AS waiting,
+       minutes.used AS output_ms, minutes.month,
+       (SELECT used FROM quotas WHERE tenant_id = n.id AND quota = 'presets') AS presets,
+       (SELECT used FROM quotas WHERE tenant_id = n.id AND quota = 'pipelines') AS pipelines,
+       (SELECT used FROM quotas WHERE tenant_id = n.id AND quota = 'buckets') AS buckets,
+       (SELECT used FROM quotas WHERE tenant_id = n.id AND quota = 'keys') AS keys
+  FROM tenants n JOIN quotas minutes ON minutes.tenant_id = n.id AND minutes.quota = 'output_minutes'
+ WHERE n.id = :tenant_id
+
+-- name: recount
+-- By indices alone, so that old jobs cost nothing: what has not ended and is not held by a node waits.
+SELECT (SELECT COUNT(*) FROM jobs WHERE tenant_id = :tenant_id AND status IN ('Submitted', 'Progressing'))
+       - r.leased - r.publishing AS queued,
+       r.leased + r.publishing AS running, r.waiting, r.output_ms, r.presets, r.pipelines, r.buckets, r.keys
+  FROM (SELECT
+       (SELECT COUNT(*) FROM tasks WHERE tenant_id = :tenant_id AND state IN ('Leased', 'Running', 'Stopping')) AS leased,
+       (SELECT COUNT(*) FROM tasks WHERE tenant_id = :tenant_id AND state = 'Publishing') AS publishing,
+       (SELECT COUNT(*) FROM tasks
+         WHERE pipeline_id IN (SELECT id FROM pipelines WHERE tenant_id = :tenant_id) AND state = 'Waiting') AS waiting,
+       (SELECT COALESCE(SUM(output_ms), 0) FROM tasks WHERE tenant_id = :tenant_id AND month = :month) AS output_ms,
+       (SELECT COUNT(*) FROM presets WHERE tenant_id = :tenant_id) AS presets,
+       (SELECT COUNT(*) FROM pipelines WHERE tenant_id = :tenant_id) AS pipelines,
+       (SELECT COUNT(*) FROM buckets WHERE tenant_id = :tenant_id) AS buckets,
+       (SELECT COUNT(*) FROM api_keys WHERE tenant_id = :tenant_id AND revoked_at IS NULL) AS keys) r
+
+
 -- Clusters and nodes
 
 -- name: insert_cluster
@@ -200,6 +279,11 @@ UPDATE lanes SET waiting = waiting - 1 WHERE pipeline_id = :pipeline_id AND need
 UPDATE tenants SET queued = queued + :queued, running = running + :running, running_cost = running_cost + :cost,
        served = served + :served WHERE id = :id
 
+-- name: queue_job
+UPDATE tenants SET queued = queued + 1
+ WHERE id = :id AND (max_queued IS NULL OR queued < max_queued) AND (max_outputs IS NULL OR :outputs <= max_outputs)
+RETURNING id
+
 -- name: insert_event
 INSERT INTO events (tenant_id, job_id, at, type, data) VALUES (:tenant_id, :job_id, :now, :type, :data)
 
@@ -210,17 +294,20 @@ SELECT id, at, type, data FROM events WHERE job_id = :job_id AND id > :after ORD
 -- Reading jobs
 
 -- name: job
-SELECT j.*, t.state AS task_state, t.attempt, t.node_id, t.progress, t.not_before, t.id AS task_id
-  FROM jobs j JOIN tasks t ON t.job_id = j.id WHERE j.id = :id AND j.tenant_id = :tenant_id
+SELECT j.*, t.state AS task_state, t.attempt, t.node_id, t.progress, t.not_before, t.id AS task_id,
+       (n.max_running IS NOT NULL AND n.running >= n.max_running) AS tenant_is_full
+  FROM jobs j JOIN tasks t ON t.job_id = j.id JOIN tenants n ON n.id = j.tenant_id WHERE j.id = :id AND j.tenant_id = :tenant_id
 
 -- name: jobs_ascending
-SELECT j.*, t.state AS task_state, t.attempt, t.node_id, t.progress, t.not_before, t.id AS task_id
-  FROM jobs j JOIN tasks t ON t.job_id = j.id
+SELECT j.*, t.state AS task_state, t.attempt, t.node_id, t.progress, t.not_before, t.id AS task_id,
+       (n.max_running IS NOT NULL AND n.running >= n.max_running) AS tenant_is_full
+  FROM jobs j JOIN tasks t ON t.job_id = j.id JOIN tenants n ON n.id = j.tenant_id
  WHERE j.tenant_id = :tenant_id {filter} AND j.id > :after ORDER BY j.id LIMIT :size
 
 -- name: jobs_descending
-SELECT j.*, t.state AS task_state, t.attempt, t.node_id, t.progress, t.not_before, t.id AS task_id
-  FROM jobs j JOIN tasks t ON t.job_id = j.id
+SELECT j.*, t.state AS task_state, t.attempt, t.node_id, t.progress, t.not_before, t.id AS task_id,
+       (n.max_running IS NOT NULL AND n.running >= n.max_running) AS tenant_is_full
+  FROM jobs j JOIN tasks t ON t.job_id = j.id JOIN tenants n ON n.id = j.tenant_id
  WHERE j.tenant_id = :tenant_id {filter} AND j.id > :oldest AND j.id < :after ORDER BY j.id DESC LIMIT :size
 
 -- name: task_of_job
@@ -240,10 +327,11 @@ SELECT j.document, t.presets FROM tasks t JOIN jobs j ON j.id = t.job_id WHERE t
 
 -- name: heads
 -- The first waiting task of every line that may move.
-SELECT t.id, t.tenant_id, t.pipeline_id, t.need, t.priority, n.running, n.running_cost, n.served, n.weight, n.priority_ceiling
+SELECT t.id, t.tenant_id, t.pipeline_id, t.need, t.priority, n.running, n.running_cost, n.served, n.weight, n.priority_ceiling,
+       n.max_running
   FROM lanes l
   JOIN pipelines p ON p.id = l.pipeline_id AND p.status = 'Active'
-  JOIN tenants n ON n.id = l.tenant_id
+  JOIN tenants n ON n.id = l.tenant_id AND (n.max_running IS NULL OR n.running < n.max_running)
   JOIN tasks t ON t.id = (
        SELECT w.id FROM tasks w
         WHERE w.pipeline_id = l.pipeline_id AND w.need = l.need AND w.state = 'Waiting' AND w.not_before <= :now
@@ -257,7 +345,10 @@ SELECT id, tenant_id, pipeline_id, need, priority FROM tasks
  ORDER BY priority DESC, id LIMIT 1
 
 -- name: anything_waiting
-SELECT 1 FROM lanes l JOIN pipelines p ON p.id = l.pipeline_id AND p.status = 'Active' WHERE l.waiting > 0 LIMIT 1
+SELECT 1 FROM lanes l
+  JOIN pipelines p ON p.id = l.pipeline_id AND p.status = 'Active'
+  JOIN tenants n ON n.id = l.tenant_id AND (n.max_running IS NULL OR n.running < n.max_running)
+ WHERE l.waiting > 0 LIMIT 1
 
 -- name: next_delayed
 SELECT MIN(not_before) AS at FROM tasks WHERE state = 'Waiting' AND not_before > 0 AND not_before > :now
@@ -339,7 +430,8 @@ UPDATE tasks SET state = 'Waiting', not_before = :not_before, node_id = NULL, bo
  WHERE id = :id AND state IN ({task:requeue})
 
 -- name: finish
-UPDATE tasks SET state = 'Publishing', report = :outcome, lease_expires_at = NULL, ended_lease = lease_id, ended_report = :report
+UPDATE tasks SET state = 'Publishing', report = :outcome, lease_expires_at = NULL, ended_lease = lease_id, ended_report = :report,
+       stored_bytes = :stored_bytes
  WHERE id = :id AND state IN ({task:finish})
 
 -- name: fail_task

@@ -51,6 +51,20 @@ class Tenant:
 
 
 @dataclass(frozen=True)
+class Usage:
+    """What ended on one day, in UTC."""
+
+    day: str
+    complete: int
+    error: int
+    canceled: int
+    output_ms: int
+    bytes_in: int
+    bytes_out: int
+    encoder_ms: int
+
+
+@dataclass(frozen=True)
 class KeyHolder:
     secret_hash: str
     expires_at: int | None
@@ -156,6 +170,8 @@ class Job:
     node_id: NodeId | None
     progress: str | None
     not_before: int
+    tenant_is_full: bool
+    """Its tenant runs as many jobs as it may."""
 
 
 @dataclass(frozen=True)
@@ -178,6 +194,10 @@ class Task:
     report: str | None
     ended_lease: LeaseId | None
     ended_report: str | None
+    month: str | None
+    """In which its minutes count: that of the first probe."""
+    output_ms: int
+    stored_bytes: int
 
 
 @dataclass(frozen=True)

@@ -13,17 +13,18 @@ from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, invar
 
 from controlplane.domain.lifecycle import TERMINAL_JOBS, TERMINAL_TASKS
 from controlplane.domain.placement import Offer
+from controlplane.domain.quota import MINUTE_MS, Quota
 from controlplane.store import sql
-from controlplane.store.operations import dispatch, ending, identity, jobs, resources
+from controlplane.store.operations import dispatch, ending, identity, jobs, quotas, resources
 from controlplane.store.operations.dispatch import Grant
 from controlplane.store.port import Op, T
 from controlplane.store.records import Pipeline
 from controlplane.store.sqlite import _migrate, _run
 from shared.capacity import Demand
-from shared.errors import StaleLease, WrongState
+from shared.errors import StaleLease, TooManyQueued, WrongState
 from shared.failures import Cause
 from shared.ids import BootId, ClusterId, JobId, NodeId, PipelineId, TenantId, UserId
-from shared.protocol import AttemptProgress, Failed, HandedBack, ReportRequest, Stopped
+from shared.protocol import AttemptProgress, DetectedProperties, Failed, HandedBack, ReportRequest, Stopped
 from shared.statuses import JobStatus, PipelineStatus
 from tests.builders import a_capacity, a_failure, a_job, finished, free_of, some_facts, some_progress
 from tests.clock import NOW_MS
@@ -39,6 +40,13 @@ OUTCOMES = {
     "stopped": Stopped(),
     "handed back": HandedBack(reason="it drains"),
 }
+LIMITS = dict.fromkeys(Quota) | {
+    Quota.QUEUED_JOBS: 6,
+    Quota.RUNNING_JOBS: 3,
+    Quota.OUTPUT_MINUTES: 3 * MINUTE_MS,
+    Quota.STORED_BYTES: 35,
+}
+TABLES = ("tenants", "quotas", "usage", "jobs", "tasks", "lanes", "events")
 STATUS_OF_EVENT = {
     "submitted": JobStatus.SUBMITTED,
     "started": JobStatus.SUBMITTED,
@@ -93,13 +101,14 @@ class Dispatching(RuleBasedStateMachine):
         return [tuple(row) for row in self.database.execute(statement)]
 
     def everything(self) -> list[list[tuple[Any, ...]]]:
-        return [self.rows(f"SELECT * FROM {table}") for table in ("tenants", "jobs", "tasks", "lanes", "events")]
+        return [self.rows(f"SELECT * FROM {table}") for table in TABLES]
 
     @initialize()
     def a_world(self) -> None:
         self.do(resources.add_cluster(CLUSTER, "", self.now))
         for tenant_id in TENANTS:
             self.do(identity.add_tenant(tenant_id, tenant_id, 1, UserId(f"us_{tenant_id}"), self.now))
+            self.do(quotas.set_limits(tenant_id, LIMITS))
             self.do(resources.add_bucket(tenant_id, "b", "file", "/b", self.now))
             self.do(resources.add_pipeline(pipeline_of(tenant_id)))
         for name in NODES:
@@ -115,9 +124,7 @@ class Dispatching(RuleBasedStateMachine):
         threads=st.integers(1, 5),
         max_attempts=st.integers(1, 3),
     )
-    def submit(
-        self, tenant_id: TenantId, held: bool, priority: int, threads: int, max_attempts: int
-    ) -> tuple[TenantId, JobId]:
+    def submit(self, tenant_id: TenantId, held: bool, priority: int, threads: int, max_attempts: int) -> Any:
         self.made += 1
         new = a_job(
             f"{self.now:013d}-{self.made:06d}",
@@ -128,7 +135,15 @@ class Dispatching(RuleBasedStateMachine):
             demand=Demand(cpu_threads=threads, memory=1, scratch=1),
             max_attempts=max_attempts,
         )
-        self.do(jobs.create(new, self.now))
+        is_full = self.rows(f"SELECT queued >= max_queued FROM tenants WHERE id = '{tenant_id}'") == [(1,)]
+        before = self.everything()
+        try:
+            self.do(jobs.create(new, self.now))
+        except TooManyQueued:
+            assert is_full
+            assert self.everything() == before
+            return multiple()
+        assert not is_full
         return tenant_id, new.id
 
     @rule(job=submitted, deed=st.sampled_from(["cancel", "stop", "start"]))
@@ -157,6 +172,14 @@ class Dispatching(RuleBasedStateMachine):
     @rule(grant=grants)
     def accept(self, grant: Grant) -> None:
         self.may_be_refused(dispatch.accept(grant.ref, grant.node_id, now=self.now, lease=60_000))
+
+    @rule(grant=grants, seconds=st.sampled_from([None, 1.0, 60.0, 119.5]))
+    def probe(self, grant: Grant, seconds: float | None) -> None:
+        """What is known before it is made is never too much; what nobody foretold counts when it is."""
+        found = (DetectedProperties(duration=seconds, size=10),)
+        before = self.minutes()
+        self.may_be_refused(dispatch.probed(grant.ref, grant.node_id, found, self.now))
+        assert all(used <= max(most, then) for (used, most), (then, _) in zip(self.minutes(), before, strict=True))
 
     @rule(grant=grants, stale_boot=st.booleans())
     def beat(self, grant: Grant, stale_boot: bool) -> None:
@@ -232,6 +255,24 @@ class Dispatching(RuleBasedStateMachine):
         )
 
     @invariant()
+    def the_ledger_equals_a_recount(self) -> None:
+        for tenant_id in TENANTS:
+            assert self.do(quotas.drift(tenant_id)) == []
+
+    @invariant()
+    def no_quota_is_exceeded(self) -> None:
+        assert self.rows("SELECT running FROM tenants WHERE running > max_running") == []
+        assert self.rows("SELECT * FROM quotas WHERE used > most AND quota <> 'output_minutes'") == []
+
+    @invariant()
+    def usage_tells_of_every_job_that_ended(self) -> None:
+        told = self.rows("SELECT SUM(complete), SUM(error), SUM(canceled) FROM usage")
+        assert [tuple(count or 0 for count in told[0])] == self.rows(
+            """SELECT COUNT(CASE status WHEN 'Complete' THEN 1 END), COUNT(CASE status WHEN 'Error' THEN 1 END),
+                      COUNT(CASE status WHEN 'Canceled' THEN 1 END) FROM jobs"""
+        )
+
+    @invariant()
     def events_tell_the_status_and_nothing_comes_after_the_end(self) -> None:
         told: dict[str, list[str]] = defaultdict(list)
         for job_id, kind in self.rows("SELECT job_id, type FROM events ORDER BY id"):
@@ -255,6 +296,9 @@ class Dispatching(RuleBasedStateMachine):
     @invariant()
     def no_more_attempts_are_spent_than_allowed(self) -> None:
         assert self.rows("SELECT id FROM tasks WHERE spent > max_attempts OR spent < 0") == []
+
+    def minutes(self) -> list[tuple[int, ...]]:
+        return self.rows("SELECT used, most FROM quotas WHERE quota = 'output_minutes' ORDER BY tenant_id")
 
     def boot_of(self, name: str) -> BootId:
         return BootId(f"boot-{self.boots[name]}-of-{name}")

@@ -14,7 +14,33 @@ CREATE TABLE tenants (
   running_cost BIGINT NOT NULL DEFAULT 0 CHECK (running_cost >= 0),
   served BIGINT NOT NULL DEFAULT 0,
   priority_ceiling BIGINT NOT NULL DEFAULT 0,
+  max_queued BIGINT,
+  max_running BIGINT,
+  max_outputs BIGINT,
   created_at BIGINT NOT NULL
+);
+
+-- What a tenant may have besides jobs that wait or run, and what is used of it. `month` is that of quotas that begin anew.
+CREATE TABLE quotas (
+  tenant_id TEXT NOT NULL REFERENCES tenants (id),
+  quota TEXT NOT NULL,
+  most BIGINT CHECK (most >= 0),
+  used BIGINT NOT NULL DEFAULT 0 CHECK (used >= 0),
+  month TEXT NOT NULL DEFAULT '',
+  PRIMARY KEY (tenant_id, quota)
+);
+
+CREATE TABLE usage (
+  tenant_id TEXT NOT NULL REFERENCES tenants (id),
+  day TEXT NOT NULL,
+  complete BIGINT NOT NULL,
+  error BIGINT NOT NULL,
+  canceled BIGINT NOT NULL,
+  output_ms BIGINT NOT NULL,
+  bytes_in BIGINT NOT NULL,
+  bytes_out BIGINT NOT NULL,
+  encoder_ms BIGINT NOT NULL,
+  PRIMARY KEY (tenant_id, day)
 );
 
 CREATE TABLE users (
@@ -142,7 +168,10 @@ CREATE TABLE tasks (
   progress TEXT,
   report TEXT,
   ended_lease TEXT,
-  ended_report TEXT
+  ended_report TEXT,
+  month TEXT,
+  output_ms BIGINT NOT NULL DEFAULT 0,
+  stored_bytes BIGINT NOT NULL DEFAULT 0
 );
 CREATE INDEX tasks_by_job ON tasks (job_id);
 CREATE INDEX tasks_waiting ON tasks (pipeline_id, need, priority DESC, id) WHERE state = 'Waiting';
@@ -150,6 +179,7 @@ CREATE INDEX tasks_delayed ON tasks (not_before) WHERE state = 'Waiting' AND not
 CREATE INDEX tasks_leased ON tasks (node_id, id) WHERE state IN ('Leased', 'Running', 'Stopping');
 CREATE INDEX tasks_expiring ON tasks (lease_expires_at) WHERE state IN ('Leased', 'Running', 'Stopping');
 CREATE INDEX tasks_publishing ON tasks (id) WHERE state = 'Publishing';
+CREATE INDEX tasks_by_month ON tasks (tenant_id, month) WHERE month IS NOT NULL;
 
 -- One row per line of equal tasks: who waits is found without looking at the tasks of paused pipelines or busy tenants.
 CREATE TABLE lanes (

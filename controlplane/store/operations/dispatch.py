@@ -11,7 +11,7 @@ import orjson
 from controlplane.domain import placement, retrying
 from controlplane.domain.fairness import Head, Standing, cost, in_turn
 from controlplane.domain.placement import Need, Offer
-from controlplane.store.operations import jobs
+from controlplane.store.operations import jobs, quotas
 from controlplane.store.operations.ending import fail, requeue
 from controlplane.store.port import Op, Row, call
 from controlplane.store.records import Node, Task, Work, record
@@ -31,7 +31,7 @@ from shared.ids import (
     made_at,
 )
 from shared.jobspec import HardwarePreference
-from shared.protocol import AttemptProgress, AttemptRef
+from shared.protocol import AttemptProgress, AttemptRef, DetectedProperties
 from shared.statuses import TaskState
 
 
@@ -96,6 +96,21 @@ def accept(ref: AttemptRef, node_id: NodeId, *, now: int, lease: int) -> Op[JobI
     data = orjson.dumps({"attempt": ref.attempt, "node_id": node_id}).decode()
     yield jobs.event(tenant_id, job_id, "progressing", now, data)
     return job_id
+
+
+def probed(ref: AttemptRef, node_id: NodeId, inputs: Sequence[DetectedProperties], now: int) -> Op[Task]:
+    """What the node found in the inputs, before it encodes: minutes are set aside, or the job fails. The task as it is then.
+
+    Raises StaleLease.
+    """
+    task = yield from live_lease(ref, node_id)
+    if task.state is TaskState.RUNNING:
+        outputs = len(orjson.loads((yield from work(task.id)).document)["outputs"])
+        refusal = yield from quotas.reserve_minutes(task, inputs, outputs, now)
+        if refusal is not None:
+            yield from fail(task, now, refusal, report=None)
+    (row,) = yield call("task", id=ref.task_id)
+    return record(Task, row)
 
 
 def beat(
@@ -269,7 +284,7 @@ def _head(row: Row, now: int) -> Head:
 def _standing(row: Row) -> Standing:
     return Standing(
         running=row["running"],
-        most_running=None,
+        most_running=row["max_running"],
         cost=row["running_cost"],
         served=row["served"],
         weight=row["weight"],

@@ -9,7 +9,8 @@ import orjson
 
 from controlplane.domain import retrying
 from controlplane.domain.lifecycle import LEASED_TASKS, TaskEvent, aggregate, task_sources
-from controlplane.store.operations import jobs
+from controlplane.domain.usage import FAILED, Made, made_by, size_of, spent_on
+from controlplane.store.operations import jobs, quotas
 from controlplane.store.port import Op, call
 from controlplane.store.records import Task, record
 from shared.errors import StaleLease
@@ -53,11 +54,11 @@ def published(task_id: TaskId, finished: Finished, now: int) -> Op[None]:
     task = record(Task, row)
     if task.state is not TaskState.PUBLISHING:
         return
-    yield call("publish_task", id=task.id)
-    yield from jobs.leave(task, now)
     status = aggregate(
         [*(output.status for output in finished.outputs), *(playlist.status for playlist in finished.playlists)]
     )
+    yield call("publish_task", id=task.id)
+    yield from jobs.leave(task, now, made_by(finished, status))
     yield call("end_job", id=task.job_id, status=status, result=_result(finished), now=now)
     yield jobs.event(task.tenant_id, task.job_id, "complete" if status is JobStatus.COMPLETE else "error", now)
 
@@ -101,9 +102,17 @@ def requeue(task: Task, now: int, *, not_before: int, spent: int, reason: str, r
     yield jobs.event(task.tenant_id, task.job_id, "requeued", now, data)
 
 
-def fail(task: Task, now: int, failure: Failure, *, report: str | None, result: str | None = None) -> Op[None]:
+def fail(
+    task: Task,
+    now: int,
+    failure: Failure,
+    *,
+    report: str | None,
+    result: str | None = None,
+    made: Made = FAILED,
+) -> Op[None]:
     yield call("fail_task", id=task.id, report=report)
-    yield from jobs.leave(task, now)
+    yield from jobs.leave(task, now, made)
     yield call("end_job", id=task.job_id, status=JobStatus.ERROR, result=result or _failed(failure), now=now)
     yield jobs.event(task.tenant_id, task.job_id, "error", now, failure.model_dump_json())
 
@@ -114,7 +123,7 @@ def _end(task: Task, request: ReportRequest, digest: str, now: int) -> Op[None]:
         return
     match request.outcome:
         case Finished() as finished if task.state is TaskState.RUNNING:
-            yield call("finish", id=task.id, outcome=finished.model_dump_json(), report=digest)
+            yield from _finish(task, finished, digest, now)
         case Failed() as failed:
             spent = task.spent + (task.state is TaskState.LEASED)  # else what fails before it is accepted never ends
             verdict = retrying.after_failure(failed.failure, spent=spent, allowed=task.max_attempts)
@@ -123,13 +132,25 @@ def _end(task: Task, request: ReportRequest, digest: str, now: int) -> Op[None]:
                 reason = failed.failure.message
                 yield from requeue(task, now, not_before=later, spent=spent, reason=reason, report=digest)
             else:
-                yield from fail(task, now, verdict, report=digest, result=_failed(verdict, failed))
+                result = _failed(verdict, failed)
+                yield from fail(task, now, verdict, report=digest, result=result, made=spent_on(failed))
         case Stopped() | HandedBack() as back:
             reason = back.reason if isinstance(back, HandedBack) else "the agent stopped it"
             unspent = task.spent - (task.state is TaskState.RUNNING)
             yield from requeue(task, now, not_before=now, spent=unspent, reason=reason, report=digest)
         case _:
             raise StaleLease("This lease was never accepted.")
+
+
+def _finish(task: Task, finished: Finished, digest: str, now: int) -> Op[None]:
+    """The results may become visible, if their tenant may store so much."""
+    stored_bytes = size_of(finished)
+    refusal = yield from quotas.reserve_bytes(task, stored_bytes)
+    if refusal is not None:
+        yield from fail(task, now, refusal, report=digest, made=spent_on(finished))
+        return
+    outcome = finished.model_dump_json()
+    yield call("finish", id=task.id, outcome=outcome, report=digest, stored_bytes=stored_bytes)
 
 
 def _stopped(task: Task, digest: str, now: int) -> Op[None]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from controlplane.domain.quota import Quota
+from controlplane.store.operations import quotas
 from controlplane.store.port import Op, call
 from controlplane.store.records import ApiKey, KeyHolder, Node, Tenant, record
 from shared.errors import AlreadyExists, NotFound, Unauthenticated
@@ -23,6 +25,7 @@ def add_tenant(tenant_id: TenantId, name: str, weight: int, user_id: UserId, now
     if not (yield call("insert_tenant", id=tenant_id, name=name, weight=weight, now=now)):
         raise AlreadyExists(f"There is a tenant named {name!r} already.", pointer="/name")
     yield call("insert_user", id=user_id, tenant_id=tenant_id, name="default", role="tenant_admin", now=now)
+    yield from quotas.open_ledger(tenant_id)
     return (yield from tenant(tenant_id))
 
 
@@ -59,6 +62,9 @@ def add_key(
     expires_at: int | None,
     now: int,
 ) -> Op[ApiKey]:
+    """Raises QuotaExceeded."""
+    if tenant_id is not None:
+        yield from quotas.take(tenant_id, Quota.KEYS)
     yield call(
         "insert_key",
         id=key_id,
@@ -85,6 +91,8 @@ def keys(tenant_id: TenantId | None, after: str, size: int) -> Op[list[ApiKey]]:
 def revoke_key(tenant_id: TenantId | None, key_id: KeyId, now: int) -> Op[None]:
     if not (yield call("revoke_key", id=key_id, tenant_id=tenant_id, now=now)):
         raise NotFound("key")
+    if tenant_id is not None:
+        yield from quotas.give_back(tenant_id, Quota.KEYS)
 
 
 def add_join_token(secret_hash: str, cluster_id: ClusterId, labels: str, *, now: int, expires_at: int) -> Op[None]:

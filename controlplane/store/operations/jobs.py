@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 from controlplane.domain import fairness
 from controlplane.domain.lifecycle import TERMINAL_JOBS
+from controlplane.domain.usage import CANCELED, Made
+from controlplane.store.operations import quotas
 from controlplane.store.port import Call, Op, Row, call
 from controlplane.store.records import Event, Job, Task, record
 from controlplane.store.sql import filter_name
@@ -40,6 +42,7 @@ class NewJob:
     pipeline_id: PipelineId
     cluster_id: ClusterId | None
     document: str
+    outputs: int
     priority: int
     held: bool
     need: str
@@ -71,6 +74,7 @@ class NewJob:
             node_id=None,
             progress=None,
             not_before=0,
+            tenant_is_full=False,
         )
 
     @property
@@ -95,7 +99,8 @@ class Ended:
 def create(new: NewJob, now: int) -> Op[Created]:
     """The job, its task and its token, or what the same token made before.
 
-    Raises IdempotencyMismatch when the token stood for another request, and NotFound when the pipeline is gone.
+    Raises IdempotencyMismatch when the token stood for another request, NotFound when the pipeline is gone, and
+    TooManyQueued or QuotaExceeded; a token whose request was refused stays unused.
     """
     if new.token is not None:
         made_before = yield from _claim(new.token, new.tenant_id, new.id, now)
@@ -103,6 +108,7 @@ def create(new: NewJob, now: int) -> Op[Created]:
             return Created((yield from read(new.tenant_id, JobId(made_before))), replayed=True)
     if not (yield call("pipeline_stands", id=new.pipeline_id, tenant_id=new.tenant_id)):
         raise NotFound("pipeline")
+    yield from quotas.queue(new.tenant_id, new.outputs)
     yield call(
         "insert_job",
         id=new.id,
@@ -128,7 +134,6 @@ def create(new: NewJob, now: int) -> Op[Created]:
     )
     if not new.held:
         yield call("join_lane", pipeline_id=new.pipeline_id, need=new.need, tenant_id=new.tenant_id)
-    yield call("count_tenant", id=new.tenant_id, queued=1, running=0, cost=0, served=0)
     yield event(new.tenant_id, new.id, "submitted", now)
     return Created(new.as_job(now), replayed=False)
 
@@ -222,14 +227,15 @@ def start(tenant_id: TenantId, job_id: JobId, now: int) -> Op[Job]:
     return (yield from read(tenant_id, job_id))
 
 
-def leave(task: Task, now: int) -> Op[None]:
-    """Takes a task that ends out of whatever counts it where it stands."""
+def leave(task: Task, now: int, made: Made = CANCELED) -> Op[None]:
+    """Takes a task that ends out of whatever counts it where it stands, and settles what it reserved."""
     if task.state is TaskState.WAITING:
         yield call("leave_lane", pipeline_id=task.pipeline_id, need=task.need)
     if task.state in (TaskState.WAITING, TaskState.HELD):
         yield call("count_tenant", id=task.tenant_id, queued=-1, running=0, cost=0, served=0)
     else:
         yield call("count_tenant", id=task.tenant_id, queued=0, running=-1, **_cost_and_served(task, now))
+    yield from quotas.settle(task, made, now)
 
 
 def rejoin(task: Task, now: int) -> Op[None]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from controlplane.domain.quota import Quota
+from controlplane.store.operations import quotas
 from controlplane.store.port import Op, call
 from controlplane.store.records import Bucket, Cluster, Pipeline, PipelineRoots, Preset, record
 from shared.errors import AlreadyExists, InUse, InvalidField, NotFound, TranscoderError
@@ -45,6 +47,7 @@ def delete_cluster(cluster_id: ClusterId, now: int) -> Op[None]:
 def add_bucket(tenant_id: TenantId, name: str, kind: str, root: str, now: int) -> Op[Bucket]:
     if not (yield call("insert_bucket", tenant_id=tenant_id, name=name, kind=kind, root=root, now=now)):
         raise AlreadyExists(f"There is a bucket {name!r} already.", pointer="/name")
+    yield from quotas.take(tenant_id, Quota.BUCKETS)
     return (yield from bucket(tenant_id, name))
 
 
@@ -70,10 +73,12 @@ def delete_bucket(tenant_id: TenantId, name: str) -> Op[None]:
     yield from bucket(tenant_id, name)
     if not (yield call("delete_bucket", tenant_id=tenant_id, name=name)):
         raise InUse("A pipeline uses this bucket.")
+    yield from quotas.give_back(tenant_id, Quota.BUCKETS)
 
 
 def add_pipeline(pipeline: Pipeline) -> Op[Pipeline]:
     yield from _buckets_exist(pipeline)
+    yield from quotas.take(pipeline.tenant_id, Quota.PIPELINES)
     yield call(
         "insert_pipeline",
         id=pipeline.id,
@@ -135,10 +140,12 @@ def delete_pipeline(tenant_id: TenantId, pipeline_id: PipelineId) -> Op[None]:
     yield from pipeline(tenant_id, pipeline_id)
     if not (yield call("delete_pipeline", id=pipeline_id, tenant_id=tenant_id)):
         raise InUse("This pipeline has jobs that have not ended.")
+    yield from quotas.give_back(tenant_id, Quota.PIPELINES)
     yield call("delete_lanes", pipeline_id=pipeline_id)
 
 
 def add_preset(preset: Preset) -> Op[Preset]:
+    yield from quotas.take(preset.tenant_id, Quota.PRESETS)
     yield call(
         "insert_preset",
         id=preset.id,
@@ -166,6 +173,7 @@ def presets(tenant_id: TenantId, after: str, size: int) -> Op[list[Preset]]:
 def delete_preset(tenant_id: TenantId, preset_id: PresetId) -> Op[None]:
     if not (yield call("delete_preset", id=preset_id, tenant_id=tenant_id)):
         raise NotFound("preset")
+    yield from quotas.give_back(tenant_id, Quota.PRESETS)
 
 
 def _buckets_exist(pipeline: Pipeline) -> Op[None]:

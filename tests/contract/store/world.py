@@ -10,7 +10,8 @@ import orjson
 
 from controlplane.domain import fairness
 from controlplane.domain.placement import Offer
-from controlplane.store.operations import dispatch, ending, identity, jobs, resources
+from controlplane.domain.quota import Quota
+from controlplane.store.operations import dispatch, ending, identity, jobs, quotas, resources
 from controlplane.store.operations.dispatch import Grant
 from controlplane.store.port import Store
 from controlplane.store.records import Job, Pipeline, Task
@@ -66,8 +67,14 @@ class World:
         await self.store.write(
             identity.add_tenant(tenant_id, f"tenant {tenant_id}", weight, UserId(f"us_{tenant_id}"), self.now)
         )
+        await self.limit(tenant_id)
         await self.store.write(resources.add_bucket(tenant_id, "b", "file", f"/buckets/{tenant_id}", self.now))
         self.pipelines[tenant_id] = await self.add_pipeline(tenant_id)
+
+    async def limit(self, tenant_id: TenantId = TENANT, **limits: int) -> None:
+        """Just these: other limits would only be in the way."""
+        every = {quota: limits.get(quota) for quota in Quota}
+        await self.store.write(quotas.set_limits(tenant_id, every))
 
     async def add_pipeline(self, tenant_id: TenantId) -> PipelineId:
         pipeline_id = PipelineId(self._ids.next(self.now))
@@ -152,7 +159,7 @@ class World:
 
     async def stood(self) -> dict[str, Any]:
         """Everything that an operation without effect must leave as it was."""
-        tables = ("tenants", "jobs", "tasks", "lanes", "events", "idempotency")
+        tables = ("tenants", "quotas", "usage", "jobs", "tasks", "lanes", "events", "idempotency")
         return {table: await self.database.sql(f"SELECT * FROM {table} ORDER BY 1, 2") for table in tables}
 
     async def counts(self) -> dict[str, Any]:
@@ -183,6 +190,8 @@ class World:
 
     async def assert_counted(self) -> None:
         assert await self.counts() == await self.recount()
+        for tenant_id in self.pipelines:
+            assert await self.store.write(quotas.drift(tenant_id)) == []
 
     async def a_task(self, state: TaskState, *, is_progressing: bool = False) -> tuple[JobId, Grant]:
         """A job whose task is in this state, and its last lease (one that never was, before the first grant)."""

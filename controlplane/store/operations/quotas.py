@@ -1,0 +1,178 @@
+"""The ledger: every counter is changed in the transaction of what it counts, and its guard stands inside the UPDATE."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from controlplane.domain import quota
+from controlplane.domain.quota import DEFAULTS, LEDGER, Drift, Line, Quota
+from controlplane.domain.usage import Made, day_of
+from controlplane.store.port import Op, call
+from controlplane.store.records import Task, Usage, record
+from shared.errors import NotFound, QuotaExceeded, TooManyQueued
+from shared.failures import Failure
+from shared.ids import TenantId
+from shared.protocol import DetectedProperties
+from shared.statuses import JobStatus
+
+QUEUE_RETRY_SECONDS = 10.0
+
+
+def open_ledger(tenant_id: TenantId) -> Op[None]:
+    """Of a new tenant."""
+    for line in LEDGER:
+        yield call("insert_quota", tenant_id=tenant_id, quota=line, most=DEFAULTS[line])
+    yield from set_limits(tenant_id, DEFAULTS)
+
+
+def queue(tenant_id: TenantId, outputs: int) -> Op[None]:
+    """One more job waits. Raises TooManyQueued, or QuotaExceeded when the job has more outputs than one may have."""
+    if (yield call("queue_job", id=tenant_id, outputs=outputs)):
+        return
+    (row,) = yield call("tenant", id=tenant_id)
+    most = row["max_outputs"]
+    if most is not None and outputs > most:
+        raise QuotaExceeded(f"A job may have {most} outputs; this one has {outputs}.", pointer="/outputs")
+    detail = f"{row['queued']} jobs of this account wait, and no more than {row['max_queued']} may."
+    raise TooManyQueued(detail, retry_after=QUEUE_RETRY_SECONDS)
+
+
+def take(tenant_id: TenantId, line: Quota, amount: int = 1) -> Op[None]:
+    """Raises QuotaExceeded, with the numbers, when less is left."""
+    if not (yield from is_taken(tenant_id, line, amount)):
+        raise QuotaExceeded(_refusal((yield from _line(tenant_id, line)), amount))
+
+
+def is_taken(tenant_id: TenantId, line: Quota, amount: int) -> Op[bool]:
+    """Takes the amount if so much is left."""
+    return bool((yield call("take_quota", tenant_id=tenant_id, quota=line, amount=amount)))
+
+
+def give_back(tenant_id: TenantId, line: Quota, amount: int = 1) -> Op[None]:
+    yield call("give_back_quota", tenant_id=tenant_id, quota=line, amount=amount)
+
+
+def reserve_minutes(task: Task, inputs: Sequence[DetectedProperties], outputs: int, now: int) -> Op[Failure | None]:
+    """Sets aside what the job will make, once; why it may not, when less is left of the month.
+
+    A job of unknown length is let in while anything is left. Later attempts find the reservation of the first.
+    """
+    if task.month is not None:
+        return None
+    needed = quota.planned_ms(inputs, outputs)
+    counted = yield from _count_minutes(task, now, needed or 0, least=needed or 1, is_bound=True)
+    if counted:
+        return None
+    line = yield from _line(task.tenant_id, Quota.OUTPUT_MINUTES)
+    month = quota.month_of(now)
+    return quota.minutes_refusal(needed=needed, used=line.used or 0, limit=line.limit or 0, month=month)
+
+
+def reserve_bytes(task: Task, needed: int) -> Op[Failure | None]:
+    """For results that are about to become visible; why they may not."""
+    if (yield from is_taken(task.tenant_id, Quota.STORED_BYTES, needed)):
+        return None
+    line = yield from _line(task.tenant_id, Quota.STORED_BYTES)
+    return quota.bytes_refusal(needed=needed, used=line.used or 0, limit=line.limit or 0)
+
+
+def settle(task: Task, made: Made, now: int) -> Op[None]:
+    """A job has ended: what it made takes the place of what was reserved, and is added to its tenant's day."""
+    output_ms = made.output_ms
+    if task.month is not None:
+        output_ms = quota.counted_ms(made.output_ms, reserved=task.output_ms, outputs=made.outputs)
+        change = output_ms - task.output_ms
+        if change:
+            yield call("settle_minutes", tenant_id=task.tenant_id, month=task.month, change=change)
+            yield call("set_minutes", id=task.id, month=task.month, output_ms=output_ms)
+    elif output_ms:  # its node never told what it had found: known only now that it is made
+        yield from _count_minutes(task, now, output_ms, least=0, is_bound=False)
+    if task.stored_bytes != made.bytes_out:
+        yield from give_back(task.tenant_id, Quota.STORED_BYTES, task.stored_bytes - made.bytes_out)
+    yield call(
+        "add_usage",
+        tenant_id=task.tenant_id,
+        day=day_of(now),
+        complete=int(made.status is JobStatus.COMPLETE),
+        error=int(made.status is JobStatus.ERROR),
+        canceled=int(made.status is JobStatus.CANCELED),
+        output_ms=output_ms,
+        bytes_in=made.bytes_in,
+        bytes_out=made.bytes_out,
+        encoder_ms=made.encoder_ms,
+    )
+
+
+def read(tenant_id: TenantId, now: int) -> Op[list[Line]]:
+    """Every quota of a tenant, in the order of the catalogue."""
+    rows = yield call("tenant", id=tenant_id)
+    if not rows:
+        raise NotFound("tenant")
+    (tenant,) = rows
+    lines = {
+        Quota.QUEUED_JOBS: Line(Quota.QUEUED_JOBS, tenant["max_queued"], tenant["queued"]),
+        Quota.RUNNING_JOBS: Line(Quota.RUNNING_JOBS, tenant["max_running"], tenant["running"]),
+        Quota.OUTPUTS_PER_JOB: Line(Quota.OUTPUTS_PER_JOB, tenant["max_outputs"], None),
+    }
+    for row in (yield call("quotas", tenant_id=tenant_id)):
+        is_over = row["quota"] == Quota.OUTPUT_MINUTES and row["month"] < quota.month_of(now)
+        line = Quota(row["quota"])
+        lines[line] = Line(line, row["most"], 0 if is_over else row["used"])
+    return [lines[line] for line in Quota]
+
+
+def set_limits(tenant_id: TenantId, limits: Mapping[Quota, int | None]) -> Op[None]:
+    """All of them; None is no limit. One below what is used refuses more, and takes nothing away."""
+    changed = yield call(
+        "set_tenant_limits",
+        id=tenant_id,
+        max_queued=limits[Quota.QUEUED_JOBS],
+        max_running=limits[Quota.RUNNING_JOBS],
+        max_outputs=limits[Quota.OUTPUTS_PER_JOB],
+    )
+    if not changed:
+        raise NotFound("tenant")
+    for line in LEDGER:
+        yield call("set_limit", tenant_id=tenant_id, quota=line, most=limits[line])
+
+
+def usage(tenant_id: TenantId, since: str, until: str) -> Op[list[Usage]]:
+    """Days on which anything ended, both ends included."""
+    if not (yield call("tenant", id=tenant_id)):
+        raise NotFound("tenant")
+    rows = yield call("usage", tenant_id=tenant_id, since=since, until=until)
+    return [record(Usage, row) for row in rows]
+
+
+def drift(tenant_id: TenantId) -> Op[list[Drift]]:
+    """Counters of one tenant that do not equal a recount. Bytes are not recounted: they lie in files."""
+    (row,) = yield call("counters", tenant_id=tenant_id)
+    (found,) = yield call("recount", tenant_id=tenant_id, month=row["month"])
+    names = ("queued", "running", "waiting", "output_ms", "presets", "pipelines", "buckets", "keys")
+    return [
+        Drift(tenant_id, name, int(row[name]), int(found[name])) for name in names if int(row[name]) != int(found[name])
+    ]
+
+
+def _count_minutes(task: Task, now: int, ms: int, *, least: int, is_bound: bool) -> Op[bool]:
+    rows = yield call(
+        "count_minutes",
+        tenant_id=task.tenant_id,
+        month=quota.month_of(now),
+        ms=ms,
+        least=least,
+        is_bound=is_bound,
+    )
+    if rows:
+        yield call("set_minutes", id=task.id, month=rows[0]["month"], output_ms=ms)
+    return bool(rows)
+
+
+def _line(tenant_id: TenantId, line: Quota) -> Op[Line]:
+    (row,) = yield call("quota", tenant_id=tenant_id, quota=line)
+    return Line(line, row["most"], row["used"])
+
+
+def _refusal(line: Line, amount: int) -> str:
+    wanted = f"; this needs {amount}" if amount > 1 else ""
+    return f"{line.used} of {line.limit} {line.quota.replace('_', ' ')} are used{wanted}."
