@@ -36,6 +36,7 @@ from shared.protocol import (
     AttemptRef,
     BeatAnswer,
     BeatRequest,
+    DetectedProperties,
     EnrolAnswer,
     EnrolRequest,
     HelloAnswer,
@@ -43,6 +44,8 @@ from shared.protocol import (
     InputSpec,
     PollAnswer,
     PollRequest,
+    ProbedAnswer,
+    ProbedRequest,
     ProgressRequest,
     ReportAnswer,
     ReportRequest,
@@ -54,6 +57,7 @@ from shared.protocol import (
 )
 
 ACCEPT_PATIENCE: Final = 30.0
+PROBED_PATIENCE: Final = 24 * 3600.0
 URLS_PATIENCE: Final = 24 * 3600.0
 """Who asks for these has outputs that took long to make."""
 MAX_FILES_PER_CALL: Final = 5000
@@ -147,6 +151,13 @@ class ControlPlane:
         request = AcceptRequest(ref=ref)
         return await self.persistently(
             lambda: self._call(self._calls, "accept", request, AcceptAnswer), patience=ACCEPT_PATIENCE
+        )
+
+    async def probed(self, ref: AttemptRef, inputs: tuple[DetectedProperties, ...]) -> ProbedAnswer:
+        """Asked for a long time: nothing is encoded before it is answered, so that nothing is lost by waiting."""
+        request = ProbedRequest(ref=ref, inputs=inputs)
+        return await self.persistently(
+            lambda: self._call(self._calls, "probed", request, ProbedAnswer), patience=PROBED_PATIENCE
         )
 
     async def beat(self, request: BeatRequest) -> BeatAnswer:

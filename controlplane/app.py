@@ -14,7 +14,7 @@ from typing import Any
 import structlog
 from aiohttp import web
 
-from controlplane.api import agents, audit, jobs, keys, objects, operations, pages, resources, routing
+from controlplane.api import agents, audit, jobs, keys, objects, operations, pages, quotas, resources, routing
 from controlplane.api.problems import problems
 from controlplane.auth.bearer import Bearers
 from controlplane.services.audit import Audit, AuditedStore, Sealer
@@ -27,6 +27,7 @@ from controlplane.services.pages import Pages
 from controlplane.services.pipelines import Pipelines
 from controlplane.services.presets import Presets
 from controlplane.services.publishing import Publisher
+from controlplane.services.quotas import Quotas
 from controlplane.services.reaper import Reaper
 from controlplane.services.signals import Signals
 from controlplane.services.tenants import Tenants
@@ -50,6 +51,7 @@ ROUTES: tuple[routing.Routes, ...] = (
     operations.tenants,
     operations.clusters,
     operations.nodes,
+    quotas.routes,
     audit.routes,
 )
 """The native API, in the order of its document."""
@@ -109,6 +111,7 @@ def make_app(settings: Settings, database: Store, clock: Clock, secret: bytes) -
     app[keys.CLUSTERS] = Clusters(store, clock, dispatcher, publisher)
     app[keys.PIPELINES] = Pipelines(store, clock, ids, dispatcher)
     app[keys.BUCKETS] = Buckets(store, links, clock, settings.allowed_roots, settings.link_lifetime)
+    app[keys.QUOTAS] = Quotas(store, clock, signals, dispatcher)
     app[keys.JOBS] = Jobs(store, clock, ids, presets, dispatcher, signals, page_tokens, settings)
 
     documented = [route for part in ROUTES for route in part.all]

@@ -10,6 +10,8 @@ All messages are JSON, `POST`ed to `/agent/v1/<name>` under the node's credentia
               a held poll and asks again when it has more (or less) free than it said; a poll answers again with every
               granted attempt that was not accepted yet, so an answer that got lost loses nothing
     accept    before anything of an attempt runs: after this the job is Progressing and can no longer be cancelled
+    probed    what the inputs are, before anything is encoded: what the job will make is counted against its tenant's quota.
+              Answered with keep, or with drop when too little is left of it: then the job has failed and the lease is gone
     beat      every `beat_interval`: presence, and renewal of the lease of every attempt named in it;
               answered per attempt with keep, stop or drop
     progress  between beats, at most every `progress_interval`, for those who watch; renews nothing, may get lost
@@ -20,7 +22,7 @@ Every message about an attempt carries its `AttemptRef`. One that is not the liv
 with `stale_lease` (409): the agent ends the attempt, deletes its workspace and says no more of it. Reports are idempotent:
 the same one again is answered as the first time. Clocks are never compared: messages carry durations, in seconds.
 
-    enrolled ─ hello ─┬─ poll ── StartTask ─ accept ─ (beat | progress)* ─ urls ─ report
+    enrolled ─ hello ─┬─ poll ── StartTask ─ accept ─ probed ─ (beat | progress)* ─ urls ─ report
                       └─ poll ── StopTask  ─ the process ends ─ report(stopped)
 """
 
@@ -226,6 +228,25 @@ class ProgressRequest(Message):
     attempts: tuple[AttemptProgress, ...]
 
 
+class DetectedProperties(Message):
+    """Of an input, as ffprobe sees it; null where it has none (a sound file has no width)."""
+
+    width: int | None = None
+    height: int | None = None
+    frame_rate: float | None = None
+    duration: float | None = None
+    size: Bytes
+
+
+class ProbedRequest(Message):
+    ref: AttemptRef
+    inputs: tuple[DetectedProperties, ...]
+
+
+class ProbedAnswer(Message):
+    verdict: Literal["keep", "stop", "drop"] = "keep"
+
+
 class StagedFile(Message):
     name: str = Field(
         pattern=r"^[a-z0-9][a-z0-9_.]{0,99}$", description="The agent's own name for it within the attempt."
@@ -250,16 +271,6 @@ class UrlsAnswer(Message):
 
 
 # How it ended ---------------------------------------------------------------------------------------------------------
-
-
-class DetectedProperties(Message):
-    """Of an input, as ffprobe sees it; null where it has none (a sound file has no width)."""
-
-    width: int | None = None
-    height: int | None = None
-    frame_rate: float | None = None
-    duration: float | None = None
-    size: Bytes
 
 
 class ProducedObject(Message):

@@ -113,7 +113,7 @@ class Runner:
             attempt.end(EndReason.DROPPED)
             return None
         except AttemptFailed as failed:
-            return Failed(failure=failed.failure, inputs=work.detected)
+            return Failed(failure=failed.failure, inputs=work.detected, encode_seconds=work.encode_seconds)
         except ConfinementError as error:
             log.error("attempt.unconfined", reason=str(error))
             return _failed(CONFINEMENT_FAILED)

@@ -10,7 +10,7 @@ from typing import Any, Final
 import structlog
 
 from agent.client import ControlPlane
-from agent.jobs.attempt import Attempt
+from agent.jobs.attempt import Attempt, EndReason
 from agent.jobs.failure import TOOK_TOO_LONG, AttemptFailed
 from agent.jobs.fetch import fetch
 from agent.jobs.publish import publish
@@ -39,6 +39,7 @@ from agent.media import (
 from agent.racing import Interrupted, unless
 from agent.sandbox import EndedBy, Exit, Limits, OnStdout, Sandbox
 from shared.clock import Clock
+from shared.errors import StaleLease
 from shared.failures import Cause, Failure
 from shared.protocol import DetectedProperties, Finished, OutputResult, StagedFile, StartTask, TranscodeFile
 from shared.statuses import JobStatus, Phase
@@ -80,6 +81,7 @@ class Transcode:
         """Raises AttemptFailed, StaleLease, or Interrupted when the attempt is ended from outside."""
         await self._fetch()
         facts = await self._probe()
+        await self._unless_ended(self._tell_probed())
         planned = await asyncio.to_thread(self._plan, facts)
         self._failures.update(planned.refused)
         for number, encode in enumerate(planned.passes):
@@ -91,8 +93,13 @@ class Transcode:
             inputs=self.detected,
             outputs=results(packed, self._failures),
             playlists=packed.playlists,
-            encode_seconds=round(self._encode_seconds, 3),
+            encode_seconds=self.encode_seconds,
         )
+
+    @property
+    def encode_seconds(self) -> float:
+        """Wall time in ffmpeg so far."""
+        return round(self._encode_seconds, 3)
 
     async def _fetch(self) -> None:
         whole = sum(source.size for source in self._order.inputs) or 1
@@ -118,6 +125,16 @@ class Transcode:
                 raise AttemptFailed(refused.failure) from refused
             self.detected = tuple(map(detected, facts))
         return tuple(facts)
+
+    async def _tell_probed(self) -> None:
+        """The tenant may have no minutes left for it: then the job has failed, and nothing is encoded."""
+        answer = await self._client.probed(self._attempt.ref, self.detected)
+        match answer.verdict:
+            case "drop":
+                raise StaleLease("The control plane has ended this attempt.")
+            case "stop":
+                self._attempt.end(EndReason.STOPPED)
+                raise Interrupted
 
     def _plan(self, facts: tuple[MediaFacts, ...]) -> Plan:
         device = Device.NVENC if self._order.nvenc_sessions else Device.CPU

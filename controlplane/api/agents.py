@@ -9,7 +9,7 @@ from aiohttp import web
 from pydantic import BaseModel, ValidationError
 
 from controlplane.api.finishing import to_its_end
-from controlplane.api.keys import CLUSTERS, DISPATCHER, PUBLISHER
+from controlplane.api.keys import CLUSTERS, DISPATCHER, PUBLISHER, QUOTAS
 from controlplane.api.problems import invalid
 from controlplane.api.routing import BEARERS
 from controlplane.store.records import Node
@@ -42,6 +42,10 @@ async def accept(app: web.Application, node: Node, asked: protocol.AcceptRequest
     return protocol.AcceptAnswer(timings=await app[DISPATCHER].accept(node, asked.ref))
 
 
+async def probed(app: web.Application, node: Node, asked: protocol.ProbedRequest) -> Message:
+    return await app[QUOTAS].probed(node, asked)
+
+
 async def beat(app: web.Application, node: Node, asked: protocol.BeatRequest) -> Message:
     return await app[DISPATCHER].beat(node, asked)
 
@@ -65,6 +69,7 @@ def routes() -> list[web.RouteDef]:
         web.post("/agent/v1/hello", _for_nodes(protocol.HelloRequest, hello)),
         web.post("/agent/v1/poll", _for_nodes(protocol.PollRequest, poll)),
         web.post("/agent/v1/accept", _for_nodes(protocol.AcceptRequest, accept)),
+        web.post("/agent/v1/probed", _for_nodes(protocol.ProbedRequest, probed)),
         web.post("/agent/v1/beat", _for_nodes(protocol.BeatRequest, beat)),
         web.post("/agent/v1/progress", _for_nodes(protocol.ProgressRequest, progress)),
         web.post("/agent/v1/urls", _for_nodes(protocol.UrlsRequest, urls)),

@@ -15,6 +15,7 @@ from controlplane.services.pages import Pages
 from controlplane.services.pipelines import Pipelines
 from controlplane.services.presets import Presets
 from controlplane.services.publishing import Publisher
+from controlplane.services.quotas import Quotas
 from controlplane.services.tenants import Tenants
 from controlplane.settings import Settings
 from shared.clock import Clock
@@ -29,5 +30,6 @@ PAGES: Final = web.AppKey("pages", Pages)
 PIPELINES: Final = web.AppKey("pipelines", Pipelines)
 PRESETS: Final = web.AppKey("presets", Presets)
 PUBLISHER: Final = web.AppKey("publisher", Publisher)
+QUOTAS: Final = web.AppKey("quotas", Quotas)
 SETTINGS: Final = web.AppKey("settings", Settings)
 TENANTS: Final = web.AppKey("tenants", Tenants)

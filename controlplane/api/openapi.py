@@ -55,6 +55,8 @@ def _operation(route: Route, references: Any) -> dict[str, Any]:
         success["content"] = {"application/json": {"schema": references[route.answer, "serialization"]}}
         if route.is_stream:
             success["content"]["text/event-stream"] = {"schema": {"type": "string"}}
+        if route.also_as is not None:
+            success["content"][route.also_as] = {"schema": {"type": "string"}}
     operation: dict[str, Any] = {
         "summary": route.summary,
         "operationId": route.operation,

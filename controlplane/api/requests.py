@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Final
+import datetime as dt
+from typing import Annotated, Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
+from controlplane.domain.quota import DEFAULTS, MINUTE_MS, Quota
 from shared.jobspec import Settings
 from shared.jobspec.fields import BucketName, KeyPrefix, LabelKey, LabelValue, Name, ObjectKey, Slug, TranscoderId
 from shared.models import Sent
@@ -108,6 +110,45 @@ class NewKey(Sent):
 class NewTenant(Sent):
     name: Name
     weight: Annotated[int, Field(ge=1, le=1000)] = Field(1, description="Its share when tenants compete.")
+
+
+Limit = Annotated[int, Field(ge=0, le=10**15)] | None
+MinutesLimit = Annotated[float, Field(ge=0, le=10**12)] | None
+
+
+def _default(quota: Quota) -> Any:
+    return Field(DEFAULTS[quota])
+
+
+class Limits(Sent):
+    """Null is no limit."""
+
+    queued_jobs: Limit = _default(Quota.QUEUED_JOBS)
+    running_jobs: Limit = _default(Quota.RUNNING_JOBS)
+    outputs_per_job: Limit = _default(Quota.OUTPUTS_PER_JOB)
+    output_minutes: MinutesLimit = Field(
+        DEFAULTS[Quota.OUTPUT_MINUTES] / MINUTE_MS, description="By calendar month, in UTC; of every output by itself."
+    )
+    stored_bytes: Limit = _default(Quota.STORED_BYTES)
+    presets: Limit = _default(Quota.PRESETS)
+    pipelines: Limit = _default(Quota.PIPELINES)
+    buckets: Limit = _default(Quota.BUCKETS)
+    keys: Limit = Field(DEFAULTS[Quota.KEYS], description="Not revoked.")
+
+    def by_quota(self) -> dict[Quota, int | None]:
+        """As they are counted."""
+        limits = {Quota(name): limit for name, limit in self if name != Quota.OUTPUT_MINUTES}
+        minutes = self.output_minutes
+        return limits | {Quota.OUTPUT_MINUTES: None if minutes is None else round(minutes * MINUTE_MS)}
+
+
+class UsageQuery(Query):
+    by: Literal["day"] = "day"
+    since: dt.date | None = Field(
+        None, description="The first day, in UTC; the first of the month of `until` when left out."
+    )
+    until: dt.date | None = Field(None, description="The last day; today when left out.")
+    format: Literal["json", "csv"] | None = None
 
 
 class NewCluster(Sent):

@@ -66,6 +66,7 @@ class Route:
     status: int
     is_stream: bool
     may_break_off: bool
+    also_as: str | None
 
     @property
     def operation(self) -> str:
@@ -104,10 +105,12 @@ class Routes:
         status: int = 200,
         is_stream: bool = False,
         may_break_off: bool = False,
+        also_as: str | None = None,
     ) -> Callable[[Serve], Serve]:
         """Registers a function for a method and a path. Every route names the action that its callers must be allowed.
 
         `may_break_off`: a caller that goes away may end it anywhere, since its one commit brings what it entails by itself.
+        `also_as`: another media type in which it answers, besides JSON.
         """
         if not isinstance(permission, Action):
             raise TypeError(f"{method} {path} names no action of the catalogue: {permission!r}")
@@ -127,6 +130,7 @@ class Routes:
                     status,
                     is_stream,
                     may_break_off,
+                    also_as,
                 )
             )
             return serve

@@ -53,6 +53,9 @@ class Action(StrEnum):
     KEYS_READ = "keys:read"
     KEYS_DELETE = "keys:delete"
 
+    QUOTAS_READ = "quotas:read"
+    USAGE_READ = "usage:read"
+
     TENANTS_CREATE = "tenants:create"
     TENANTS_READ = "tenants:read"
     TENANTS_UPDATE = "tenants:update"
@@ -90,7 +93,7 @@ def _every(*nouns: str) -> frozenset[Action]:
     return frozenset(action for action in Action if action.noun in nouns)
 
 
-_WORK: Final = _every("jobs", "pipelines", "presets", "buckets", "objects")
+_WORK: Final = _every("jobs", "pipelines", "presets", "buckets", "objects", "quotas", "usage")
 
 GRANTS: Final[Mapping[Role, frozenset[Action]]] = {
     Role.OPERATOR: _every("tenants", "clusters", "nodes", "keys", "audit") | {Action.PRESETS_READ},

@@ -21,6 +21,7 @@ from shared.protocol import (
     AttemptRef,
     BeatAnswer,
     BeatRequest,
+    DetectedProperties,
     EnrolAnswer,
     EnrolRequest,
     HelloAnswer,
@@ -31,6 +32,8 @@ from shared.protocol import (
     OutputSpec,
     PollAnswer,
     PollRequest,
+    ProbedAnswer,
+    ProbedRequest,
     Progress,
     ProgressRequest,
     ReportAnswer,
@@ -73,7 +76,9 @@ class ControlPlane:
     hellos: list[HelloRequest] = field(default_factory=list)
     polls: list[PollRequest] = field(default_factory=list)
     beats: list[BeatRequest] = field(default_factory=list)
+    probed: dict[AttemptRef, tuple[DetectedProperties, ...]] = field(default_factory=dict)
     refused: list[str] = field(default_factory=list)
+    has_no_minutes: bool = False
     is_away: bool = False
     is_revoked: bool = False
     loses_answers_of: set[str] = field(default_factory=set)
@@ -142,6 +147,7 @@ class ControlPlane:
             "hello": self._hello,
             "poll": self._poll,
             "accept": self._accept,
+            "probed": self._probed,
             "beat": self._beat,
             "progress": self._progress,
             "urls": self._urls,
@@ -202,6 +208,17 @@ class ControlPlane:
             return problem("stale_lease", 409)
         self.leases[ref] = Lease.ACCEPTED
         return _json(AcceptAnswer(timings=self.timings))
+
+    async def _probed(self, request: web.Request) -> web.Response:
+        asked = await _parsed(request, ProbedRequest)
+        lease = self.leases.get(asked.ref, Lease.GONE)
+        if lease not in (Lease.ACCEPTED, Lease.STOPPING):
+            return problem("stale_lease", 409)
+        self.probed[asked.ref] = asked.inputs
+        if self.has_no_minutes:
+            self.leases[asked.ref] = Lease.GONE
+            return _json(ProbedAnswer(verdict="drop"))
+        return _json(ProbedAnswer(verdict="stop" if lease is Lease.STOPPING else "keep"))
 
     async def _beat(self, request: web.Request) -> web.Response:
         beat = await _parsed(request, BeatRequest)

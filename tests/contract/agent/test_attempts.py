@@ -47,6 +47,33 @@ async def test_progress_never_falls_and_names_the_encoder(control: ControlPlane,
     assert "encoding" in control.phases(ref)
 
 
+async def test_what_the_input_is_gets_told_before_anything_is_encoded(
+    control: ControlPlane, tools: Tools, state: Path
+) -> None:
+    tools.behave("hangs")
+    async with node(control.url, state, tools):
+        ref = await control.grant()
+        await control.until(lambda: "encoding" in control.phases(ref))
+        (found,) = control.probed[ref]
+        assert (found.width, found.duration) == (128, 0.48)
+        await control.stop(ref)
+        await control.until(lambda: ref in control.reports)
+
+
+async def test_a_job_for_which_no_minutes_are_left_is_dropped_and_never_encoded(
+    control: ControlPlane, tools: Tools, state: Path
+) -> None:
+    control.has_no_minutes = True
+    async with node(control.url, state, tools) as running:
+        ref = await control.grant()
+        await control.until(lambda: ref in control.probed)
+        running.shutdown.ask()
+        await running.ended()
+    assert "encoding" not in control.phases(ref)
+    assert control.reports == {}
+    assert running.leftovers == []
+
+
 async def test_orders_are_taken_as_far_as_there_is_room_and_the_next_as_soon_as_there_is_again(
     control: ControlPlane, tools: Tools, state: Path
 ) -> None:

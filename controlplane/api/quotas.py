@@ -1,0 +1,123 @@
+"""/v1/quotas, usage: what a tenant may have, and what came of it."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Sequence
+from typing import Any, Final
+
+from aiohttp import web
+
+from controlplane.api import views
+from controlplane.api.keys import CLOCK, QUOTAS
+from controlplane.api.requests import Limits, UsageQuery
+from controlplane.api.routing import Call, Reply, Routes
+from controlplane.domain.permissions import Action
+from controlplane.store.records import Usage
+from shared.clock import to_datetime
+from shared.errors import InvalidField
+from shared.ids import TenantId
+
+routes: Final = Routes("quotas")
+
+CSV: Final = "text/csv"
+
+
+@routes.add(
+    "GET", "/v1/quotas", permission=Action.QUOTAS_READ, summary="One's own quotas and counters", answer=views.QuotasView
+)
+async def read_own_quotas(call: Call[None]) -> Reply:
+    return Reply(views.quotas(await call.request.app[QUOTAS].read(call.principal.tenant)))
+
+
+@routes.add(
+    "GET",
+    "/v1/tenants/{tenant_id}/quotas",
+    permission=Action.TENANTS_READ,
+    summary="A tenant's quotas and counters",
+    answer=views.QuotasView,
+)
+async def read_quotas(call: Call[None]) -> Reply:
+    return Reply(views.quotas(await call.request.app[QUOTAS].read(_tenant_id(call))))
+
+
+@routes.add(
+    "PUT",
+    "/v1/tenants/{tenant_id}/quotas",
+    permission=Action.TENANTS_UPDATE,
+    summary="Set a tenant's limits, from now on: null is none, what is left out is the default again",
+    body=Limits,
+    answer=views.QuotasView,
+)
+async def set_quotas(call: Call[Limits]) -> Reply:
+    return Reply(views.quotas(await call.request.app[QUOTAS].change(_tenant_id(call), call.body.by_quota())))
+
+
+@routes.add(
+    "GET",
+    "/v1/usage",
+    permission=Action.USAGE_READ,
+    summary="One's own usage, day by day; CSV with `format=csv` or `Accept: text/csv`",
+    query=UsageQuery,
+    answer=views.UsageView,
+    also_as=CSV,
+)
+async def read_own_usage(call: Call[None]) -> Reply | web.Response:
+    return await _usage(call, call.principal.tenant)
+
+
+@routes.add(
+    "GET",
+    "/v1/tenants/{tenant_id}/usage",
+    permission=Action.TENANTS_READ,
+    summary="A tenant's usage, day by day; CSV with `format=csv` or `Accept: text/csv`",
+    query=UsageQuery,
+    answer=views.UsageView,
+    also_as=CSV,
+)
+async def read_usage(call: Call[None]) -> Reply | web.Response:
+    return await _usage(call, _tenant_id(call))
+
+
+@routes.add(
+    "GET",
+    "/v1/drift",
+    permission=Action.TENANTS_READ,
+    summary="Counters that do not equal a recount: there ought to be none",
+    answer=views.DriftsView,
+)
+async def read_drift(call: Call[None]) -> Reply:
+    return Reply(views.drifts(await call.request.app[QUOTAS].drift()))
+
+
+async def _usage(call: Call[None], tenant_id: TenantId) -> Reply | web.Response:
+    query: UsageQuery = call.query
+    until = query.until or to_datetime(call.request.app[CLOCK].now_ms()).date()
+    since = query.since or until.replace(day=1)
+    if since > until:
+        raise InvalidField("This is after `until`.", pointer="/since")
+    days = await call.request.app[QUOTAS].usage(tenant_id, since.isoformat(), until.isoformat())
+    if _wants_csv(call):
+        return web.Response(text=as_csv(days), content_type=CSV, charset="utf-8")
+    return Reply(views.usage(days, since, until))
+
+
+def as_csv(days: Sequence[Usage]) -> str:
+    text = io.StringIO()
+    rows = csv.DictWriter(text, ["day", *views.UsedView.model_fields])
+    rows.writeheader()
+    rows.writerows(views.day(day).model_dump() for day in days)
+    return text.getvalue()
+
+
+def _wants_csv(call: Call[Any]) -> bool:
+    """What the URL says goes before what the headers say: people type URLs."""
+    if call.query.format is not None:
+        return bool(call.query.format == "csv")
+    accepted = call.request.headers.get("Accept", "").split(",")
+    return accepted[0].partition(";")[0].strip().lower() == CSV
+
+
+def _tenant_id(call: Call[Any]) -> TenantId:
+    return TenantId(call.path("tenant_id"))
