@@ -66,6 +66,7 @@ _BEAT_TIMEOUT: Final = 8.0
 _CONNECT_TIMEOUT: Final = 8.0
 _SILENCE_TIMEOUT: Final = 60.0
 _CHUNK: Final = 1 << 20
+_MAX_AUTHORITY: Final = 64 * 1024
 _NOT_NOW: Final = frozenset({408, 425, 429})
 NOTHING: Final[Mapping[int, ErrorCode]] = {}
 _OF_OBJECTS: Final[Mapping[int, ErrorCode]] = {
@@ -256,6 +257,16 @@ class ControlPlane:
         return signed if signed.absolute else self._base.join(signed)
 
 
+async def authority(url: str) -> bytes:
+    """The certificate by which the control plane says it is known (PEM), from whoever answers: nothing is trusted yet."""
+    limits = aiohttp.ClientTimeout(total=_ANSWER_TIMEOUT, sock_connect=_CONNECT_TIMEOUT)
+    async with _session(False, connections=1, headers={}) as session:
+        with _as_unreachable():
+            async with session.get(URL(url) / "agent/v1/authority", timeout=limits, allow_redirects=False) as response:
+                await _raise_refusal(response)
+                return await response.content.read(_MAX_AUTHORITY)
+
+
 async def enrol(url: str, request: EnrolRequest, *, tls: ssl.SSLContext | bool = True) -> EnrolAnswer:
     """Buy a node id and a credential with a join token; once, because a token is spent by the first try that arrives."""
     async with _session(tls, connections=1, headers={}) as session:
@@ -276,9 +287,13 @@ async def is_reachable(url: str, *, tls: ssl.SSLContext | bool = True) -> bool:
         return False
 
 
-def trust(ca_file: Path | None) -> ssl.SSLContext | bool:
-    """What the connections trust: the given authorities, or the system's."""
-    return ssl.create_default_context(cafile=str(ca_file)) if ca_file else True
+def trust(ca_file: Path | None = None, *, pem: bytes | None = None) -> ssl.SSLContext:
+    """What the connections trust: the given authorities, or the system's. Raises OSError or ssl.SSLError for no such thing."""
+    context = ssl.create_default_context(
+        cafile=str(ca_file) if ca_file else None, cadata=pem.decode("ascii", errors="replace") if pem else None
+    )
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    return context
 
 
 def _session(

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from agent.files import write_durably
 from agent.settings import Settings
@@ -15,6 +16,7 @@ from shared.protocol import EnrolAnswer
 CREDENTIAL: Final = "node-credential"
 _IDENTITY: Final = "node.json"
 _AUTHORITIES: Final = "ca.pem"
+NO_LABELS: Final[Mapping[str, str]] = {}
 
 
 class NotJoined(Exception):
@@ -29,18 +31,23 @@ class Identity(BaseModel):
     url: str
     node_id: NodeId
     cluster_id: ClusterId
+    labels: dict[str, str] = Field(default_factory=dict, description="Given at `join`; those of the settings win.")
 
 
 def is_joined(state: Path) -> bool:
     return (state / _IDENTITY).exists()
 
 
-def remember(state: Path, url: str, answer: EnrolAnswer, *, ca_file: Path | None = None) -> Identity:
+def remember(
+    state: Path, url: str, answer: EnrolAnswer, *, ca: bytes | None = None, labels: Mapping[str, str] = NO_LABELS
+) -> Identity:
     """Keep what `enrol` gave; the credential in a file of its own that only its owner can read."""
     state.mkdir(parents=True, exist_ok=True, mode=0o700)
-    identity = Identity(url=url, node_id=answer.node_id, cluster_id=answer.cluster_id)
-    if ca_file is not None:
-        write_durably(state / _AUTHORITIES, ca_file.read_bytes(), mode=0o644)
+    identity = Identity(url=url, node_id=answer.node_id, cluster_id=answer.cluster_id, labels=dict(labels))
+    if ca is not None:
+        write_durably(state / _AUTHORITIES, ca, mode=0o644)
+    else:
+        (state / _AUTHORITIES).unlink(missing_ok=True)
     write_durably(state / CREDENTIAL, answer.credential.encode() + b"\n")
     write_durably(state / _IDENTITY, identity.model_dump_json(indent=2).encode() + b"\n", mode=0o644)
     return identity

@@ -39,12 +39,7 @@ def is_booted() -> bool:
 
 def install_agent(state: Path = STATE) -> None:
     """Install and start the service for the identity in `state`; again for an upgrade or a new identity."""
-    if Path(sys.prefix) != PREFIX:
-        raise InstallationError(
-            f"The service runs what is installed in {PREFIX}: install it there first (./run install)."
-        )
-    if state != STATE:
-        raise InstallationError(f"The service keeps its state in {STATE}: join without --state, or with --no-service.")
+    require_installable(state)
     source = Path(sys.prefix, "share/edge-transcoder/systemd")
     hide_credential(state, CONFIGURATION)
     _run("systemd-sysusers", _copied(source / "sysusers.conf", USERS))
@@ -52,6 +47,16 @@ def install_agent(state: Path = STATE) -> None:
     _run("systemctl", "daemon-reload")
     _run("systemctl", "enable", "--quiet", SERVICE, *instances(slots(os.cpu_count() or 1)))
     _run("systemctl", "restart", SERVICE)
+
+
+def require_installable(state: Path) -> None:
+    """Raises InstallationError, having changed nothing."""
+    if Path(sys.prefix) != PREFIX:
+        raise InstallationError(
+            f"The service runs what is installed in {PREFIX}: install it there first (./run install)."
+        )
+    if state != STATE:
+        raise InstallationError(f"The service keeps its state in {STATE}: join without --state, or with --no-service.")
 
 
 def slots(processors: int) -> int:

@@ -36,6 +36,7 @@ from controlplane.storage.links import Links
 from controlplane.store.port import Store
 from controlplane.store.postgres import PostgresStore
 from controlplane.store.sqlite import SqliteStore
+from controlplane.tls import read_authority
 from shared.clock import Clock
 from shared.errors import TranscoderError
 from shared.ids import TranscoderIds
@@ -108,7 +109,7 @@ def make_app(settings: Settings, database: Store, clock: Clock, secret: bytes) -
     app[keys.PRESETS] = presets
     app[keys.HEALTH] = health = Health(store, clock)
     app[keys.TENANTS] = Tenants(store, clock, bearers.forget)
-    app[keys.CLUSTERS] = Clusters(store, clock, dispatcher, publisher)
+    app[keys.CLUSTERS] = Clusters(store, clock, dispatcher, publisher, read_authority(settings))
     app[keys.PIPELINES] = Pipelines(store, clock, ids, dispatcher)
     app[keys.BUCKETS] = Buckets(store, links, clock, settings.allowed_roots, settings.link_lifetime)
     app[keys.QUOTAS] = Quotas(store, clock, signals, dispatcher)

@@ -7,7 +7,6 @@ import gc
 import logging
 import re
 import signal
-import ssl
 import sys
 from collections.abc import Callable, MutableMapping
 from pathlib import Path
@@ -19,6 +18,7 @@ from aiohttp import web
 from controlplane import systemd
 from controlplane.app import make_app, open_store, read_secret
 from controlplane.settings import Settings
+from controlplane.tls import Tls
 from shared.clock import SystemClock
 
 log = structlog.get_logger()
@@ -70,22 +70,27 @@ async def serve(
         app, access_log=None, handler_cancellation=True, shutdown_timeout=settings.shutdown_grace, keepalive_timeout=75
     )
     await runner.setup()
-    site = web.TCPSite(runner, settings.host, settings.port, ssl_context=_tls(settings))
+    tls = Tls(settings.tls, SystemClock()) if settings.tls else None
+    site = web.TCPSite(runner, settings.host, settings.port, ssl_context=tls.context if tls else None)
     await site.start()
     host, port = runner.addresses[0][:2]
-    url = f"{'https' if settings.tls_certificate else 'http'}://{host}:{port}"
+    url = f"{'https' if tls else 'http'}://{host}:{port}"
     gc.freeze()
     gc.set_threshold(*GC_THRESHOLD)
     log.info("server.ready", url=url)
     ready(url)
     systemd.notify("READY=1")
-    watchdog = asyncio.create_task(systemd.feed_watchdog(), name="watchdog")
+    background = [asyncio.create_task(systemd.feed_watchdog(), name="watchdog")]
+    if tls is not None:
+        asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, tls.reload)
+        background.append(asyncio.create_task(tls.watch(settings.certificate_check), name="certificate"))
     try:
         await stopping.wait()
     finally:
         log.info("server.stopping")
         systemd.notify("STOPPING=1")
-        watchdog.cancel()
+        for task in background:
+            task.cancel()
         await runner.cleanup()
 
 
@@ -95,12 +100,3 @@ def _on_signals() -> asyncio.Event:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopping.set)
     return stopping
-
-
-def _tls(settings: Settings) -> ssl.SSLContext | None:
-    if settings.tls_certificate is None:
-        return None
-    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    context.load_cert_chain(settings.tls_certificate, settings.tls_key)
-    return context

@@ -3,15 +3,24 @@
 from __future__ import annotations
 
 import ipaddress
+import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, NamedTuple, Self
 
 from pydantic import Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
 
 DEFAULT_FILE = Path("/etc/transcoder/controlplane.toml")
 Seconds = Annotated[float, Field(gt=0)]
+
+
+class TlsFiles(NamedTuple):
+    """PEM files; `own` is their directory where they were made for this service by an authority of its own."""
+
+    certificate: Path
+    key: Path
+    own: Path | None
 
 
 class Settings(BaseSettings):
@@ -26,8 +35,16 @@ class Settings(BaseSettings):
     )
     state: Path = Field(Path("/var/lib/transcoder/controlplane"), description="Database, secret and default buckets.")
     database: SecretStr | None = Field(None, description="postgresql://…; a SQLite file below `state` when not given.")
-    tls_certificate: Path | None = None
-    tls_key: Path | None = None
+    tls_certificate: Path | None = Field(
+        None, description="PEM file, with the chain; by default the one that `server init --name` made."
+    )
+    tls_key: Path | None = Field(None, description="PEM file with the certificate's key.")
+    tls_authority: Path | None = Field(
+        None,
+        description="PEM file with the authority that nodes are to trust, when their systems do not; "
+        "its fingerprint travels in join tokens.",
+    )
+    certificate_check: Seconds = Field(30.0, description="Between two looks whether the certificate was replaced.")
     behind_proxy: bool = Field(False, description="A proxy in front ends TLS: plain HTTP beyond loopback is meant.")
 
     bucket_roots: tuple[Path, ...] = Field(
@@ -63,10 +80,10 @@ class Settings(BaseSettings):
     def _listens_safely(self) -> Self:
         if (self.tls_certificate is None) != (self.tls_key is None):
             raise ValueError("tls_certificate and tls_key go together")
-        if not self.is_loopback and self.tls_certificate is None and not self.behind_proxy:
+        if not self.is_loopback and self.tls is None and not self.behind_proxy:
             raise ValueError(
-                f"refusing to listen on {self.host} without TLS: set tls_certificate and tls_key, "
-                "or behind_proxy when a proxy in front ends TLS"
+                f"refusing to listen on {self.host} without TLS: make a certificate (transcoder server certificate NAME), "
+                "set tls_certificate and tls_key, or behind_proxy when a proxy in front ends TLS"
             )
         return self
 
@@ -78,6 +95,19 @@ class Settings(BaseSettings):
             return ipaddress.ip_address(self.host).is_loopback
         except ValueError:
             return False
+
+    @property
+    def tls(self) -> TlsFiles | None:
+        """The files named, else those made for this service, else none."""
+        if self.tls_certificate is not None and self.tls_key is not None:
+            return TlsFiles(self.tls_certificate, self.tls_key, None)
+        made = self.own_certificates / "server.pem"
+        return TlsFiles(made, made, self.own_certificates) if os.path.isfile(made) else None
+
+    @property
+    def own_certificates(self) -> Path:
+        """Where an authority of our own and what it signed are kept."""
+        return self.state / "tls"
 
     @property
     def allowed_roots(self) -> tuple[Path, ...]:

@@ -1,7 +1,10 @@
 """The conversation between an agent and the control plane. Nothing ever connects to an agent: it asks.
 
-All messages are JSON, `POST`ed to `/agent/v1/<name>` under the node's credential (`Authorization: Bearer …`), except `enrol`.
+All messages are JSON, `POST`ed to `/agent/v1/<name>` under the node's credential (`Authorization: Bearer …`), except `authority`
+and `enrol`.
 
+    authority once, and by GET: the certificate by which the control plane is known, for a join token that carries its
+              fingerprint. Nothing else is said before the two were compared
     enrol     once: a one-time join token buys a node id and a credential
     hello     at every start: a new boot id, the probed facts, the attempts whose result is still in the outbox.
               Every other lease of the node's earlier boots ends at once and its work is handed out again;

@@ -62,7 +62,7 @@ def read_settings(config: Path, **arguments: Any) -> Settings:
         raise refusal(f"The settings are not valid: {error}", ExitCode.MISCONFIGURED) from error
 
 
-def trust(settings: Settings) -> ssl.SSLContext | bool:
+def trust(settings: Settings) -> ssl.SSLContext:
     ca_file = authorities(settings)
     try:
         return client.trust(ca_file)

@@ -5,18 +5,24 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
+import ssl
 from pathlib import Path
-from typing import IO
+from typing import IO, NamedTuple
 
 import click
+from pydantic import TypeAdapter, ValidationError
 
+from agent import client
 from agent.client import ProtocolTooOld, Revoked, Unreachable, enrol
 from agent.commands.group import ExitCode, agent, config_option, read_settings, refusal, state_option, trust
 from agent.identity import Identity, is_joined, remember
-from agent.installation import InstallationError, install_agent, is_booted
-from agent.settings import Settings
+from agent.installation import InstallationError, install_agent, is_booted, require_installable
+from agent.settings import LabelKey, LabelValue, Settings
 from shared.errors import TranscoderError
+from shared.join_token import JoinToken, vouched_for
 from shared.protocol import EnrolRequest
+
+_LABELS: TypeAdapter[dict[str, str]] = TypeAdapter(dict[LabelKey, LabelValue])
 
 
 @agent.command(help="Join the control plane at URL as a new node.")
@@ -24,7 +30,12 @@ from shared.protocol import EnrolRequest
 @click.option("--token", envvar="TRANSCODER_JOIN_TOKEN", help="The join token. Others can read it in the process list.")
 @click.option("--token-file", type=click.File(), help='File with the join token, "-" for standard input.')
 @click.option(
-    "--ca-file", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="Authorities to trust (PEM)."
+    "--ca-file",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="Authorities to trust (PEM); by default the one whose fingerprint the token carries, else the system's.",
+)
+@click.option(
+    "--label", "labels", multiple=True, metavar="KEY=VALUE", help="A property that jobs may ask for. Repeatable."
 )
 @click.option("--no-service", is_flag=True, help="Do not install a systemd service.")
 @click.option("--again", is_flag=True, help="Replace the identity that this node already has.")
@@ -35,27 +46,57 @@ def join(
     token: str | None,
     token_file: IO[str] | None,
     ca_file: Path | None,
+    labels: tuple[str, ...],
     no_service: bool,
     again: bool,
     state: Path | None,
     config: Path,
 ) -> None:
     settings = read_settings(config, state=state, ca_file=ca_file)
-    secret = token or (token_file.read().strip() if token_file else "")
-    if not secret:
+    given = JoinToken.parse(token or (token_file.read() if token_file else ""))
+    if not given.secret:
         raise click.UsageError("Give the join token with --token-file or --token.")
     if is_joined(settings.state) and not again:
         raise refusal(f"{settings.state} already belongs to a node. With --again it becomes a new one.")
-    identity = asyncio.run(_enrol(url, secret, settings))
+    is_service = not no_service and is_booted() and os.geteuid() == 0
+    named = _labels(labels)
+    _check(settings, is_service=is_service)
+    identity = asyncio.run(_enrol(url, given, settings, named))
     click.echo(f"Joined cluster {identity.cluster_id} as node {identity.node_id}.")
-    if not no_service and is_booted() and os.geteuid() == 0:
+    if is_service:
         _install(settings)
 
 
-async def _enrol(url: str, token: str, settings: Settings) -> Identity:
-    request = EnrolRequest(join_token=token, hostname=socket.gethostname())
+def _labels(given: tuple[str, ...]) -> dict[str, str]:
     try:
-        answer = await enrol(url, request, tls=trust(settings))
+        return _LABELS.validate_python(dict(label.partition("=")[::2] for label in given))
+    except ValidationError as error:
+        raise click.UsageError(f"A label is KEY=VALUE: {error.errors()[0]['input']!r} is not.") from error
+
+
+def _check(settings: Settings, *, is_service: bool) -> None:
+    """Whatever would fail later fails now: the token is good for one try."""
+    try:
+        if is_service:
+            require_installable(settings.state)
+    except InstallationError as error:
+        raise refusal(f"The token is not spent. {error}") from error
+    nearest = next(path for path in (settings.state, *settings.state.absolute().parents) if path.exists())
+    if not os.access(nearest, os.W_OK | os.X_OK):
+        raise refusal(f"The token is not spent. {nearest} cannot be written.")
+
+
+class _Trust(NamedTuple):
+    tls: ssl.SSLContext
+    pem: bytes | None
+    """The authority to keep; None where the system's are trusted."""
+
+
+async def _enrol(url: str, token: JoinToken, settings: Settings, labels: dict[str, str]) -> Identity:
+    request = EnrolRequest(join_token=token.secret, hostname=socket.gethostname())
+    try:
+        trusted = await _trust(url, token, settings)
+        answer = await enrol(url, request, tls=trusted.tls)
     except Unreachable as error:
         raise refusal(f"{url} cannot be reached: {error}") from error
     except Revoked as error:
@@ -64,7 +105,23 @@ async def _enrol(url: str, token: str, settings: Settings) -> Identity:
         raise refusal(f"This agent is too old for the control plane: {error}", ExitCode.PROTOCOL_TOO_OLD) from error
     except TranscoderError as error:
         raise refusal(error.detail) from error
-    return remember(settings.state, url, answer, ca_file=settings.ca_file)
+    return remember(settings.state, url, answer, ca=trusted.pem, labels=labels)
+
+
+async def _trust(url: str, token: JoinToken, settings: Settings) -> _Trust:
+    """Raises before the token's secret has left: over plain HTTP, or to somebody who only says to be the control plane."""
+    if settings.ca_file is not None:
+        return _Trust(trust(settings), settings.ca_file.read_bytes())
+    if token.authority is None:
+        return _Trust(client.trust(), None)
+    if not url.startswith("https://"):
+        raise refusal(f"The control plane of this token speaks TLS: join https://{url.partition('://')[2] or url}.")
+    pem = vouched_for(await client.authority(url), token.authority)
+    if pem is None:
+        raise refusal(
+            f"{url} is not the control plane of this token: its authority has another fingerprint. The token is not spent."
+        )
+    return _Trust(client.trust(pem=pem), pem)
 
 
 def _install(settings: Settings) -> None:

@@ -66,6 +66,7 @@ async def _run(settings: Settings) -> None:
     for signum in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(signum, shutdown.ask)
     identity, credential = read_identity(settings), read_credential(settings)
+    settings = settings.model_copy(update={"labels": {**identity.labels, **settings.labels}})
     structlog.contextvars.bind_contextvars(node_id=identity.node_id)
     log.info("agent.starting", url=identity.url, state=str(settings.state))
     with State(settings.state).claimed() as state:

@@ -14,6 +14,7 @@ from controlplane.api.problems import invalid
 from controlplane.api.routing import BEARERS
 from controlplane.store.records import Node
 from shared import protocol
+from shared.errors import NotFound
 from shared.models import Message
 
 M = TypeVar("M", bound=Message)
@@ -28,6 +29,14 @@ class Acknowledged(Message):
 async def enrol(request: web.Request) -> web.Response:
     asked = await _parse(request, protocol.EnrolRequest)
     return _render(await request.app[CLUSTERS].enrol(asked))
+
+
+async def authority(request: web.Request) -> web.Response:
+    """For a node's first contact: it knows the fingerprint, and asks whoever answers for the certificate."""
+    pem = request.app[CLUSTERS].authority
+    if pem is None:
+        raise NotFound("authority")
+    return web.Response(body=pem, content_type="application/x-pem-file")
 
 
 async def hello(app: web.Application, node: Node, asked: protocol.HelloRequest) -> Message:
@@ -65,6 +74,7 @@ async def report(app: web.Application, node: Node, asked: protocol.ReportRequest
 
 def routes() -> list[web.RouteDef]:
     return [
+        web.get("/agent/v1/authority", authority),
         web.post("/agent/v1/enrol", enrol),
         web.post("/agent/v1/hello", _for_nodes(protocol.HelloRequest, hello)),
         web.post("/agent/v1/poll", _for_nodes(protocol.PollRequest, poll)),

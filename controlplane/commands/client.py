@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from functools import wraps
 from pathlib import Path
@@ -35,13 +36,18 @@ class Unreachable(click.ClickException):
 class Api:
     """One caller's calls. Every call that may be repeated is, with growing pauses, when the connection fails."""
 
-    def __init__(self, url: str, key: str) -> None:
+    def __init__(self, url: str, key: str, ca_file: Path | None = None) -> None:
+        """`ca_file` has the authorities to trust instead of the system's."""
         self._url = url.rstrip("/")
+        self._tls: ssl.SSLContext | bool = ssl.create_default_context(cafile=str(ca_file)) if ca_file else True
         self._headers = {"Authorization": f"Bearer {key}"}
         self._session: aiohttp.ClientSession | None = None
 
     async def __aenter__(self) -> Api:
-        self._session = aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=None, sock_connect=10, sock_read=60))
+        self._session = aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(ssl=self._tls),
+            timeout=aiohttp.ClientTimeout(total=None, sock_connect=10, sock_read=60),
+        )
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -137,19 +143,33 @@ def api_command(function: Callable[..., Awaitable[None]]) -> Callable[..., None]
         type=click.Path(exists=True, dir_okay=False, path_type=Path),
         help="A file with the API key; or set TRANSCODER_KEY. Never an argument: those are public.",
     )
+    @click.option(
+        "--ca-file",
+        envvar="TRANSCODER_CA_FILE",
+        show_envvar=True,
+        type=click.Path(exists=True, dir_okay=False, path_type=Path),
+        help="Authorities to trust instead of the system's (PEM).",
+    )
     @wraps(function)
-    def command(*args: Any, url: str, key_file: Path | None, **kwargs: Any) -> None:
+    def command(*args: Any, url: str, key_file: Path | None, ca_file: Path | None, **kwargs: Any) -> None:
         key = key_file.read_text().strip() if key_file else os.environ.get("TRANSCODER_KEY", "")
         if not key:
             raise click.UsageError("No API key: set TRANSCODER_KEY, or name a file with --key-file.")
 
         async def main() -> None:
-            async with Api(url, key) as api:
+            async with _opened(url, key, ca_file) as api:
                 await function(api, *args, **kwargs)
 
         run(main())
 
     return command
+
+
+def _opened(url: str, key: str, ca_file: Path | None) -> Api:
+    try:
+        return Api(url, key, ca_file)
+    except OSError as error:
+        raise click.UsageError(f"{ca_file} cannot be used: {error}") from error
 
 
 def run(main: Coroutine[Any, Any, None]) -> None:

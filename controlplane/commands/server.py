@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import datetime as dt
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
 import click
 import uvloop
 from pydantic import ValidationError
 
-from controlplane import installation, settings
+from controlplane import certificates, installation, settings
 from controlplane.app import open_store
+from controlplane.certificates import CertificateError
 from controlplane.server import configure_logging, serve
 from controlplane.services.tenants import Tenants
 from shared.clock import SystemClock
@@ -32,10 +35,11 @@ def server() -> None:
 @click.option("--host", help="Address to listen on.")
 @click.option("--port", type=int, help="0 takes a free one.")
 @click.option("--state", type=click.Path(file_okay=False, path_type=Path), help="Where everything is kept.")
-def run(config: Path | None, host: str | None, port: int | None, state: Path | None) -> None:
-    """Serve until TERM."""
+@click.option("--behind-proxy", is_flag=True, default=None, help="A proxy in front ends TLS: listen without it.")
+def run(config: Path | None, host: str | None, port: int | None, state: Path | None, behind_proxy: bool | None) -> None:
+    """Serve until TERM. HUP reads the certificate anew."""
     configure_logging()
-    chosen = load_settings(config, host=host, port=port, state=state)
+    chosen = load_settings(config, host=host, port=port, state=state, behind_proxy=behind_proxy)
     directory = os.environ.get("CREDENTIALS_DIRECTORY")
     try:
         uvloop.run(serve(chosen, credentials_directory=Path(directory) if directory else None))
@@ -46,14 +50,34 @@ def run(config: Path | None, host: str | None, port: int | None, state: Path | N
 @server.command()
 @_config
 @click.option("--state", type=click.Path(file_okay=False, path_type=Path), help="Where everything is kept.")
-def init(config: Path | None, state: Path | None) -> None:
+@click.option(
+    "--name", "names", multiple=True, help="A name or address by which nodes reach it: makes a certificate. Repeatable."
+)
+def init(config: Path | None, state: Path | None, names: tuple[str, ...]) -> None:
     """Make an operator and print the operator's key, once; the database too, where there is none. The service must be down."""
-    chosen = load_settings(config, state=state)
+    chosen = _before_tls(config, state)
     _become_owner(chosen.state)
+    if names:
+        _certify(chosen, names)
     try:
         click.echo(asyncio.run(_make_operator(chosen)))
     except (TranscoderError, OSError) as error:
         raise click.ClickException(str(error)) from error
+
+
+@server.command()
+@_config
+@click.option("--state", type=click.Path(file_okay=False, path_type=Path), help="Where everything is kept.")
+@click.argument("names", nargs=-1)
+def certificate(config: Path | None, state: Path | None, names: tuple[str, ...]) -> None:
+    """Make a certificate for NAMES, or renew the one there is for the names it has.
+
+    An authority of this service's own signs it, made the first time; its fingerprint travels in join tokens. The service takes
+    the certificate up within half a minute, and drops no connection.
+    """
+    chosen = _before_tls(config, state)
+    _become_owner(chosen.state)
+    _certify(chosen, names)
 
 
 @server.command()
@@ -78,6 +102,26 @@ def load_settings(config: Path | None, **given: object) -> settings.Settings:
             for fault in error.errors(include_input=False, include_url=False)
         ]
         raise click.ClickException("\n".join(lines)) from error
+
+
+def _before_tls(config: Path | None, state: Path | None) -> settings.Settings:
+    """The settings may wait for the very certificate that is to be made: nothing listens here."""
+    return load_settings(config, state=state, behind_proxy=True)
+
+
+def _certify(chosen: settings.Settings, names: Sequence[str]) -> None:
+    """Tells what was made on standard error: the output is the operator's key."""
+    directory = chosen.own_certificates
+    try:
+        made = certificates.make(directory, names, dt.datetime.now(dt.UTC))
+    except (CertificateError, OSError) as error:
+        raise click.ClickException(str(error)) from error
+    click.echo(f"Certificate for {', '.join(certificates.names_of(made))}", err=True)
+    click.echo(
+        f"  until {made.not_valid_after_utc:%Y-%m-%d}, renewed by the service while {directory}/ca.key is there",
+        err=True,
+    )
+    click.echo(f"  callers trust it by {directory}/ca.pem (TRANSCODER_CA_FILE); nodes by their join token", err=True)
 
 
 def _become_owner(state: Path) -> None:

@@ -13,6 +13,7 @@ from controlplane.store.records import Cluster, Node
 from shared.clock import Clock
 from shared.errors import ErrorCode, TranscoderError
 from shared.ids import ClusterId, NodeId, prefixed_id
+from shared.join_token import JoinToken, fingerprint
 from shared.protocol import (
     PROTOCOL_VERSION,
     EnrolAnswer,
@@ -24,7 +25,16 @@ from shared.statuses import NodeState
 
 
 class Clusters:
-    def __init__(self, store: Store, clock: Clock, dispatcher: Dispatcher, publisher: Publisher) -> None:
+    def __init__(
+        self,
+        store: Store,
+        clock: Clock,
+        dispatcher: Dispatcher,
+        publisher: Publisher,
+        authority: bytes | None = None,
+    ) -> None:
+        self.authority = authority
+        """The certificate by which new nodes know this service (PEM); None where their systems trust it already."""
         self._store = store
         self._clock = clock
         self._dispatcher = dispatcher
@@ -54,12 +64,13 @@ class Clusters:
         await self._store.write(
             identity.add_join_token(token.secret_hash, cluster_id, kept, now=now, expires_at=expires_at)
         )
-        return token.text, expires_at
+        trusted = fingerprint(self.authority) if self.authority else None
+        return JoinToken(token.text, trusted).text, expires_at
 
     async def enrol(self, request: EnrolRequest) -> EnrolAnswer:
         """Raises Unauthenticated for a token that is unknown, spent or too old."""
         speak_the_same(request.protocol)
-        token = credentials.parse(request.join_token, credentials.JOIN_TOKEN)
+        token = credentials.parse(JoinToken.parse(request.join_token).secret, credentials.JOIN_TOKEN)
         now = self._clock.now_ms()
         node_id = NodeId(prefixed_id("nd", now))
         credential = credentials.make(credentials.NODE_CREDENTIAL, node_id.removeprefix("nd_"))

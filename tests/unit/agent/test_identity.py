@@ -33,14 +33,19 @@ def test_a_control_plane_that_moved_is_named_by_the_settings(tmp_path: Path) -> 
 
 
 def test_the_authorities_of_the_join_are_trusted_from_then_on(tmp_path: Path) -> None:
-    (tmp_path / "our-ca.pem").write_text("PEM")
     settings = load(None, state=tmp_path / "state")
     assert authorities(settings) is None
-    remember(settings.state, "https://cp", ANSWER, ca_file=tmp_path / "our-ca.pem")
-    (tmp_path / "our-ca.pem").unlink()
+    remember(settings.state, "https://cp", ANSWER, ca=b"PEM")
     trusted = authorities(settings)
     assert trusted is not None
     assert trusted.read_text() == "PEM"
+
+
+def test_a_node_that_joins_anew_without_an_authority_trusts_the_old_one_no_more(tmp_path: Path) -> None:
+    settings = load(None, state=tmp_path)
+    remember(tmp_path, "https://cp", ANSWER, ca=b"PEM")
+    remember(tmp_path, "https://cp", ANSWER)
+    assert authorities(settings) is None
 
 
 def test_the_credential_of_the_unit_wins_over_the_one_of_join(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
