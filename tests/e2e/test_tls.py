@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import os
 import signal
@@ -149,7 +150,7 @@ async def test_plain_http_gets_no_answer_from_the_tls_port(service: Service) -> 
     writer.write(b"GET /healthz HTTP/1.1\r\nHost: here\r\n\r\n")
     async with asyncio.timeout(10):
         assert b"HTTP/1" not in await reader.read()
-    writer.close()
+    await _close(writer)
 
 
 async def test_another_name_than_those_of_the_certificate_is_refused(service: Service) -> None:
@@ -168,7 +169,7 @@ async def test_a_renewed_certificate_is_taken_up_and_no_connection_dropped(servi
     service.logged("tls.reloaded")
     assert await _served(service, trusting) != first
     assert await _asked(reader, writer) == b"HTTP/1.1 200 OK"
-    writer.close()
+    await _close(writer)
 
 
 async def _asked(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bytes:
@@ -183,7 +184,7 @@ async def _served(service: Service, trusting: ssl.SSLContext) -> bytes:
     """The certificate that a new connection gets."""
     _, writer = await asyncio.open_connection("127.0.0.1", service.port, ssl=trusting)
     shown = writer.get_extra_info("ssl_object").getpeercert(binary_form=True)
-    writer.close()
+    await _close(writer)
     return bytes(shown)
 
 
@@ -198,3 +199,9 @@ def test_outside_loopback_it_does_not_listen_without_a_certificate(tmp_path: Pat
     refused = transcoder("server", "run", "--state", tmp_path, "--host", "0.0.0.0", "--port", "0")  # noqa: S104
     assert refused.code == 1
     assert "without TLS" in refused.text
+
+
+async def _close(writer: asyncio.StreamWriter) -> None:
+    writer.close()
+    with contextlib.suppress(OSError):
+        await writer.wait_closed()
