@@ -14,9 +14,10 @@ from typing import Any
 import structlog
 from aiohttp import web
 
-from controlplane.api import agents, audit, jobs, keys, objects, operations, pages, quotas, resources, routing
+from controlplane.api import agents, audit, jobs, keys, objects, operations, pages, quotas, resources, routing, throttling
 from controlplane.api.problems import problems
 from controlplane.auth.bearer import Bearers
+from controlplane.auth.throttling import Throttle
 from controlplane.services.audit import Audit, AuditedStore, Sealer
 from controlplane.services.buckets import Buckets
 from controlplane.services.clusters import Clusters
@@ -98,8 +99,9 @@ def make_app(settings: Settings, database: Store, clock: Clock, secret: bytes) -
     presets = Presets(store, clock, ids)
 
     app = web.Application(middlewares=[problems], client_max_size=settings.max_document_size)
-    app[routing.BEARERS] = bearers = Bearers(store, clock)
+    app[routing.BEARERS] = bearers = Bearers(store, clock, settings.rates, settings.failures_per_minute)
     app[routing.AUDIT] = Audit(store, clock, page_tokens, sealer)
+    app[throttling.THROTTLE] = Throttle(clock)
     app[routing.MAX_DOCUMENT] = settings.max_document_size
     app[keys.CLOCK] = clock
     app[keys.SETTINGS] = settings
@@ -108,7 +110,7 @@ def make_app(settings: Settings, database: Store, clock: Clock, secret: bytes) -
     app[keys.PUBLISHER] = publisher
     app[keys.PRESETS] = presets
     app[keys.HEALTH] = health = Health(store, clock)
-    app[keys.TENANTS] = Tenants(store, clock, bearers.forget)
+    app[keys.TENANTS] = Tenants(store, clock, bearers.forget, dispatcher.wake)
     app[keys.CLUSTERS] = Clusters(store, clock, dispatcher, publisher, read_authority(settings))
     app[keys.PIPELINES] = Pipelines(store, clock, ids, dispatcher)
     app[keys.BUCKETS] = Buckets(store, links, clock, settings.allowed_roots, settings.link_lifetime)

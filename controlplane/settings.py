@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import ipaddress
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, NamedTuple, Self
 
 from pydantic import Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
+
+from controlplane.domain.throttle import Operation
 
 DEFAULT_FILE = Path("/etc/transcoder/controlplane.toml")
 Seconds = Annotated[float, Field(gt=0)]
@@ -53,6 +55,14 @@ class Settings(BaseSettings):
     link_lifetime: Seconds = Field(3600.0, description="Of links handed to tenants.")
     max_object_size: Annotated[int, Field(gt=0)] = Field(100 * 1024**3, description="Bytes.")
     max_document_size: Annotated[int, Field(gt=0)] = Field(256 * 1024, description="Bytes of a JSON request.")
+
+    requests_per_minute: Annotated[int, Field(ge=1)] = Field(
+        6000, description="Of each user for each of create, start, stop, read and list; a burst is a second's worth."
+    )
+    cancels_per_minute: Annotated[int, Field(ge=1)] = Field(6000, description="Of all users of a tenant together.")
+    failures_per_minute: Annotated[int, Field(ge=1)] = Field(
+        600, description="Wrong credentials from one address, before it is asked to wait."
+    )
 
     beat_interval: Seconds = Field(10.0, description="Between two beats of a node, while there are few nodes.")
     beats_per_second: Seconds = Field(
@@ -108,6 +118,11 @@ class Settings(BaseSettings):
     def own_certificates(self) -> Path:
         """Where an authority of our own and what it signed are kept."""
         return self.state / "tls"
+
+    @property
+    def rates(self) -> Mapping[Operation, int]:
+        """Calls per minute by kind of operation."""
+        return dict.fromkeys(Operation, self.requests_per_minute) | {Operation.CANCEL: self.cancels_per_minute}
 
     @property
     def allowed_roots(self) -> tuple[Path, ...]:

@@ -17,6 +17,7 @@ class ErrorCode(StrEnum):
     INVALID_PAGE_TOKEN = "invalid_page_token"  # noqa: S105 (a name, not a secret)
     UNAUTHENTICATED = "unauthenticated"
     FORBIDDEN = "forbidden"
+    TENANT_SUSPENDED = "tenant_suspended"
     LINK_REFUSED = "link_refused"
     NOT_FOUND = "not_found"
     METHOD_NOT_ALLOWED = "method_not_allowed"
@@ -31,7 +32,7 @@ class ErrorCode(StrEnum):
     PROTOCOL_TOO_OLD = "protocol_too_old"
     TOO_MANY_QUEUED = "too_many_queued"
     QUOTA_EXCEEDED = "quota_exceeded"
-    RATE_LIMITED = "rate_limited"
+    THROTTLED = "throttled"
     STORAGE_FULL = "storage_full"
     UNAVAILABLE = "unavailable"
     INTERNAL = "internal"
@@ -73,6 +74,14 @@ class Unauthenticated(TranscoderError):
 
 class Forbidden(TranscoderError):
     code = ErrorCode.FORBIDDEN
+
+
+class TenantSuspended(TranscoderError):
+    code = ErrorCode.TENANT_SUSPENDED
+
+
+class Throttled(TranscoderError):
+    code = ErrorCode.THROTTLED
 
 
 class NotFound(TranscoderError):

@@ -43,6 +43,7 @@ def document(routes: Iterable[Route]) -> dict[str, Any]:
         "paths": paths,
         "components": {
             "schemas": {**schemas["$defs"], "Problem": _PROBLEM},
+            "headers": _HEADERS,
             "securitySchemes": {"key": {"type": "http", "scheme": "bearer"}},
         },
         "security": [{"key": []}],
@@ -50,7 +51,7 @@ def document(routes: Iterable[Route]) -> dict[str, Any]:
 
 
 def _operation(route: Route, references: Any) -> dict[str, Any]:
-    success: dict[str, Any] = {"description": "Done."}
+    success: dict[str, Any] = {"description": "Done.", "headers": _headers("RateLimit")}
     if route.answer is not None:
         success["content"] = {"application/json": {"schema": references[route.answer, "serialization"]}}
         if route.is_stream:
@@ -67,6 +68,7 @@ def _operation(route: Route, references: Any) -> dict[str, Any]:
             **{str(status): _refusal(status) for status in _PROBLEMS},
         },
         "x-permission": route.permission,
+        "x-counted-as": route.counted_as,
     }
     if route.body is not None:
         schema = references[route.body, "validation"]
@@ -104,10 +106,24 @@ def _refusal(status: int) -> dict[str, Any]:
     codes = ", ".join(sorted(code for code, number in STATUS.items() if number == status))
     return {
         "description": codes,
+        **({"headers": _headers("RateLimit", "Retry-After")} if status == 429 else {}),
         "content": {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}},
     }
 
 
+def _headers(*prefixes: str) -> dict[str, Any]:
+    return {name: {"$ref": f"#/components/headers/{name}"} for name in _HEADERS if name.startswith(prefixes)}
+
+
+_HEADERS: Final = {
+    name: {"description": description, "schema": {"type": "integer"}}
+    for name, description in {
+        "RateLimit-Limit": "How many calls of this kind (`x-counted-as`) may come at once.",
+        "RateLimit-Remaining": "How many more may now.",
+        "RateLimit-Reset": "Seconds until all may again.",
+        "Retry-After": "Seconds.",
+    }.items()
+}
 _PROBLEM: Final = {
     "type": "object",
     "description": "RFC 9457. Branch on `code`: it is stable.",

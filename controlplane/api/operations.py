@@ -16,6 +16,7 @@ from controlplane.api.requests import (
     NewTenant,
     NodesQuery,
     PageQuery,
+    TenantChanges,
 )
 from controlplane.api.routing import Call, Reply, Routes
 from controlplane.domain.permissions import Action
@@ -58,7 +59,41 @@ async def list_tenants(call: Call[None]) -> Reply:
     "GET", "/v1/tenants/{tenant_id}", permission=Action.TENANTS_READ, summary="Read a tenant", answer=views.TenantView
 )
 async def read_tenant(call: Call[None]) -> Reply:
-    return Reply(views.tenant(await call.request.app[TENANTS].get(TenantId(call.path("tenant_id")))))
+    return Reply(views.tenant(await call.request.app[TENANTS].get(_tenant_id(call))))
+
+
+@tenants.add(
+    "PATCH",
+    "/v1/tenants/{tenant_id}",
+    permission=Action.TENANTS_UPDATE,
+    summary="Change a tenant's name, its share, or how often its users may call",
+    body=TenantChanges,
+    answer=views.TenantView,
+)
+async def update_tenant(call: Call[TenantChanges]) -> Reply:
+    return Reply(views.tenant(await call.request.app[TENANTS].update(_tenant_id(call), **dict(call.body))))
+
+
+@tenants.add(
+    "POST",
+    "/v1/tenants/{tenant_id}/suspend",
+    permission=Action.TENANTS_SUSPEND,
+    summary="Let none of a tenant's keys in and start none of its jobs; what runs goes on",
+    answer=views.TenantView,
+)
+async def suspend_tenant(call: Call[None]) -> Reply:
+    return Reply(views.tenant(await call.request.app[TENANTS].suspend(_tenant_id(call))))
+
+
+@tenants.add(
+    "POST",
+    "/v1/tenants/{tenant_id}/resume",
+    permission=Action.TENANTS_RESUME,
+    summary="Let a suspended tenant in again, and start its jobs",
+    answer=views.TenantView,
+)
+async def resume_tenant(call: Call[None]) -> Reply:
+    return Reply(views.tenant(await call.request.app[TENANTS].resume(_tenant_id(call))))
 
 
 @tenants.add(
@@ -71,7 +106,7 @@ async def read_tenant(call: Call[None]) -> Reply:
     status=201,
 )
 async def create_tenant_key(call: Call[NewKey]) -> Reply:
-    service, tenant_id = call.request.app[TENANTS], TenantId(call.path("tenant_id"))
+    service, tenant_id = call.request.app[TENANTS], _tenant_id(call)
     made, text = await service.create_first_key(tenant_id, call.body.label, call.body.expires_in)
     return Reply(views.NewKeyView(**dict(views.key(made)), key=text), status=201)
 
@@ -209,6 +244,10 @@ async def revoke_node(call: Call[None]) -> Reply:
 
 async def _set_state(call: Call[None], state: NodeState) -> Reply:
     return Reply(views.node(await call.request.app[CLUSTERS].set_node_state(_node_id(call), state)))
+
+
+def _tenant_id(call: Call[Any]) -> TenantId:
+    return TenantId(call.path("tenant_id"))
 
 
 def _cluster_id(call: Call[Any]) -> ClusterId:

@@ -13,7 +13,7 @@ from aiohttp import web
 from controlplane.api import openapi
 from controlplane.api.keys import HEALTH, SETTINGS
 from controlplane.api.problems import STATUS
-from controlplane.api.routing import BEARERS, Route
+from controlplane.api.routing import Route, authenticated
 from controlplane.domain.permissions import Role
 from shared.errors import ErrorCode, NotFound
 
@@ -34,6 +34,7 @@ _MEANINGS: Final = {
     ErrorCode.INVALID_PAGE_TOKEN: "Page tokens belong to one list with one set of filters; begin again without one.",
     ErrorCode.UNAUTHENTICATED: "No credential, or one that is unknown, revoked or expired.",
     ErrorCode.FORBIDDEN: "The credential is good, and this is not for its holder.",
+    ErrorCode.TENANT_SUSPENDED: "The operators have suspended the tenant: none of its keys is let in. What runs goes on.",
     ErrorCode.LINK_REFUSED: "A signed link is wrong, too old, or does not cover this.",
     ErrorCode.NOT_FOUND: "There is nothing of that name, or it is not yours.",
     ErrorCode.METHOD_NOT_ALLOWED: "The path exists, the method does not.",
@@ -48,7 +49,7 @@ _MEANINGS: Final = {
     ErrorCode.PROTOCOL_TOO_OLD: "Agent and control plane are of different ages; update the older one.",
     ErrorCode.TOO_MANY_QUEUED: "The tenant has as many jobs waiting as it may have. Retry when some have begun.",
     ErrorCode.QUOTA_EXCEEDED: "A quota of the tenant is used up; retrying does not help.",
-    ErrorCode.RATE_LIMITED: "Too many requests; retry after `retry_after` seconds.",
+    ErrorCode.THROTTLED: "Too many requests; retry after `retry_after` seconds.",
     ErrorCode.STORAGE_FULL: "A disk is full. Nothing was changed; retry later.",
     ErrorCode.UNAVAILABLE: "The database is away. Retry with the same client request token.",
     ErrorCode.INTERNAL: "A fault of this service; its log has the request id.",
@@ -108,7 +109,7 @@ async def readyz(request: web.Request) -> web.Response:
 async def metrics(request: web.Request) -> web.Response:
     """For this machine itself without a key, for others with an operator's."""
     if not _is_from_here(request):
-        principal = await request.app[BEARERS].principal(request.headers.get("Authorization"))
+        principal = await authenticated(request)
         if principal.role is not Role.OPERATOR:
             raise NotFound("page")
     return web.Response(body=await request.app[HEALTH].metrics(), headers={"Content-Type": "text/plain; version=0.0.4"})

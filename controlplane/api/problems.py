@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import secrets
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
@@ -10,8 +11,10 @@ import orjson
 import structlog
 from aiohttp import web
 from aiohttp.typedefs import Handler
+from multidict import CIMultiDict
 from pydantic import ValidationError
 
+from controlplane.api.throttling import tell
 from shared.errors import ErrorCode, InvalidField, MalformedRequest, TooLarge, TranscoderError
 from shared.models import NOT_SUPPORTED_YET
 
@@ -28,6 +31,7 @@ STATUS: Final[Mapping[ErrorCode, int]] = {
     ErrorCode.INVALID_PAGE_TOKEN: 400,
     ErrorCode.UNAUTHENTICATED: 401,
     ErrorCode.FORBIDDEN: 403,
+    ErrorCode.TENANT_SUSPENDED: 403,
     ErrorCode.LINK_REFUSED: 403,
     ErrorCode.NOT_FOUND: 404,
     ErrorCode.METHOD_NOT_ALLOWED: 405,
@@ -42,7 +46,7 @@ STATUS: Final[Mapping[ErrorCode, int]] = {
     ErrorCode.PROTOCOL_TOO_OLD: 426,
     ErrorCode.TOO_MANY_QUEUED: 429,
     ErrorCode.QUOTA_EXCEEDED: 403,
-    ErrorCode.RATE_LIMITED: 429,
+    ErrorCode.THROTTLED: 429,
     ErrorCode.STORAGE_FULL: 503,
     ErrorCode.UNAVAILABLE: 503,
     ErrorCode.INTERNAL: 500,
@@ -81,6 +85,7 @@ async def problems(request: web.Request, handler: Handler) -> web.StreamResponse
         return problem(request, TranscoderError("Something went wrong here; try again later."))
     if not response.prepared:
         response.headers["X-Request-Id"] = request_id
+        tell(request, response.headers)
     return response
 
 
@@ -102,9 +107,10 @@ def problem(request: web.Request, error: TranscoderError) -> web.Response:
         "request_id": request[REQUEST_ID],
         "retry_after": error.retry_after,
     }
-    headers = {"X-Request-Id": request[REQUEST_ID]}
+    headers = CIMultiDict({"X-Request-Id": request[REQUEST_ID]})
+    tell(request, headers)
     if error.retry_after is not None:
-        headers["Retry-After"] = str(max(1, round(error.retry_after)))
+        headers["Retry-After"] = str(max(1, math.ceil(error.retry_after)))
     if status == 401:
         headers["WWW-Authenticate"] = "Bearer"
     return web.Response(

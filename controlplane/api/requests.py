@@ -8,6 +8,7 @@ from typing import Annotated, Any, Final, Literal
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from controlplane.domain.quota import DEFAULTS, MINUTE_MS, Quota
+from controlplane.domain.throttle import Operation
 from shared.jobspec import Settings
 from shared.jobspec.fields import BucketName, KeyPrefix, LabelKey, LabelValue, Name, ObjectKey, Slug, TranscoderId
 from shared.models import Sent
@@ -149,6 +150,18 @@ class UsageQuery(Query):
     )
     until: dt.date | None = Field(None, description="The last day; today when left out.")
     format: Literal["json", "csv"] | None = None
+
+
+Rate = Annotated[int, Field(ge=1, le=60_000_000)]
+
+
+class TenantChanges(Sent):
+    name: Name | None = None
+    weight: Annotated[int, Field(ge=1, le=1000)] | None = None
+    rates: dict[Operation, Rate | None] = Field(
+        default_factory=dict,
+        description="Calls per minute: of each user, for cancel of all users together; null for the service's own.",
+    )
 
 
 class NewCluster(Sent):

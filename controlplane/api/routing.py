@@ -15,9 +15,12 @@ from pydantic import BaseModel, ValidationError
 
 from controlplane.api.finishing import to_its_end
 from controlplane.api.problems import REQUEST_ID, invalid
+from controlplane.api.requests import PageQuery
+from controlplane.api.throttling import count
 from controlplane.auth.bearer import Bearers
 from controlplane.auth.principal import Principal
 from controlplane.domain.permissions import OPERATORS_OWN, Action, Role
+from controlplane.domain.throttle import Operation, operation
 from controlplane.services.acting import ACTING, Acting
 from controlplane.services.audit import Audit
 from shared.errors import TooLarge
@@ -72,6 +75,10 @@ class Route:
     def operation(self) -> str:
         """Its name in the API's document and in the audit log."""
         return self.serve.__name__ if self.tag != "jobs" else f"{self.serve.__name__}_job"
+
+    @property
+    def counted_as(self) -> Operation:
+        return operation(self.permission, is_list=self.query is not None and issubclass(self.query, PageQuery))
 
     @property
     def changes(self) -> bool:
@@ -141,9 +148,11 @@ class Routes:
 def handler(route: Route) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
     """The aiohttp handler of a route: authenticate, parse, call, render."""
     may_break_off = route.may_break_off or route.method == "GET"
+    counted_as = route.counted_as
 
     async def handle(request: web.Request) -> web.StreamResponse:
-        principal = await request.app[BEARERS].principal(request.headers.get("Authorization"))
+        principal = await authenticated(request)
+        count(request, principal, counted_as)
         principal.check(route.permission)
         sent = await _read(request) if route.body is not None else b""
         try:
@@ -185,6 +194,11 @@ def _acting(route: Route, principal: Principal, request: web.Request) -> Acting:
         objects=tuple(named.values()),
         is_owed=route.is_audited(principal.role),
     )
+
+
+async def authenticated(request: web.Request) -> Principal:
+    """Raises Unauthenticated, or Throttled after many wrong credentials from one address."""
+    return await request.app[BEARERS].principal(request.headers.get("Authorization"), request.remote or "")
 
 
 async def _read(request: web.Request) -> bytes:

@@ -7,7 +7,10 @@ from typing import Any
 
 import orjson
 from aiohttp import web
+from multidict import CIMultiDict
 from pydantic import BaseModel
+
+from controlplane.api.throttling import tell
 
 
 class EventStream:
@@ -18,7 +21,8 @@ class EventStream:
 
     @classmethod
     async def open(cls, request: web.Request) -> EventStream:
-        headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
+        headers = CIMultiDict({"Cache-Control": "no-store", "X-Accel-Buffering": "no"})
+        tell(request, headers)
         response = web.StreamResponse(headers=headers)
         response.content_type = "text/event-stream"
         await response.prepare(request)

@@ -11,6 +11,7 @@ from pydantic import Field
 
 from controlplane.domain.auditing import Deed
 from controlplane.domain.quota import MINUTE_MS, Drift, Line, Quota
+from controlplane.domain.throttle import Operation
 from controlplane.services.presets import AnyPreset
 from controlplane.services.quotas import Account
 from controlplane.storage.files import ObjectInfo
@@ -319,9 +320,11 @@ class TenantView(Answer):
     id: TenantId
     name: str
     weight: int
+    rates: dict[Operation, int] = Field(description="Calls per minute where they differ from the service's own.")
     queued: int
     running: int
     created_at: dt.datetime
+    suspended_at: dt.datetime | None
 
 
 def tenant(found: records.Tenant) -> TenantView:
@@ -329,9 +332,11 @@ def tenant(found: records.Tenant) -> TenantView:
         id=found.id,
         name=found.name,
         weight=found.weight,
+        rates=orjson.loads(found.rates),
         queued=found.queued,
         running=found.running,
         created_at=to_datetime(found.created_at),
+        suspended_at=_time(found.suspended_at),
     )
 
 

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Final, NamedTuple
+
+import orjson
 
 from controlplane.auth import credentials
 from controlplane.auth.principal import Principal
+from controlplane.auth.throttling import Throttle
 from controlplane.domain.permissions import Role
+from controlplane.domain.throttle import Operation, pace, paces
 from controlplane.store.operations import dispatch, identity
 from controlplane.store.port import Store
 from controlplane.store.records import KeyHolder, Node
 from shared.clock import Clock
-from shared.errors import NotFound, Unauthenticated
+from shared.errors import NotFound, Throttled, Unauthenticated
 from shared.ids import KeyId, NodeId
 from shared.statuses import NodeState
 
@@ -27,21 +32,34 @@ class _Known(NamedTuple):
 
 
 class Bearers:
-    def __init__(self, store: Store, clock: Clock) -> None:
+    def __init__(self, store: Store, clock: Clock, rates: Mapping[Operation, int], failures_per_minute: int) -> None:
+        """`rates` are calls per minute, where a tenant has none of its own."""
         self._store = store
         self._clock = clock
+        self._rates = rates
+        self._failures = Throttle(clock)
+        self._failure_pace = pace(failures_per_minute)
         self._known: dict[str, _Known] = {}
 
-    async def principal(self, header: str | None) -> Principal:
+    async def principal(self, header: str | None, address: str) -> Principal:
         """Raises Unauthenticated; the same way whether a key is unknown, revoked, expired or wrong.
 
-        Who was let in is remembered for a second: busy callers send the same key a thousand times in it.
+        Who was let in is remembered for a second: busy callers send the same key a thousand times in it. An address from
+        which too many are refused is asked to wait, with Throttled, before anything is looked up; not so those who were let
+        in before.
         """
         known = self._known.get(header or "")
-        if known is not None and known.until > self._clock.monotonic() and not self._is_over(known.expires_at):
+        if known is None:
+            self._check_address(address)
+        elif known.until > self._clock.monotonic() and not self._is_over(known.expires_at):
             return known.principal
-        holder = await self._holder(header)
-        principal = Principal(holder.user_id, Role(holder.role), holder.tenant_id)
+        try:
+            holder = await self._holder(header)
+        except Unauthenticated:
+            self._known.pop(header or "", None)
+            self._failures.take(address, self._failure_pace)
+            raise
+        principal = self._principal(holder)
         if len(self._known) >= MOST_KNOWN:
             self._known.clear()
         until = self._clock.monotonic() + KNOWN_SECONDS
@@ -49,8 +67,19 @@ class Bearers:
         return principal
 
     def forget(self) -> None:
-        """A key was revoked: everybody is asked anew."""
+        """Somebody may do less, or more, from now on: everybody is asked anew."""
         self._known.clear()
+
+    def _principal(self, holder: KeyHolder) -> Principal:
+        own = orjson.loads(holder.rates) if holder.rates else {}
+        rates = {operation: own.get(operation, default) for operation, default in self._rates.items()}
+        is_suspended = holder.suspended_at is not None
+        return Principal(holder.user_id, Role(holder.role), holder.tenant_id, paces(rates), is_suspended)
+
+    def _check_address(self, address: str) -> None:
+        wait = self._failures.wait(address, self._failure_pace)
+        if wait:
+            raise Throttled("Too many wrong credentials came from this address.", retry_after=wait)
 
     async def _holder(self, header: str | None) -> KeyHolder:
         credential = credentials.parse(_token(header), credentials.API_KEY)

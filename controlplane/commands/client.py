@@ -15,6 +15,8 @@ import aiohttp
 import click
 import stamina
 
+from shared.errors import ErrorCode
+
 EXIT_FAILED: Final = 1  # the job ended in Error
 EXIT_REFUSED: Final = 3  # the API said no
 EXIT_UNREACHABLE: Final = 4
@@ -29,8 +31,21 @@ class Refused(click.ClickException):
     exit_code = EXIT_REFUSED
 
 
+class Throttled(Refused):
+    """Asked to wait, `pause` seconds."""
+
+    def __init__(self, message: str, pause: float) -> None:
+        super().__init__(message)
+        self.pause = pause
+
+
 class Unreachable(click.ClickException):
     exit_code = EXIT_UNREACHABLE
+
+
+def _pause(error: Exception) -> bool | float:
+    """How long before a call is repeated: as long as the service asks for, or growing pauses; False: not repeated."""
+    return error.pause if isinstance(error, Throttled) else isinstance(error, _RETRIED)
 
 
 class Api:
@@ -58,7 +73,7 @@ class Api:
         """The answer as JSON. Raises Refused with the API's own sentence, or Unreachable."""
         given = {name: str(value) for name, value in params.items() if value is not None}
         try:
-            async for attempt in stamina.retry_context(on=_RETRIED, attempts=5, timeout=30):
+            async for attempt in stamina.retry_context(on=_pause, attempts=5, timeout=30):
                 with attempt:
                     return await self._once(method, path, document, given)
         except _RETRIED as error:
@@ -189,7 +204,10 @@ async def _refuse(response: aiohttp.ClientResponse) -> None:
     try:
         problem = json.loads(await response.read())
         place = f" ({problem['pointer']})" if problem.get("pointer") else ""
-        raise Refused(f"{problem['detail']}{place} [{problem['code']}]")
+        message = f"{problem['detail']}{place} [{problem['code']}]"
+        if problem["code"] == ErrorCode.THROTTLED:
+            raise Throttled(message, problem["retry_after"])
+        raise Refused(message)
     except (ValueError, KeyError, TypeError) as error:
         raise Refused(f"HTTP {response.status}") from error
 

@@ -34,8 +34,58 @@ async def list_tenants(api: Api, format_: str) -> None:
         "NAME": lambda one: one["name"],
         "QUEUED": lambda one: str(one["queued"]),
         "RUNNING": lambda one: str(one["running"]),
+        "SUSPENDED": lambda one: one["suspended_at"] or "",
     }
     output.listed([tenant async for tenant in api.pages("/v1/tenants")], columns, format_)
+
+
+@tenants.command("show")
+@click.argument("tenant_id")
+@api_command
+async def show_tenant(api: Api, tenant_id: str) -> None:
+    """One tenant, as JSON."""
+    output.document(await api.call("GET", f"/v1/tenants/{tenant_id}"))
+
+
+@tenants.command("set")
+@click.argument("tenant_id")
+@click.option("--name")
+@click.option("--weight", type=click.IntRange(1, 1000))
+@click.option(
+    "--rate",
+    "rates",
+    multiple=True,
+    metavar="KIND=CALLS",
+    help="Calls per minute of create, start, stop, read, list (of each user) or cancel (of all); `default` undoes it.",
+)
+@api_command
+async def set_tenant(api: Api, tenant_id: str, name: str | None, weight: int | None, rates: tuple[str, ...]) -> None:
+    """Change a tenant; what is not named stays. Holds at once."""
+    changes = {"name": name, "weight": weight, "rates": dict(_rate(wish) for wish in rates)}
+    output.document(await api.call("PATCH", f"/v1/tenants/{tenant_id}", changes))
+
+
+def _rate(wish: str) -> tuple[str, int | None]:
+    kind, _, calls = wish.partition("=")
+    if calls != "default" and not calls.isdecimal():
+        raise click.BadParameter(f"{wish!r} is not KIND=CALLS.", param_hint="--rate")
+    return kind, None if calls == "default" else int(calls)
+
+
+@tenants.command()
+@click.argument("tenant_id")
+@api_command
+async def suspend(api: Api, tenant_id: str) -> None:
+    """Let none of its keys in and start none of its jobs; what runs goes on."""
+    await api.call("POST", f"/v1/tenants/{tenant_id}/suspend")
+
+
+@tenants.command()
+@click.argument("tenant_id")
+@api_command
+async def resume(api: Api, tenant_id: str) -> None:
+    """Let a suspended tenant in again, and start its jobs."""
+    await api.call("POST", f"/v1/tenants/{tenant_id}/resume")
 
 
 @click.group()
@@ -99,9 +149,9 @@ async def list_presets(api: Api, format_: str) -> None:
     output.listed([preset async for preset in api.pages("/v1/presets", page_size=200)], columns, format_)
 
 
-@presets.command()
+@presets.command("show")
 @click.argument("preset_id")
 @api_command
-async def show(api: Api, preset_id: str) -> None:
+async def show_preset(api: Api, preset_id: str) -> None:
     """One preset, as JSON."""
     output.document(await api.call("GET", f"/v1/presets/{preset_id}"))

@@ -59,6 +59,8 @@ class Action(StrEnum):
     TENANTS_CREATE = "tenants:create"
     TENANTS_READ = "tenants:read"
     TENANTS_UPDATE = "tenants:update"
+    TENANTS_SUSPEND = "tenants:suspend"
+    TENANTS_RESUME = "tenants:resume"
 
     CLUSTERS_CREATE = "clusters:create"
     CLUSTERS_READ = "clusters:read"

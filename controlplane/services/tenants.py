@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from controlplane.auth import credentials
 from controlplane.auth.principal import Principal
@@ -15,11 +15,21 @@ from shared.ids import KeyId, TenantId, UserId, prefixed_id
 
 
 class Tenants:
-    def __init__(self, store: Store, clock: Clock, forget: Callable[[], None] = lambda: None) -> None:
-        """`forget` is called when a key is revoked: whoever remembers callers must ask anew."""
+    def __init__(
+        self,
+        store: Store,
+        clock: Clock,
+        forget: Callable[[], None] = lambda: None,
+        wake: Callable[[], None] = lambda: None,
+    ) -> None:
+        """`forget` is called when somebody may do less or more than before: whoever remembers callers must ask anew.
+
+        `wake` is called when work that was held back may go.
+        """
         self._store = store
         self._clock = clock
         self._forget = forget
+        self._wake = wake
 
     async def create(self, name: str, weight: int) -> Tenant:
         now = self._clock.now_ms()
@@ -33,6 +43,26 @@ class Tenants:
 
     async def page(self, after: str, size: int) -> list[Tenant]:
         return await self._store.read(identity.tenants(after, size))
+
+    async def update(
+        self, tenant_id: TenantId, *, name: str | None, weight: int | None, rates: Mapping[str, int | None]
+    ) -> Tenant:
+        """Rates are calls per minute by kind of operation, None for the service's own; they hold at once."""
+        changed = await self._store.write(identity.update_tenant(tenant_id, name=name, weight=weight, rates=rates))
+        self._forget()
+        return changed
+
+    async def suspend(self, tenant_id: TenantId) -> Tenant:
+        """None of its keys is let in and none of its waiting tasks is granted; what a node has already goes on."""
+        suspended = await self._store.write(identity.suspend_tenant(tenant_id, self._clock.now_ms()))
+        self._forget()
+        return suspended
+
+    async def resume(self, tenant_id: TenantId) -> Tenant:
+        resumed = await self._store.write(identity.resume_tenant(tenant_id))
+        self._forget()
+        self._wake()
+        return resumed
 
     async def create_key(self, principal: Principal, label: str, seconds: float | None) -> tuple[ApiKey, str]:
         """A key for the caller, and its text: this is the only time that it is shown."""

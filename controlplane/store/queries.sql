@@ -19,6 +19,17 @@ SELECT * FROM tenants WHERE id = :id
 -- name: tenants
 SELECT * FROM tenants WHERE id > :after ORDER BY id LIMIT :size
 
+-- name: update_tenant
+UPDATE tenants SET name = :name, weight = :weight, rates = :rates WHERE id = :id
+   AND NOT EXISTS (SELECT 1 FROM tenants WHERE name = :name AND id <> :id)
+RETURNING *
+
+-- name: suspend_tenant
+UPDATE tenants SET suspended_at = COALESCE(suspended_at, :now) WHERE id = :id RETURNING *
+
+-- name: resume_tenant
+UPDATE tenants SET suspended_at = NULL WHERE id = :id RETURNING *
+
 -- name: insert_user
 INSERT INTO users (id, tenant_id, name, role, created_at) VALUES (:id, :tenant_id, :name, :role, :now)
 
@@ -27,8 +38,8 @@ INSERT INTO api_keys (id, user_id, tenant_id, label, secret_hash, created_at, ex
 VALUES (:id, :user_id, :tenant_id, :label, :secret_hash, :now, :expires_at)
 
 -- name: key_holder
-SELECT k.secret_hash, k.expires_at, k.revoked_at, k.user_id, k.tenant_id, u.role
-  FROM api_keys k JOIN users u ON u.id = k.user_id WHERE k.id = :id
+SELECT k.secret_hash, k.expires_at, k.revoked_at, k.user_id, k.tenant_id, u.role, n.rates, n.suspended_at
+  FROM api_keys k JOIN users u ON u.id = k.user_id LEFT JOIN tenants n ON n.id = k.tenant_id WHERE k.id = :id
 
 -- name: keys
 SELECT * FROM api_keys WHERE tenant_id IS NOT DISTINCT FROM :tenant_id AND id > :after ORDER BY id LIMIT :size
@@ -331,7 +342,7 @@ SELECT t.id, t.tenant_id, t.pipeline_id, t.need, t.priority, n.running, n.runnin
        n.max_running
   FROM lanes l
   JOIN pipelines p ON p.id = l.pipeline_id AND p.status = 'Active'
-  JOIN tenants n ON n.id = l.tenant_id AND (n.max_running IS NULL OR n.running < n.max_running)
+  JOIN tenants n ON n.id = l.tenant_id AND n.suspended_at IS NULL AND (n.max_running IS NULL OR n.running < n.max_running)
   JOIN tasks t ON t.id = (
        SELECT w.id FROM tasks w
         WHERE w.pipeline_id = l.pipeline_id AND w.need = l.need AND w.state = 'Waiting' AND w.not_before <= :now
@@ -347,7 +358,7 @@ SELECT id, tenant_id, pipeline_id, need, priority FROM tasks
 -- name: anything_waiting
 SELECT 1 FROM lanes l
   JOIN pipelines p ON p.id = l.pipeline_id AND p.status = 'Active'
-  JOIN tenants n ON n.id = l.tenant_id AND (n.max_running IS NULL OR n.running < n.max_running)
+  JOIN tenants n ON n.id = l.tenant_id AND n.suspended_at IS NULL AND (n.max_running IS NULL OR n.running < n.max_running)
  WHERE l.waiting > 0 LIMIT 1
 
 -- name: next_delayed

@@ -45,9 +45,11 @@ class Tenant:
     id: TenantId
     name: str
     weight: int
+    rates: str
     queued: int
     running: int
     created_at: int
+    suspended_at: int | None
 
 
 @dataclass(frozen=True)
@@ -72,6 +74,8 @@ class KeyHolder:
     user_id: UserId
     tenant_id: TenantId | None
     role: str
+    rates: str | None
+    suspended_at: int | None
 
 
 @dataclass(frozen=True)

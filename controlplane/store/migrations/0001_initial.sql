@@ -17,7 +17,9 @@ CREATE TABLE tenants (
   max_queued BIGINT,
   max_running BIGINT,
   max_outputs BIGINT,
-  created_at BIGINT NOT NULL
+  rates TEXT NOT NULL DEFAULT '{{}}',
+  created_at BIGINT NOT NULL,
+  suspended_at BIGINT
 );
 
 -- What a tenant may have besides jobs that wait or run, and what is used of it. `month` is that of quotas that begin anew.

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+
+import orjson
+
 from controlplane.domain.quota import Quota
 from controlplane.store.operations import quotas
-from controlplane.store.port import Op, call
+from controlplane.store.port import Op, Row, call
 from controlplane.store.records import ApiKey, KeyHolder, Node, Tenant, record
 from shared.errors import AlreadyExists, NotFound, Unauthenticated
 from shared.ids import ClusterId, KeyId, NodeId, TenantId, UserId
@@ -34,15 +38,39 @@ def add_operator(user_id: UserId, now: int) -> Op[None]:
 
 
 def tenant(tenant_id: TenantId) -> Op[Tenant]:
-    rows = yield call("tenant", id=tenant_id)
-    if not rows:
-        raise NotFound("tenant")
-    return record(Tenant, rows[0])
+    return _tenant((yield call("tenant", id=tenant_id)))
 
 
 def tenants(after: str, size: int) -> Op[list[Tenant]]:
     rows = yield call("tenants", after=after, size=size)
     return [record(Tenant, row) for row in rows]
+
+
+def update_tenant(
+    tenant_id: TenantId, *, name: str | None, weight: int | None, rates: Mapping[str, int | None]
+) -> Op[Tenant]:
+    """What is None stays; of the rates, those that are not named stay, and None goes back to the default."""
+    before = yield from tenant(tenant_id)
+    merged = {**orjson.loads(before.rates), **rates}
+    rows = yield call(
+        "update_tenant",
+        id=tenant_id,
+        name=name or before.name,
+        weight=weight or before.weight,
+        rates=orjson.dumps({str(operation): rate for operation, rate in merged.items() if rate is not None}).decode(),
+    )
+    if not rows:
+        raise AlreadyExists(f"There is a tenant named {name!r} already.", pointer="/name")
+    return record(Tenant, rows[0])
+
+
+def suspend_tenant(tenant_id: TenantId, now: int) -> Op[Tenant]:
+    """Again on a suspended one changes nothing."""
+    return _tenant((yield call("suspend_tenant", id=tenant_id, now=now)))
+
+
+def resume_tenant(tenant_id: TenantId) -> Op[Tenant]:
+    return _tenant((yield call("resume_tenant", id=tenant_id)))
 
 
 def tenant_user(tenant_id: TenantId) -> Op[UserId]:
@@ -153,3 +181,9 @@ def queue_figures() -> Op[tuple[int, int, str | None]]:
     (figures,) = yield call("queue_figures")
     (oldest,) = yield call("oldest_waiting")
     return int(figures["queued"]), int(figures["running"]), oldest["id"]
+
+
+def _tenant(rows: Sequence[Row]) -> Tenant:
+    if not rows:
+        raise NotFound("tenant")
+    return record(Tenant, rows[0])

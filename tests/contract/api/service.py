@@ -247,13 +247,15 @@ def a_document(pipeline_id: str, **changes: Any) -> dict[str, Any]:
 
 
 OUT = produced("out.mp4")
+UNHURRIED = dict.fromkeys(("requests_per_minute", "cancels_per_minute", "failures_per_minute"), 60_000_000)
+"""So that tests that are not about throttling never meet it."""
 
 
 @asynccontextmanager
 async def serving(state: Path, clock: FakeClock | None = None, **changes: Any) -> AsyncIterator[Service]:
     """Until the block ends; then it is shut down as `transcoder server run` shuts down."""
     state.mkdir(exist_ok=True)
-    wishes = {"state": state, "reap_interval": 3600.0, "shutdown_grace": 5.0} | changes
+    wishes = {"state": state, "reap_interval": 3600.0, "shutdown_grace": 5.0, **UNHURRIED} | changes
     settings, clock = Settings(**wishes), clock or FakeClock()
     store = SqliteStore(state / "transcoder.db")
     app = make_app(settings, store, clock, b"a secret of thirty-two characters")

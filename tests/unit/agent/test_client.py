@@ -56,7 +56,7 @@ async def test_the_timings_of_any_answer_hold_from_then_on() -> None:
         ("stale_lease", 409, StaleLease),
         ("unauthenticated", 401, Revoked),
         ("protocol_too_old", 426, ProtocolTooOld),
-        ("rate_limited", 429, Unreachable),
+        ("throttled", 429, Unreachable),
         ("unavailable", 503, Unreachable),
         ("internal", 500, Unreachable),
         ("not_found", 404, TranscoderError),

@@ -1,0 +1,51 @@
+"""Who calls how often: decided here, in memory, without asking anybody.
+
+Replicas count apart: behind two of them a caller has twice its rate. The way out leads through `take`: a replica that has
+leased a share of a caller's rate decides by that share's pace, still without asking.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+from typing import Final, NamedTuple
+
+from controlplane.domain.throttle import SECOND, Pace, admit, left
+from shared.clock import Clock
+
+MOST_REMEMBERED: Final = 100_000
+
+
+class Verdict(NamedTuple):
+    """`limit` calls make a burst; so many are left, and all are again after `reset` seconds. `wait` is 0 when admitted."""
+
+    limit: int
+    remaining: int
+    reset: int
+    wait: float
+
+
+class Throttle:
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._due: dict[Hashable, int] = {}
+
+    def take(self, caller: Hashable, allowed: Pace) -> Verdict:
+        """Counts a call, unless it has to wait."""
+        now = int(self._clock.monotonic() * SECOND)
+        due, wait = admit(self._due.get(caller, 0), now, allowed)
+        if wait == 0:
+            if len(self._due) >= MOST_REMEMBERED:
+                self._forget(now)
+            self._due[caller] = due
+        return Verdict(allowed.burst, left(due, now, allowed), -((now - due) // SECOND), wait / SECOND)
+
+    def wait(self, caller: Hashable, allowed: Pace) -> float:
+        """Seconds until a call would be admitted; counts nothing."""
+        now = int(self._clock.monotonic() * SECOND)
+        return admit(self._due.get(caller, 0), now, allowed)[1] / SECOND
+
+    def _forget(self, now: int) -> None:
+        """Whoever is not ahead of its pace is as good as new; when too many are ahead, all begin anew."""
+        self._due = {caller: due for caller, due in self._due.items() if due > now}
+        if len(self._due) > MOST_REMEMBERED // 2:
+            self._due.clear()

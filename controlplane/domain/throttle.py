@@ -1,0 +1,75 @@
+"""How often a caller may call: the generic cell rate algorithm (GCRA, ITU-T I.371), in whole nanoseconds.
+
+All that is remembered of a caller is when its next call would be due if its calls came evenly. Once that has passed it says
+nothing any more, so that it can be forgotten.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import StrEnum
+from typing import Final, NamedTuple
+
+from controlplane.domain.permissions import Action
+
+SECOND: Final = 1_000_000_000
+
+
+class Operation(StrEnum):
+    """What is counted apart: a flood of one leaves room for the others."""
+
+    CREATE = "create"
+    START = "start"
+    STOP = "stop"
+    READ = "read"
+    LIST = "list"
+    CANCEL = "cancel"
+
+
+_OF_VERB: Final[Mapping[str, Operation]] = {
+    "read": Operation.READ,
+    "download": Operation.READ,
+    "start": Operation.START,
+    "resume": Operation.START,
+    "stop": Operation.STOP,
+    "pause": Operation.STOP,
+    "drain": Operation.STOP,
+    "suspend": Operation.STOP,
+    "cancel": Operation.CANCEL,
+}
+
+
+def operation(action: Action, *, is_list: bool) -> Operation:
+    """What a call counts as; whatever changes something and has no class of its own counts as making something."""
+    return Operation.LIST if is_list else _OF_VERB.get(action.verb, Operation.CREATE)
+
+
+class Pace(NamedTuple):
+    """Nanoseconds between calls in the long run, how far ahead of that they may run, and how many calls that makes."""
+
+    interval: int
+    slack: int
+    burst: int
+
+
+def pace(per_minute: int) -> Pace:
+    """A burst is what the rate gives in a second, and one call at least."""
+    interval = -(-60 * SECOND // per_minute)
+    slack = max(0, SECOND - interval)
+    return Pace(interval, slack, slack // interval + 1)
+
+
+def paces(per_minute: Mapping[Operation, int]) -> Mapping[Operation, Pace]:
+    return {operation: pace(rate) for operation, rate in per_minute.items()}
+
+
+def admit(due: int, now: int, allowed: Pace) -> tuple[int, int]:
+    """When the next call is due after one that comes now, and how long this one has to wait (0: it is admitted)."""
+    due = max(due, now)
+    wait = due - now - allowed.slack
+    return (due, wait) if wait > 0 else (due + allowed.interval, 0)
+
+
+def left(due: int, now: int, allowed: Pace) -> int:
+    """How many more calls would be admitted at once."""
+    return (allowed.slack - max(0, due - now)) // allowed.interval + 1

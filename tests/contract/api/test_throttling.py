@@ -1,0 +1,146 @@
+"""How often a caller may call: told in headers, refused in time, changed while the service runs."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
+
+import pytest
+
+from controlplane.app import ROUTES
+from tests.contract.api.service import Answer, Caller, Node, Service, a_document, serving
+
+BURST = 10
+
+
+@pytest.fixture
+async def service(tmp_path: Path) -> AsyncIterator[Service]:
+    """Ten calls a second of each kind, and five cancels."""
+    rates = {"requests_per_minute": 600, "cancels_per_minute": 300, "failures_per_minute": 300}
+    async with serving(tmp_path / "state", **rates) as service:
+        yield service
+
+
+async def admitted(call: Callable[[], Awaitable[Answer]], most: int = 100) -> int:
+    """How many calls are let in before one is refused."""
+    for count in range(most):
+        answer = await call()
+        if answer.status == 429:
+            assert answer.code == "throttled"
+            return count
+    raise AssertionError(f"{most} calls were let in")
+
+
+async def test_a_burst_is_a_seconds_worth_and_then_calls_wait(service: Service, tenant: Caller) -> None:
+    assert await admitted(lambda: tenant.get("/v1/jobs")) == BURST
+    service.clock.pass_seconds(0.1)
+    assert await admitted(lambda: tenant.get("/v1/jobs")) == 1
+    service.clock.pass_seconds(3600)
+    assert await admitted(lambda: tenant.get("/v1/jobs")) == BURST
+
+
+async def test_every_answer_tells_how_the_caller_stands(service: Service, tenant: Caller) -> None:
+    stands = []
+    for _ in range(BURST + 1):
+        answer = await tenant.get("/v1/jobs")
+        stands.append([answer.headers[f"RateLimit-{name}"] for name in ("Limit", "Remaining", "Reset")])
+    assert stands == [["10", str(left), "1"] for left in (*range(9, -1, -1), 0)]
+    assert answer.status == 429
+    assert answer.headers["Retry-After"] == "1"
+    assert 0 < answer.json["retry_after"] <= 0.1
+    service.clock.pass_seconds(answer.json["retry_after"])
+    assert (await tenant.get("/v1/jobs")).status == 200
+
+
+async def test_refusals_and_streams_tell_it_too(service: Service, tenant: Caller, pipeline: str) -> None:
+    job_id = await tenant.submit(pipeline)
+    await tenant.post(f"/v1/jobs/{job_id}/cancel")
+    missing = await tenant.get("/v1/jobs/never")
+    malformed = await tenant.post("/v1/jobs", {"unknown": 1})
+    forbidden = await tenant.get("/v1/nodes")
+    stream = await tenant.get(f"/v1/jobs/{job_id}/events", headers={"Accept": "text/event-stream"})
+    assert [answer.status for answer in (missing, malformed, forbidden, stream)] == [404, 400, 403, 200]
+    assert all("RateLimit-Remaining" in answer.headers for answer in (missing, malformed, forbidden, stream))
+
+
+async def test_kinds_of_operations_are_counted_apart(tenant: Caller, pipeline: str) -> None:
+    held = [await tenant.submit(pipeline, start="manual") for _ in range(3)]
+    assert await admitted(lambda: tenant.get("/v1/jobs")) == BURST
+    assert await admitted(lambda: tenant.get(f"/v1/jobs/{held[0]}")) == BURST
+    assert await admitted(lambda: tenant.post(f"/v1/jobs/{held[0]}/start")) == BURST
+    assert await admitted(lambda: tenant.post(f"/v1/jobs/{held[0]}/stop")) == BURST
+    assert await admitted(lambda: tenant.post(f"/v1/jobs/{held[1]}/cancel")) == 5
+
+
+async def test_two_keys_of_a_user_share_its_rate(service: Service, tenant: Caller) -> None:
+    second = Caller(service, (await tenant.post("/v1/keys", {})).json["key"], tenant.tenant_id)
+    assert await admitted(lambda: tenant.get("/v1/jobs")) == BURST
+    assert await admitted(lambda: second.get("/v1/jobs")) == 0
+
+
+async def test_nothing_happens_in_a_call_that_is_refused(tenant: Caller, service: Service, pipeline: str) -> None:
+    service.clock.pass_seconds(1)
+    for _ in range(BURST):
+        await tenant.submit(pipeline)
+    refused = await tenant.post("/v1/jobs", a_document(pipeline, client_request_token="order"))
+    assert refused.code == "throttled"
+    service.clock.pass_seconds(1)
+    assert len((await tenant.get("/v1/jobs")).json["items"]) == BURST
+    made = await tenant.post("/v1/jobs", a_document(pipeline, client_request_token="order", priority=1))
+    assert made.status == 201  # the token was not spent
+
+
+async def test_a_tenants_rates_change_at_once_and_back(service: Service, operator: Caller, tenant: Caller) -> None:
+    path = f"/v1/tenants/{tenant.tenant_id}"
+    stranger = await service.tenant("stranger")
+    assert (await tenant.get("/v1/jobs")).headers["RateLimit-Limit"] == "10"
+    changed = await operator.call("PATCH", path, {"rates": {"list": 6000, "create": 30}})
+    assert changed.json["rates"] == {"list": 6000, "create": 30}
+    assert await admitted(lambda: tenant.get("/v1/jobs")) in range(90, 101)
+    assert await admitted(lambda: tenant.post("/v1/jobs", {})) == 1
+    assert await admitted(lambda: stranger.get("/v1/jobs")) == BURST
+    slower = await operator.call("PATCH", path, {"rates": {"list": 60, "create": None}})
+    assert slower.json["rates"] == {"list": 60}
+    service.clock.pass_seconds(2)
+    assert await admitted(lambda: tenant.get("/v1/jobs")) == 1
+    assert await admitted(lambda: tenant.post("/v1/jobs", {})) == BURST
+
+
+@pytest.mark.parametrize("rates", [{"list": 0}, {"list": -1}, {"list": 10**12}, {"fly": 1}, {"list": "many"}, [1]])
+async def test_rates_that_make_no_sense_are_refused(operator: Caller, tenant: Caller, rates: object) -> None:
+    answer = await operator.call("PATCH", f"/v1/tenants/{tenant.tenant_id}", {"rates": rates})
+    assert answer.code == "invalid_field"
+    assert (await operator.get(f"/v1/tenants/{tenant.tenant_id}")).json["rates"] == {}
+
+
+async def test_agents_are_never_throttled(tenant: Caller, node: Node) -> None:
+    assert await admitted(lambda: tenant.get("/v1/jobs")) == BURST
+    for _ in range(3 * BURST):
+        assert (await node.beat()).status == 200
+    answer = await node.poll()
+    assert answer.status == 200
+    assert "RateLimit-Limit" not in answer.headers
+
+
+async def test_an_address_with_too_many_wrong_credentials_waits_and_known_callers_do_not(
+    service: Service, tenant: Caller
+) -> None:
+    newcomer = await service.tenant("newcomer")
+    assert (await tenant.get("/v1/jobs")).status == 200
+    wrong = Caller(service, f"{tenant.key[:-8]}00000000", None)
+    assert await admitted(lambda: wrong.get("/v1/jobs")) == 5
+    refused = await newcomer.get("/v1/jobs")
+    assert (refused.code, refused.headers["Retry-After"]) == ("throttled", "1")
+    service.clock.pass_seconds(1.5)  # the good key has to be looked up again
+    assert await admitted(lambda: wrong.get("/v1/jobs")) == 5
+    assert (await tenant.get("/v1/jobs")).status == 200
+    service.clock.pass_seconds(0.2)
+    assert (await newcomer.get("/v1/jobs")).status == 200
+
+
+async def test_every_route_is_throttled(service: Service, tenant: Caller, operator: Caller) -> None:
+    for route in (route for part in ROUTES for route in part.all):
+        service.clock.pass_seconds(1)
+        for caller in (tenant, operator):
+            answer = await caller.call(route.method, route.path.replace("{", "").replace("}", ""))
+            assert answer.headers["RateLimit-Limit"] in ("10", "5"), route.path
