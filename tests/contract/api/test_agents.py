@@ -8,6 +8,7 @@ import json
 import os
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -532,8 +533,8 @@ class TestReports:
         await node.stage(ref, OUT)
         write, committed, held = service.store.write, asyncio.Event(), asyncio.Event()
 
-        async def slow(operation: object) -> object:
-            result = await write(operation)  # type: ignore[arg-type]
+        async def slow(operation: Any, *then: Any) -> Any:
+            result = await write(operation, *then)
             if getattr(operation, "__name__", "") == "report":
                 committed.set()
                 await held.wait()

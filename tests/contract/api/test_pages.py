@@ -165,12 +165,12 @@ async def test_a_moment_without_the_database_ends_neither_the_service_nor_its_po
     write = service.store.write
     refused: list[str] = []
 
-    async def away_once(operation: Any, **how: Any) -> Any:
+    async def away_once(operation: Any, *then: Any) -> Any:
         if operation.__name__ == "grant_round" and not refused:
             refused.append(operation.__name__)
             operation.close()
             raise Unavailable("The database refused.")
-        return await write(operation, **how)
+        return await write(operation, *then)
 
     monkeypatch.setattr(service.store, "write", away_once)
     await tenant.submit(pipeline)
