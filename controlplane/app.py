@@ -14,7 +14,19 @@ from typing import Any
 import structlog
 from aiohttp import web
 
-from controlplane.api import agents, audit, jobs, keys, objects, operations, pages, quotas, resources, routing, throttling
+from controlplane.api import (
+    agents,
+    audit,
+    jobs,
+    keys,
+    objects,
+    operations,
+    pages,
+    quotas,
+    resources,
+    routing,
+    throttling,
+)
 from controlplane.api.problems import problems
 from controlplane.auth.bearer import Bearers
 from controlplane.auth.throttling import Throttle
