@@ -23,6 +23,7 @@ from agent.jobs.workspace import remove_leftovers
 from agent.loops.heartbeat import Heartbeat, Watching
 from agent.loops.orders import Orders
 from agent.loops.reports import Reports
+from agent.loops.reprobing import Reprobing
 from agent.loops.timing import Timing
 from agent.loops.watchdog import Notifier, Watchdog
 from agent.racing import Interrupted, unless
@@ -131,15 +132,14 @@ class Service:
             await self._drain(workload, shutdown)
 
     def _start(self, loops: asyncio.TaskGroup, workload: Workload) -> None:
-        def reprobe() -> None:
-            self._background.append(loops.create_task(self._reprobe(workload), name="reprobe"))
-
         client, boot_id, timing = self._client, self._boot_id, self._timing
+        reprobing = Reprobing(workload, self._probe_again, timing=timing)
         running = {
-            "heartbeat": Heartbeat(client, workload, self._outbox, boot_id, timing=timing).run(),
+            "heartbeat": Heartbeat(client, workload, self._outbox, boot_id, reprobing=reprobing, timing=timing).run(),
             "watching": Watching(client, workload, boot_id, timing=timing).run(),
             "reports": Reports(client, self._outbox, timing=timing).run(),
-            "orders": Orders(client, workload, boot_id, reprobe=reprobe, timing=timing).run(),
+            "orders": Orders(client, workload, boot_id, reprobing=reprobing, timing=timing).run(),
+            "reprobing": reprobing.run(),
         }
         self._background += [loops.create_task(loop, name=name) for name, loop in running.items()]
 
@@ -147,9 +147,7 @@ class Service:
         for task in self._background:
             task.cancel()
 
-    async def _reprobe(self, workload: Workload) -> None:
-        """Once nothing runs: what is busy cannot be counted."""
-        await workload.wait_idle()
+    async def _probe_again(self) -> None:
         self._facts = await probe_all(self._around)
         self._slots.resize(self._facts.capacity)
         await self._note_facts()

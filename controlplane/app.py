@@ -123,7 +123,7 @@ def make_app(settings: Settings, database: Store, clock: Clock, secret: bytes) -
     app[keys.PRESETS] = presets
     app[keys.HEALTH] = health = Health(store, clock)
     app[keys.TENANTS] = Tenants(store, clock, bearers.forget, dispatcher.wake)
-    app[keys.CLUSTERS] = Clusters(store, clock, dispatcher, publisher, read_authority(settings))
+    app[keys.CLUSTERS] = Clusters(store, clock, signals, dispatcher, publisher, read_authority(settings))
     app[keys.PIPELINES] = Pipelines(store, clock, ids, dispatcher)
     app[keys.BUCKETS] = Buckets(store, links, clock, settings.allowed_roots, settings.link_lifetime)
     app[keys.QUOTAS] = Quotas(store, clock, signals, dispatcher)

@@ -11,7 +11,8 @@ and `enrol`.
               that is how a kill is noticed, and the attempt counts. A graceful end hands back, and spends none
     poll      held up to `poll_wait`; carries what is free; answered with orders as soon as there are any. A node breaks off
               a held poll and asks again when it has more (or less) free than it said; a poll answers again with every
-              granted attempt that was not accepted yet, so an answer that got lost loses nothing
+              granted attempt that was not accepted yet, so an answer that got lost loses nothing. It says what the node
+              was last told of draining and probing, and is answered with the order for as long as that is not what is wanted
     accept    before anything of an attempt runs: after this the job is Progressing and can no longer be cancelled
     probed    what the inputs are, before anything is encoded: what the job will make is counted against its tenant's quota.
               Answered with keep, or with drop when too little is left of it: then the job has failed and the lease is gone
@@ -137,6 +138,8 @@ class Resume(Message):
 
 
 class Reprobe(Message):
+    """Find out anew what this node can do, as soon as nothing runs on it, and say hello with it."""
+
     type: Literal["reprobe"] = "reprobe"
 
 
@@ -176,6 +179,10 @@ class PollRequest(Message):
     boot_id: BootId
     free: Free
     wait: float = 20.0
+    draining: bool | None = Field(
+        None, description="What the node was last told: it is ordered to drain or resume when that is no longer so."
+    )
+    reprobing: bool = Field(False, description="It was told to probe again and has not said hello since.")
 
 
 class PollAnswer(Message):
@@ -224,6 +231,7 @@ class BeatAnswer(Message):
     verdicts: tuple[Verdict, ...] = ()
     timings: Timings
     draining: bool = False
+    reprobe: bool = Field(False, description="Probe again: as the order of that name.")
 
 
 class ProgressRequest(Message):

@@ -32,9 +32,15 @@ class PipelineStatus(StrEnum):
     PAUSED = "Paused"
 
 
+class ClusterStatus(StrEnum):
+    ACTIVE = "Active"
+    PAUSED = "Paused"
+
+
 class NodeState(StrEnum):
     ACTIVE = "Active"
     DRAINING = "Draining"
+    DRAINED = "Drained"  # what a draining node is called once nothing runs on it; never stored
     REVOKED = "Revoked"
 
 

@@ -75,6 +75,11 @@ class Workload:
         for attempt in self._attempts.values():
             attempt.end(EndReason.HANDED_BACK, because)
 
+    @property
+    def is_paused(self) -> bool:
+        """Whether the control plane wants it to take no new work."""
+        return self._is_paused
+
     def pause(self, paused: bool) -> None:
         """Take no new work until told otherwise."""
         if paused != self._is_paused:

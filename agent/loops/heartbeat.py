@@ -11,6 +11,7 @@ from agent.backoff import Random, full_jitter
 from agent.client import ControlPlane, ProtocolTooOld, Revoked, Unreachable
 from agent.jobs.outbox import Outbox
 from agent.jobs.workload import Workload
+from agent.loops.reprobing import Reprobing
 from agent.loops.timing import Timing
 from shared.errors import TranscoderError
 from shared.ids import BootId
@@ -32,12 +33,14 @@ class Heartbeat:
         outbox: Outbox,
         boot_id: BootId,
         *,
+        reprobing: Reprobing,
         timing: Timing,
     ) -> None:
         self._client = client
         self._workload = workload
         self._outbox = outbox
         self._boot_id = boot_id
+        self._reprobing = reprobing
         self._timing = timing
 
     async def run(self) -> None:
@@ -61,6 +64,8 @@ class Heartbeat:
         for verdict in answer.verdicts:
             await self._obey(verdict)
         self._workload.pause(answer.draining)
+        if answer.reprobe:
+            self._reprobing.ask()
 
     async def _obey(self, verdict: Verdict) -> None:
         match verdict.verdict:

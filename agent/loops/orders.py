@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Final, assert_never
 
 import structlog
@@ -10,6 +9,7 @@ import structlog
 from agent.backoff import CAP, wait_after
 from agent.client import ControlPlane, Unreachable
 from agent.jobs.workload import Workload
+from agent.loops.reprobing import Reprobing
 from agent.loops.timing import Timing
 from agent.racing import Interrupted, unless
 from shared.errors import StaleLease, TranscoderError
@@ -34,13 +34,13 @@ class Orders:
         workload: Workload,
         boot_id: BootId,
         *,
-        reprobe: Callable[[], None],
+        reprobing: Reprobing,
         timing: Timing,
     ) -> None:
         self._client = client
         self._workload = workload
         self._boot_id = boot_id
-        self._reprobe = reprobe
+        self._reprobing = reprobing
         self._timing = timing
         self._pulse = timing.pulse
 
@@ -70,7 +70,13 @@ class Orders:
         wait = self._client.timings.poll_wait
         self._pulse.promise("orders", wait + CAP)
         self._workload.changed.clear()
-        request = PollRequest(boot_id=self._boot_id, free=self._workload.free(), wait=wait)
+        request = PollRequest(
+            boot_id=self._boot_id,
+            free=self._workload.free(),
+            wait=wait,
+            draining=self._workload.is_paused,
+            reprobing=self._reprobing.is_asked,
+        )
         return await unless(self._workload.changed.wait(), self._client.poll(request))
 
     def _obey(self, order: Order) -> None:
@@ -84,7 +90,7 @@ class Orders:
             case Resume():
                 self._workload.pause(False)
             case Reprobe():
-                self._reprobe()
+                self._reprobing.ask()
             case unknown:
                 assert_never(unknown)
 

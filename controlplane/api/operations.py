@@ -14,6 +14,7 @@ from controlplane.api.requests import (
     NewJoinToken,
     NewKey,
     NewTenant,
+    NodeChanges,
     NodesQuery,
     PageQuery,
     TenantChanges,
@@ -22,7 +23,6 @@ from controlplane.api.routing import Call, Reply, Routes
 from controlplane.domain.permissions import Action
 from shared.clock import to_datetime
 from shared.ids import ClusterId, NodeId, TenantId
-from shared.statuses import NodeState
 
 tenants: Final = Routes("tenants")
 clusters: Final = Routes("clusters")
@@ -174,6 +174,28 @@ async def delete_cluster(call: Call[None]) -> Reply:
 
 @clusters.add(
     "POST",
+    "/v1/clusters/{cluster_id}/pause",
+    permission=Action.CLUSTERS_PAUSE,
+    summary="Start nothing new in a cluster; what runs goes on",
+    answer=views.ClusterView,
+)
+async def pause_cluster(call: Call[None]) -> Reply:
+    return Reply(views.cluster(await call.request.app[CLUSTERS].pause(_cluster_id(call))))
+
+
+@clusters.add(
+    "POST",
+    "/v1/clusters/{cluster_id}/resume",
+    permission=Action.CLUSTERS_RESUME,
+    summary="Start work in a cluster again",
+    answer=views.ClusterView,
+)
+async def resume_cluster(call: Call[None]) -> Reply:
+    return Reply(views.cluster(await call.request.app[CLUSTERS].unpause(_cluster_id(call))))
+
+
+@clusters.add(
+    "POST",
     "/v1/clusters/{cluster_id}/join-tokens",
     permission=Action.NODES_CREATE,
     summary="A one-time token with which a node joins",
@@ -209,14 +231,27 @@ async def read_node(call: Call[None]) -> Reply:
 
 
 @nodes.add(
+    "PATCH",
+    "/v1/nodes/{node_id}",
+    permission=Action.NODES_UPDATE,
+    summary="Rename a node, put labels on it, or take them off with null",
+    body=NodeChanges,
+    answer=views.NodeView,
+)
+async def describe_node(call: Call[NodeChanges]) -> Reply:
+    service = call.request.app[CLUSTERS]
+    return Reply(views.node(await service.describe(_node_id(call), call.body.name, call.body.labels)))
+
+
+@nodes.add(
     "POST",
     "/v1/nodes/{node_id}/drain",
     permission=Action.NODES_DRAIN,
-    summary="Give a node no new work",
+    summary="Give a node no new work; it is Drained once nothing runs on it",
     answer=views.NodeView,
 )
 async def drain_node(call: Call[None]) -> Reply:
-    return await _set_state(call, NodeState.DRAINING)
+    return Reply(views.node(await call.request.app[CLUSTERS].drain(_node_id(call))))
 
 
 @nodes.add(
@@ -227,23 +262,31 @@ async def drain_node(call: Call[None]) -> Reply:
     answer=views.NodeView,
 )
 async def resume_node(call: Call[None]) -> Reply:
-    return await _set_state(call, NodeState.ACTIVE)
+    return Reply(views.node(await call.request.app[CLUSTERS].resume(_node_id(call))))
+
+
+@nodes.add(
+    "POST",
+    "/v1/nodes/{node_id}/reprobe",
+    permission=Action.NODES_REPROBE,
+    summary="Have a node find out anew what it can do, once nothing runs on it",
+    answer=views.NodeView,
+    status=202,
+)
+async def reprobe_node(call: Call[None]) -> Reply:
+    return Reply(views.node(await call.request.app[CLUSTERS].reprobe(_node_id(call))), status=202)
 
 
 @nodes.add(
     "DELETE",
     "/v1/nodes/{node_id}",
     permission=Action.NODES_DELETE,
-    summary="Revoke a node's credential, for good",
+    summary="Revoke a node's credential, for good; what it runs is given to others",
     status=204,
 )
 async def revoke_node(call: Call[None]) -> Reply:
-    await _set_state(call, NodeState.REVOKED)
+    await call.request.app[CLUSTERS].revoke(_node_id(call))
     return Reply()
-
-
-async def _set_state(call: Call[None], state: NodeState) -> Reply:
-    return Reply(views.node(await call.request.app[CLUSTERS].set_node_state(_node_id(call), state)))
 
 
 def _tenant_id(call: Call[Any]) -> TenantId:

@@ -173,6 +173,13 @@ class ClusterChanges(Sent):
     name: Words
 
 
+class NodeChanges(Sent):
+    name: Words | None = Field(None, description="As it was when null.")
+    labels: Annotated[dict[LabelKey, LabelValue | None], Field(max_length=20)] = Field(
+        default_factory=dict, description="Put on, over those of the agent's own settings; null takes one off."
+    )
+
+
 class NewJoinToken(Sent):
     labels: dict[LabelKey, LabelValue] = Field(default_factory=dict, max_length=20)
     expires_in: Annotated[float, Field(gt=0, le=86_400)] = Field(3600.0, description="Seconds.")

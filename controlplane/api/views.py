@@ -23,7 +23,7 @@ from shared.ids import Attempt, ClusterId, JobId, KeyId, NodeId, PipelineId, Pre
 from shared.jobspec import Input, Output, Placement, Playlist, Settings, StartPolicy
 from shared.models import Answer
 from shared.protocol import DetectedProperties, Progress
-from shared.statuses import JobStatus, NodeState, PipelineStatus, TaskState
+from shared.statuses import ClusterStatus, JobStatus, NodeState, PipelineStatus, TaskState
 
 Item = TypeVar("Item")
 
@@ -432,11 +432,12 @@ def drifts(found: Sequence[Drift]) -> DriftsView:
 class ClusterView(Answer):
     id: ClusterId
     name: str
+    status: ClusterStatus
     created_at: dt.datetime
 
 
 def cluster(found: records.Cluster) -> ClusterView:
-    return ClusterView(id=found.id, name=found.name, created_at=to_datetime(found.created_at))
+    return ClusterView(id=found.id, name=found.name, status=found.status, created_at=to_datetime(found.created_at))
 
 
 class JoinTokenView(Answer):
@@ -450,6 +451,8 @@ class NodeView(Answer):
     cluster_id: ClusterId
     name: str
     state: NodeState
+    running: int = Field(description="Attempts that it holds.")
+    is_to_reprobe: bool = Field(description="It gets no new work until it has found out anew what it can do.")
     labels: dict[str, str]
     last_seen_at: dt.datetime | None
     created_at: dt.datetime
@@ -457,13 +460,15 @@ class NodeView(Answer):
     free: Free | None
 
 
-def node(found: records.Node) -> NodeView:
+def node(found: records.NodeAtWork) -> NodeView:
     facts = NodeFacts.model_validate_json(found.facts) if found.facts else None
     return NodeView(
         id=found.id,
         cluster_id=found.cluster_id,
         name=found.name,
-        state=found.state,
+        state=found.shown_state,
+        running=found.running,
+        is_to_reprobe=found.reprobe_asked_at is not None,
         labels={**(facts.labels if facts else {}), **orjson.loads(found.labels)},
         last_seen_at=_time(found.last_seen_at),
         created_at=to_datetime(found.created_at),

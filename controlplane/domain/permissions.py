@@ -66,11 +66,15 @@ class Action(StrEnum):
     CLUSTERS_READ = "clusters:read"
     CLUSTERS_UPDATE = "clusters:update"
     CLUSTERS_DELETE = "clusters:delete"
+    CLUSTERS_PAUSE = "clusters:pause"
+    CLUSTERS_RESUME = "clusters:resume"
 
     NODES_CREATE = "nodes:create"
     NODES_READ = "nodes:read"
+    NODES_UPDATE = "nodes:update"
     NODES_DRAIN = "nodes:drain"
     NODES_RESUME = "nodes:resume"
+    NODES_REPROBE = "nodes:reprobe"
     NODES_DELETE = "nodes:delete"
 
     AUDIT_READ = "audit:read"

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import orjson
 
 from controlplane.auth import credentials
 from controlplane.services.dispatch import Dispatcher
 from controlplane.services.publishing import Publisher
+from controlplane.services.signals import Signals
 from controlplane.store.operations import dispatch, identity, resources
 from controlplane.store.port import Store
-from controlplane.store.records import Cluster, Node
+from controlplane.store.records import Cluster, Node, NodeAtWork
 from shared.clock import Clock
 from shared.errors import ErrorCode, TranscoderError
 from shared.ids import ClusterId, NodeId, prefixed_id
@@ -21,7 +24,7 @@ from shared.protocol import (
     HelloAnswer,
     HelloRequest,
 )
-from shared.statuses import NodeState
+from shared.statuses import ClusterStatus, NodeState
 
 
 class Clusters:
@@ -29,6 +32,7 @@ class Clusters:
         self,
         store: Store,
         clock: Clock,
+        signals: Signals,
         dispatcher: Dispatcher,
         publisher: Publisher,
         authority: bytes | None = None,
@@ -37,6 +41,7 @@ class Clusters:
         """The certificate by which new nodes know this service (PEM); None where their systems trust it already."""
         self._store = store
         self._clock = clock
+        self._signals = signals
         self._dispatcher = dispatcher
         self._publisher = publisher
 
@@ -86,18 +91,53 @@ class Clusters:
         await self._publisher.discard(lost)
         return answer
 
-    async def nodes(self, cluster_id: ClusterId | None, after: str, size: int) -> list[Node]:
+    async def nodes(self, cluster_id: ClusterId | None, after: str, size: int) -> list[NodeAtWork]:
         return await self._store.read(identity.nodes(cluster_id, after, size))
 
-    async def node(self, node_id: NodeId) -> Node:
-        return await self._store.read(dispatch.node(node_id))
+    async def node(self, node_id: NodeId) -> NodeAtWork:
+        return await self._store.read(identity.node_at_work(node_id))
 
-    async def set_node_state(self, node_id: NodeId, state: NodeState) -> Node:
-        """Draining: no new work. Revoked: its credential is refused from now on; its leases run out."""
-        node = await self._store.write(identity.set_node_state(node_id, state))
+    async def drain(self, node_id: NodeId) -> NodeAtWork:
+        """No new work; what runs goes on."""
+        await self._store.write(identity.set_node_state(node_id, NodeState.DRAINING))
+        return await self._changed(node_id)
+
+    async def resume(self, node_id: NodeId) -> NodeAtWork:
+        await self._store.write(identity.set_node_state(node_id, NodeState.ACTIVE))
+        return await self._changed(node_id)
+
+    async def reprobe(self, node_id: NodeId) -> NodeAtWork:
+        """The node gets no new work until it has found out anew what it can do."""
+        await self._store.write(identity.ask_to_reprobe(node_id, self._clock.now_ms()))
+        return await self._changed(node_id)
+
+    async def describe(self, node_id: NodeId, name: str | None, labels: Mapping[str, str | None]) -> NodeAtWork:
+        """A new name, and labels that are put on or, where they are None, taken off."""
+        await self._store.write(identity.describe_node(node_id, name=name, labels=labels))
+        return await self._changed(node_id)
+
+    async def revoke(self, node_id: NodeId) -> None:
+        """Its credential is refused from now on, and its work handed to others."""
+        lost = await self._store.write(dispatch.revoke(node_id, self._clock.now_ms()))
+        for ended in lost:
+            self._signals.changed(ended.job_id)
+        await self._changed(node_id)
+        await self._publisher.discard(lost)
+
+    async def pause(self, cluster_id: ClusterId) -> Cluster:
+        """Nothing new starts in it; what runs goes on."""
+        return await self._store.write(resources.set_cluster_status(cluster_id, ClusterStatus.PAUSED))
+
+    async def unpause(self, cluster_id: ClusterId) -> Cluster:
+        cluster = await self._store.write(resources.set_cluster_status(cluster_id, ClusterStatus.ACTIVE))
+        self._dispatcher.wake()
+        return cluster
+
+    async def _changed(self, node_id: NodeId) -> NodeAtWork:
+        """The node as it is now; its poll is answered, so that it hears of it."""
         self._dispatcher.interrupt(node_id)
         self._dispatcher.wake()
-        return node
+        return await self.node(node_id)
 
 
 def speak_the_same(protocol: int) -> None:

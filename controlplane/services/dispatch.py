@@ -31,6 +31,7 @@ from shared.protocol import (
     AttemptRef,
     BeatAnswer,
     BeatRequest,
+    Drain,
     HelloAnswer,
     HelloRequest,
     InputSpec,
@@ -39,6 +40,8 @@ from shared.protocol import (
     PollRequest,
     Progress,
     ProgressRequest,
+    Reprobe,
+    Resume,
     StartTask,
     StopTask,
     Timings,
@@ -62,8 +65,9 @@ RETRY_SECONDS: Final = 1.0
 
 @dataclass
 class _Waiter:
-    """A poll that is being held. Without an offer it waits for what must stop."""
+    """A poll that is being held. Without an offer it waits for other orders."""
 
+    request: PollRequest
     offer: Offer | None
     answer: asyncio.Future[list[Order]]
     is_owed: bool = False
@@ -149,7 +153,7 @@ class Dispatcher:
         return self._timings
 
     async def beat(self, node: Node, request: BeatRequest) -> BeatAnswer:
-        state, verdicts = await self._store.write(
+        heard = await self._store.write(
             dispatch.beat(
                 node.id,
                 request.boot_id,
@@ -162,10 +166,11 @@ class Dispatcher:
         return BeatAnswer(
             verdicts=tuple(
                 Verdict(ref=attempt.ref, verdict=verdict)
-                for attempt, verdict in zip(request.attempts, verdicts, strict=True)
+                for attempt, verdict in zip(request.attempts, heard.verdicts, strict=True)
             ),
             timings=self._timings,
-            draining=state == NodeState.DRAINING,
+            draining=heard.state is NodeState.DRAINING,
+            reprobe=heard.reprobe,
         )
 
     async def progress(self, node: Node, request: ProgressRequest) -> None:
@@ -249,7 +254,8 @@ class Dispatcher:
         labels = {**facts.labels, **orjson.loads(node.labels)}
         offer = Offer(node.id, request.boot_id, node.cluster_id, labels, facts.capacity, request.free)
         answer = asyncio.get_running_loop().create_future()
-        waiter = _Waiter(offer if node.state is NodeState.ACTIVE else None, answer)
+        gets_work = node.state is NodeState.ACTIVE and node.reprobe_asked_at is None
+        waiter = _Waiter(request, offer if gets_work else None, answer)
         self.interrupt(node.id)
         self._waiters[node.id] = waiter
         return waiter
@@ -271,15 +277,17 @@ class Dispatcher:
                 return orders
 
     async def _pending_orders(self, node: Node, waiter: _Waiter) -> list[Order]:
-        """What must stop, and grants whose answer seems to have been lost; each at most once in a while."""
+        """What the node is to be, what must stop, and grants whose answer seems to have been lost.
+
+        The latter two at most once in a while; the first until the node's polls say that it knows.
+        """
         now = self._clock.now_ms()
         self._told = {order: at for order, at in self._told.items() if now - at < REDELIVERY_MS}
         stopping = await self._store.read(dispatch.stopping(node.id))
-        granted = await self._store.read(dispatch.undelivered(node.id, node.boot_id, now)) if node.boot_id else []
+        granted = await self._store.read(dispatch.undelivered(node.id, waiter.request.boot_id, now))
         waiter.is_owed = bool(stopping or granted)
-        orders: list[Order] = [
-            StopTask(ref=ref) for ref in stopping if self._told.setdefault(("stop", ref), now) == now
-        ]
+        orders = _orders_to_be(await self._store.read(dispatch.node(node.id)), waiter.request)
+        orders += [StopTask(ref=ref) for ref in stopping if self._told.setdefault(("stop", ref), now) == now]
         untold = [grant for grant in granted if ("start", grant.ref) not in self._told]
         return orders + await self._start_orders(untold)
 
@@ -331,3 +339,14 @@ class Dispatcher:
             poll_wait=self._settings.poll_wait,
             progress_interval=max(self._settings.progress_interval, stretch),
         )
+
+
+def _orders_to_be(node: Node, asked: PollRequest) -> list[Order]:
+    """What brings a node from what it knows to what it is to be."""
+    orders: list[Order] = []
+    is_to_drain = node.state is NodeState.DRAINING
+    if asked.draining is not None and asked.draining is not is_to_drain:
+        orders.append(Drain() if is_to_drain else Resume())
+    if node.reprobe_asked_at is not None and not asked.reprobing:
+        orders.append(Reprobe())
+    return orders

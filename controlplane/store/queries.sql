@@ -144,6 +144,9 @@ SELECT * FROM clusters WHERE id > :after ORDER BY id LIMIT :size
 -- name: rename_cluster
 UPDATE clusters SET name = :name WHERE id = :id RETURNING *
 
+-- name: set_cluster_status
+UPDATE clusters SET status = :status WHERE id = :id RETURNING *
+
 -- name: delete_cluster
 DELETE FROM clusters WHERE id = :id
    AND NOT EXISTS (SELECT 1 FROM nodes WHERE cluster_id = :id) AND NOT EXISTS (SELECT 1 FROM join_tokens WHERE cluster_id = :id)
@@ -167,17 +170,33 @@ VALUES (:id, :cluster_id, :name, 'Active', :credential_hash, :labels, :now)
 -- name: node
 SELECT * FROM nodes WHERE id = :id
 
+-- name: node_at_work
+SELECT n.*, (SELECT COUNT(*) FROM tasks t WHERE t.node_id = n.id AND t.state IN ('Leased', 'Running', 'Stopping')) AS running
+  FROM nodes n WHERE n.id = :id
+
 -- name: nodes
-SELECT * FROM nodes WHERE id > :after AND (CAST(:cluster_id AS TEXT) IS NULL OR cluster_id = :cluster_id) ORDER BY id LIMIT :size
+SELECT n.*, (SELECT COUNT(*) FROM tasks t WHERE t.node_id = n.id AND t.state IN ('Leased', 'Running', 'Stopping')) AS running
+  FROM nodes n WHERE n.id > :after ORDER BY n.id LIMIT :size
+
+-- name: nodes_of_cluster
+SELECT n.*, (SELECT COUNT(*) FROM tasks t WHERE t.node_id = n.id AND t.state IN ('Leased', 'Running', 'Stopping')) AS running
+  FROM nodes n WHERE n.cluster_id = :cluster_id AND n.id > :after ORDER BY n.id LIMIT :size
 
 -- name: count_nodes
 SELECT COUNT(*) AS nodes FROM nodes WHERE state <> 'Revoked'
 
 -- name: boot_node
-UPDATE nodes SET boot_id = :boot_id, facts = :facts, last_seen_at = :now WHERE id = :id
+UPDATE nodes SET boot_id = :boot_id, facts = :facts, last_seen_at = :now, reprobe_asked_at = NULL WHERE id = :id
 
 -- name: see_node
-UPDATE nodes SET last_seen_at = :now, free = :free WHERE id = :id AND boot_id = :boot_id RETURNING state
+UPDATE nodes SET last_seen_at = :now, free = :free WHERE id = :id AND boot_id = :boot_id
+RETURNING state, reprobe_asked_at
+
+-- name: ask_to_reprobe
+UPDATE nodes SET reprobe_asked_at = COALESCE(reprobe_asked_at, :now) WHERE id = :id AND state <> 'Revoked' RETURNING id
+
+-- name: describe_node
+UPDATE nodes SET name = :name, labels = :labels WHERE id = :id AND state <> 'Revoked' RETURNING id
 
 -- name: set_node_state
 UPDATE nodes SET state = :state WHERE id = :id AND state <> 'Revoked' RETURNING *

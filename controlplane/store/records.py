@@ -22,7 +22,7 @@ from shared.ids import (
     TenantId,
     UserId,
 )
-from shared.statuses import JobStatus, NodeState, PipelineStatus, TaskState
+from shared.statuses import ClusterStatus, JobStatus, NodeState, PipelineStatus, TaskState
 
 R = TypeVar("R")
 
@@ -36,7 +36,7 @@ def record(kind: type[R], row: Row) -> R:
 def _columns(kind: type[Any]) -> Mapping[str, Callable[[Any], Any] | None]:
     """The columns of a record; those that hold a state are made into it."""
     hints = get_type_hints(kind)
-    states = (JobStatus, NodeState, PipelineStatus, TaskState)
+    states = (ClusterStatus, JobStatus, NodeState, PipelineStatus, TaskState)
     return {field.name: hints[field.name] if hints[field.name] in states else None for field in fields(kind)}
 
 
@@ -91,6 +91,7 @@ class ApiKey:
 class Cluster:
     id: ClusterId
     name: str
+    status: ClusterStatus
     created_at: int
 
 
@@ -106,7 +107,20 @@ class Node:
     facts: str | None
     free: str | None
     last_seen_at: int | None
+    reprobe_asked_at: int | None
     created_at: int
+
+
+@dataclass(frozen=True)
+class NodeAtWork(Node):
+    """A node, and how many attempts it holds."""
+
+    running: int
+
+    @property
+    def shown_state(self) -> NodeState:
+        is_drained = self.state is NodeState.DRAINING and not self.running
+        return NodeState.DRAINED if is_drained else self.state
 
 
 @dataclass(frozen=True)

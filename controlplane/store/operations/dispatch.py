@@ -32,7 +32,7 @@ from shared.ids import (
 )
 from shared.jobspec import HardwarePreference
 from shared.protocol import AttemptProgress, AttemptRef, DetectedProperties
-from shared.statuses import TaskState
+from shared.statuses import NodeState, TaskState
 
 
 @dataclass(frozen=True)
@@ -55,6 +55,15 @@ class Lost:
     attempt: Attempt
     job_id: JobId
     files: str
+
+
+@dataclass(frozen=True)
+class Heard:
+    """What a beat is answered with: what the node is to be, and per attempt `keep`, `stop` or `drop`."""
+
+    state: NodeState
+    reprobe: bool
+    verdicts: Sequence[str]
 
 
 @dataclass(frozen=True)
@@ -115,8 +124,8 @@ def probed(ref: AttemptRef, node_id: NodeId, inputs: Sequence[DetectedProperties
 
 def beat(
     node_id: NodeId, boot_id: BootId, free: str, attempts: Sequence[AttemptProgress], *, now: int, lease: int
-) -> Op[tuple[str, list[str]]]:
-    """Presence and renewals in one. The node's state, and per attempt `keep`, `stop` or `drop`.
+) -> Op[Heard]:
+    """Presence and renewals in one.
 
     Raises StaleLease when the node has started again since: this agent is not the one that runs now.
     """
@@ -128,7 +137,7 @@ def beat(
         progress = attempt.progress.model_dump_json()
         rows = yield call("renew", **_key(attempt.ref, node_id), expires_at=now + lease, progress=progress)
         verdicts.append("drop" if not rows else "stop" if rows[0]["state"] == TaskState.STOPPING else "keep")
-    return str(seen[0]["state"]), verdicts
+    return Heard(NodeState(seen[0]["state"]), seen[0]["reprobe_asked_at"] is not None, verdicts)
 
 
 def hello(
@@ -204,6 +213,20 @@ def forgive(*, now: int, lease: int, delay: int) -> Op[None]:
     yield call("set_meta", key="started_at", value=str(now))
     yield call("shorten_leases", latest=now + lease)
     yield call("shorten_delays", latest=now + delay)
+
+
+def revoke(node_id: NodeId, now: int) -> Op[list[Lost]]:
+    """Refuses a node for good. What it held waits again at once: nothing that it says counts any more.
+
+    Raises NotFound for a node that was revoked before.
+    """
+    if not (yield call("set_node_state", id=node_id, state=NodeState.REVOKED)):
+        raise NotFound("node")
+    rows = yield call("leases_of_node", node_id=node_id)
+    lost = []
+    for task in [record(Task, row) for row in rows]:
+        lost.append((yield from _lose(task, now, reason="its node was revoked", counts=False)))
+    return lost
 
 
 def anything_waiting() -> Op[bool]:

@@ -9,7 +9,7 @@ import orjson
 from controlplane.domain.quota import Quota
 from controlplane.store.operations import quotas
 from controlplane.store.port import Op, Row, call
-from controlplane.store.records import ApiKey, KeyHolder, Node, Tenant, record
+from controlplane.store.records import ApiKey, KeyHolder, Node, NodeAtWork, Tenant, record
 from shared.errors import AlreadyExists, NotFound, Unauthenticated
 from shared.ids import ClusterId, KeyId, NodeId, TenantId, UserId
 from shared.statuses import NodeState
@@ -154,9 +154,34 @@ def enrol(token_hash: str, node_id: NodeId, name: str, credential_hash: str, now
     return cluster_id
 
 
-def nodes(cluster_id: ClusterId | None, after: str, size: int) -> Op[list[Node]]:
-    rows = yield call("nodes", cluster_id=cluster_id, after=after, size=size)
-    return [record(Node, row) for row in rows]
+def nodes(cluster_id: ClusterId | None, after: str, size: int) -> Op[list[NodeAtWork]]:
+    if cluster_id is None:
+        rows = yield call("nodes", after=after, size=size)
+    else:
+        rows = yield call("nodes_of_cluster", cluster_id=cluster_id, after=after, size=size)
+    return [record(NodeAtWork, row) for row in rows]
+
+
+def node_at_work(node_id: NodeId) -> Op[NodeAtWork]:
+    rows = yield call("node_at_work", id=node_id)
+    if not rows:
+        raise NotFound("node")
+    return record(NodeAtWork, rows[0])
+
+
+def describe_node(node_id: NodeId, *, name: str | None, labels: Mapping[str, str | None]) -> Op[None]:
+    """Changes what is given; a label that is None is taken off."""
+    known = yield from node_at_work(node_id)
+    worn = {**orjson.loads(known.labels), **labels}
+    kept = {key: value for key, value in worn.items() if value is not None}
+    text = orjson.dumps(kept, option=orjson.OPT_SORT_KEYS).decode()
+    if not (yield call("describe_node", id=node_id, name=known.name if name is None else name, labels=text)):
+        raise NotFound("node")
+
+
+def ask_to_reprobe(node_id: NodeId, now: int) -> Op[None]:
+    if not (yield call("ask_to_reprobe", id=node_id, now=now)):
+        raise NotFound("node")
 
 
 def set_node_state(node_id: NodeId, state: NodeState) -> Op[Node]:

@@ -9,7 +9,7 @@ from controlplane.store.records import Bucket, Cluster, Pipeline, PipelineRoots,
 from shared.errors import AlreadyExists, InUse, InvalidField, NotFound, TranscoderError
 from shared.errors import ErrorCode as Code
 from shared.ids import ClusterId, PipelineId, PresetId, TenantId
-from shared.statuses import PipelineStatus
+from shared.statuses import ClusterStatus, PipelineStatus
 
 
 def add_cluster(cluster_id: ClusterId, name: str, now: int) -> Op[Cluster]:
@@ -32,6 +32,13 @@ def clusters(after: str, size: int) -> Op[list[Cluster]]:
 
 def rename_cluster(cluster_id: ClusterId, name: str) -> Op[Cluster]:
     rows = yield call("rename_cluster", id=cluster_id, name=name)
+    if not rows:
+        raise NotFound("cluster")
+    return record(Cluster, rows[0])
+
+
+def set_cluster_status(cluster_id: ClusterId, status: ClusterStatus) -> Op[Cluster]:
+    rows = yield call("set_cluster_status", id=cluster_id, status=status)
     if not rows:
         raise NotFound("cluster")
     return record(Cluster, rows[0])

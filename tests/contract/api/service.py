@@ -199,12 +199,12 @@ class Node:
         assert answer.status == 200, answer.content
         return answer
 
-    async def poll(self, wait: float = 0.0, free: Free | None = None) -> Answer:
-        asked = PollRequest(boot_id=self.boot_id, free=free or free_of(self.capacity), wait=wait)
+    async def poll(self, wait: float = 0.0, free: Free | None = None, **knows: bool) -> Answer:
+        asked = PollRequest(boot_id=self.boot_id, free=free or free_of(self.capacity), wait=wait, **knows)
         return await self.say("poll", asked)
 
-    async def orders(self, wait: float = 5.0) -> list[dict[str, Any]]:
-        answer = await self.poll(wait)
+    async def orders(self, wait: float = 5.0, **knows: bool) -> list[dict[str, Any]]:
+        answer = await self.poll(wait, **knows)
         assert answer.status == 200, answer.content
         orders: list[dict[str, Any]] = answer.json["orders"]
         return orders

@@ -154,9 +154,13 @@ after("create_tenant_key", "operator", "/v1/tenants/{}/keys", a_tenant, {})
 simply("create_cluster", "operator", "/v1/clusters", {"id": "london-1"})
 simply("rename_cluster", "operator", f"/v1/clusters/{CLUSTER}", {"name": "other"})
 after("delete_cluster", "operator", "/v1/clusters/{}", Audited.empty_cluster)
+simply("pause_cluster", "operator", f"/v1/clusters/{CLUSTER}/pause")
+simply("resume_cluster", "operator", f"/v1/clusters/{CLUSTER}/resume")
 simply("create_join_token", "operator", f"/v1/clusters/{CLUSTER}/join-tokens", {})
 after("drain_node", "operator", "/v1/nodes/{}/drain", a_node)
 after("resume_node", "operator", "/v1/nodes/{}/resume", a_node)
+after("describe_node", "operator", "/v1/nodes/{}", a_node, {"name": "other"})
+after("reprobe_node", "operator", "/v1/nodes/{}/reprobe", a_node)
 after("revoke_node", "operator", "/v1/nodes/{}", a_node)
 
 

@@ -15,6 +15,7 @@ from agent.jobs.runner import Runner
 from agent.jobs.slots import Slots
 from agent.jobs.workload import Workload
 from agent.loops.orders import Orders
+from agent.loops.reprobing import Reprobing
 from agent.loops.timing import Timing
 from shared.ids import BootId
 from tests.unit.agent.builders import GIB, Sleeps, a_capacity
@@ -26,7 +27,12 @@ def idle(client: ControlPlane, sleep: Sleeps, outbox: Path) -> tuple[Orders, Wor
     slots = Slots(a_capacity(), scratch_left=lambda: GIB)
     workload = Workload(asyncio.TaskGroup(), Runner.__new__(Runner), slots, Outbox(outbox, sleep.clock))
     timing = Timing(sleep.clock, sleep, lambda: 1.0)
-    return Orders(client, workload, BootId("bt_1"), reprobe=lambda: None, timing=timing), workload
+    reprobing = Reprobing(workload, never, timing=timing)
+    return Orders(client, workload, BootId("bt_1"), reprobing=reprobing, timing=timing), workload
+
+
+async def never() -> None:
+    raise AssertionError("nothing runs the probes here")
 
 
 async def revoked_after(count: int, handler: Handler, outbox: Path) -> Sleeps:
@@ -85,3 +91,16 @@ async def test_a_held_poll_is_broken_off_when_what_it_said_is_no_longer_true(tmp
             await polling
     assert free == [4, 0]
     assert sleep.asked == []
+
+
+async def test_polls_say_what_the_node_was_told_so_that_a_lost_order_is_told_again(tmp_path: Path) -> None:
+    said: list[tuple[bool, bool]] = []
+    orders = iter([[{"type": "drain"}], [{"type": "reprobe"}], [{"type": "resume"}]])
+
+    async def handler(request: web.Request) -> web.Response:
+        asked = await request.json()
+        said.append((asked["draining"], asked["reprobing"]))
+        return web.json_response({"orders": next(orders, []), "timings": {}})
+
+    await revoked_after(4, handler, tmp_path)
+    assert said == [(False, False), (True, False), (True, True), (False, True)]

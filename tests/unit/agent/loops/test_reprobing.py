@@ -1,0 +1,65 @@
+"""When the probes run again."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+from agent.capacity.ffmpeg import NoFfmpeg
+from agent.jobs.outbox import Outbox
+from agent.jobs.runner import Runner
+from agent.jobs.slots import Slots
+from agent.jobs.workload import Workload
+from agent.loops.reprobing import RETRY_AFTER, Reprobing
+from agent.loops.timing import Timing
+from tests.unit.agent.builders import GIB, Sleeps, a_capacity
+
+
+class Probes:
+    """Fail as often as they are told to."""
+
+    def __init__(self, failures: int = 0) -> None:
+        self.failures = failures
+        self.runs = 0
+        self.done = asyncio.Event()
+
+    async def __call__(self) -> None:
+        self.runs += 1
+        if self.runs <= self.failures:
+            raise NoFfmpeg("it is being upgraded")
+        self.done.set()
+
+
+def reprobing(probes: Probes, sleep: Sleeps, outbox: Path) -> tuple[Reprobing, Workload]:
+    slots = Slots(a_capacity(), scratch_left=lambda: GIB)
+    workload = Workload(asyncio.TaskGroup(), Runner.__new__(Runner), slots, Outbox(outbox, sleep.clock))
+    return Reprobing(workload, probes, timing=Timing(sleep.clock, sleep, lambda: 1.0)), workload
+
+
+async def test_nothing_is_probed_while_something_runs_and_twice_asked_is_once_done(tmp_path: Path) -> None:
+    probes, sleep = Probes(), Sleeps()
+    loop, workload = reprobing(probes, sleep, tmp_path)
+    workload._idle.clear()
+    running = asyncio.create_task(loop.run())
+    loop.ask()
+    loop.ask()
+    for _ in range(10):
+        await asyncio.sleep(0)
+    assert (probes.runs, loop.is_asked) == (0, True)
+    workload._idle.set()
+    async with asyncio.timeout(5):
+        await probes.done.wait()
+        await asyncio.sleep(0)
+    assert (probes.runs, loop.is_asked) == (1, False)
+    running.cancel()
+
+
+async def test_probes_that_find_no_ffmpeg_are_tried_again_later(tmp_path: Path) -> None:
+    probes, sleep = Probes(failures=2), Sleeps()
+    loop, _ = reprobing(probes, sleep, tmp_path)
+    running = asyncio.create_task(loop.run())
+    loop.ask()
+    async with asyncio.timeout(5):
+        await probes.done.wait()
+    assert sleep.asked == [RETRY_AFTER, RETRY_AFTER]
+    running.cancel()
