@@ -70,7 +70,7 @@ class Api:
             await self._session.close()
 
     async def call(self, method: str, path: str, document: Any = None, **params: Any) -> Any:
-        """The answer as JSON. Raises Refused with the API's own sentence, or Unreachable."""
+        """The answer: JSON, or the text of another type. Raises Refused with the API's own sentence, or Unreachable."""
         given = {name: str(value) for name, value in params.items() if value is not None}
         try:
             async for attempt in stamina.retry_context(on=_pause, attempts=5, timeout=30):
@@ -130,7 +130,9 @@ class Api:
             method, self._url + path, json=document, params=params, headers=self._headers
         ) as response:
             await _refuse(response)
-            return await response.json() if response.status != 204 else None
+            if response.status == 204:
+                return None
+            return await (response.json() if response.content_type == "application/json" else response.text())
 
     async def _offset(self, url: str) -> int:
         async with self._open.head(url) as response:

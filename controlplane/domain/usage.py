@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
-from shared.protocol import Failed, Finished, OutputResult, PlaylistResult
+from shared.protocol import DetectedProperties, Failed, Finished, OutputResult, PlaylistResult
 from shared.statuses import JobStatus
 
 
@@ -48,6 +49,11 @@ def spent_on(outcome: Finished | Failed) -> Made:
         bytes_in=sum(found.size for found in outcome.inputs),
         encoder_ms=round(outcome.encode_seconds * 1000),
     )
+
+
+def read_in_vain(inputs: Iterable[DetectedProperties]) -> Made:
+    """Of work that was refused once its inputs were known."""
+    return Made(status=JobStatus.ERROR, bytes_in=sum(found.size for found in inputs))
 
 
 def size_of(finished: Finished) -> int:

@@ -11,6 +11,7 @@ import orjson
 from controlplane.domain import placement, retrying
 from controlplane.domain.fairness import Head, Standing, cost, in_turn
 from controlplane.domain.placement import Need, Offer
+from controlplane.domain.usage import read_in_vain
 from controlplane.store.operations import jobs, quotas
 from controlplane.store.operations.ending import fail, requeue
 from controlplane.store.port import Op, Row, call
@@ -117,7 +118,7 @@ def probed(ref: AttemptRef, node_id: NodeId, inputs: Sequence[DetectedProperties
         outputs = len(orjson.loads((yield from work(task.id)).document)["outputs"])
         refusal = yield from quotas.reserve_minutes(task, inputs, outputs, now)
         if refusal is not None:
-            yield from fail(task, now, refusal, report=None)
+            yield from fail(task, now, refusal, report=None, made=read_in_vain(inputs))
     (row,) = yield call("task", id=ref.task_id)
     return record(Task, row)
 
