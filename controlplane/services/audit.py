@@ -11,7 +11,7 @@ from controlplane.domain.auditing import Deed, Seal, Verdict, Verifier
 from controlplane.services.acting import ACTING, Acting
 from controlplane.services.pages import Pages
 from controlplane.store.operations import audit
-from controlplane.store.port import Op, Store, T
+from controlplane.store.port import Op, Reader, Store, T
 from shared.clock import Clock
 from shared.errors import StorageFull, TranscoderError, Unavailable
 
@@ -126,7 +126,7 @@ class Audit:
         return found, self._pages.make(str(rest), scope) if rest > 1 else None
 
 
-async def verify(store: Store, known: Iterable[Seal] = ()) -> Verdict:
+async def verify(store: Reader, known: Iterable[Seal] = ()) -> Verdict:
     """Goes through the whole log; `known` are heads from the service's log."""
     verifier, last = Verifier(known), None
     while True:

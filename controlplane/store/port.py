@@ -32,7 +32,15 @@ def call(query: str, /, **params: Any) -> Call:
     return Call(query, params)
 
 
-class Store(Protocol):
+class Reader(Protocol):
+    """A database as those see it who only look."""
+
+    async def read(self, operation: Op[T]) -> T: ...
+
+    async def close(self) -> None: ...
+
+
+class Store(Reader, Protocol):
     """A database that keeps what it acknowledged: `write` returns after its commit is on disk.
 
     Raises Unavailable when the database cannot be reached, StorageFull when it has no room, and whatever the operation
@@ -42,8 +50,6 @@ class Store(Protocol):
     async def write(self, operation: Op[T], then: Callable[[T], None] | None = None) -> T:
         """`then` is told the result as soon as it is committed, also when the caller went away meanwhile."""
         ...
-
-    async def read(self, operation: Op[T]) -> T: ...
 
     async def close(self) -> None:
         """After everything that was asked for has been written; whoever asks later gets Unavailable."""

@@ -42,7 +42,7 @@ class SqliteStore:
 
     def __init__(self, path: Path) -> None:
         self._queries = sql.queries(sql.SQLITE)
-        self._lock = _only_one(path)
+        self._lock = only_one(path)
         self._writer = _connect(path)
         _migrate(self._writer)
         self._reader = _connect(path, read_only=True)
@@ -160,7 +160,7 @@ def _resolve(batch: list[_Waiting], results: list[Any]) -> None:
             waiting.future.set_result(result)
 
 
-def _only_one(path: Path) -> int:
+def only_one(path: Path) -> int:
     """A lock that ends with the process: two writing processes would not be one writing connection."""
     lock = os.open(path.with_suffix(".lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
