@@ -42,6 +42,7 @@ from controlplane.services.presets import Presets
 from controlplane.services.publishing import Publisher
 from controlplane.services.quotas import Quotas
 from controlplane.services.reaper import Reaper
+from controlplane.services.retention import Sweeper
 from controlplane.services.signals import Signals
 from controlplane.services.tenants import Tenants
 from controlplane.settings import Settings
@@ -137,6 +138,7 @@ def make_app(settings: Settings, database: Store, clock: Clock, secret: bytes) -
     app.cleanup_ctx.append(_background(publisher.run(), "publisher"))
     app.cleanup_ctx.append(_background(reaper.run(), "reaper"))
     app.cleanup_ctx.append(_background(sealer.run(), "sealer"))
+    app.cleanup_ctx.append(_background(Sweeper(database, clock, publisher, settings).run(), "sweeper"))
 
     async def stop_waiting(_: web.Application) -> None:
         health.is_stopping = True

@@ -19,14 +19,13 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import IO, Final
 
-import orjson
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from controlplane import installation
 from controlplane.settings import Settings
 from controlplane.store import beside, sql
 from controlplane.store.operations import keeping
 from controlplane.store.sqlite import SqliteStore, only_one
-from shared.errors import TranscoderError
 
 FORMAT: Final = 1
 DATABASE: Final = "transcoder.db"
@@ -34,8 +33,8 @@ _MANIFEST: Final = "manifest.json"
 _STATE: Final = "state/"
 _CONFIG: Final = "config.toml"
 _SECRET: Final = "secret.key"  # noqa: S105 (the name of a file)
-_OTHER_FILES: Final = frozenset({"buckets"})
-"""In `state`, and not in backups: media, beside the database itself."""
+_APART: Final = frozenset({"buckets", _SECRET})
+"""In `state`, and not backed up with the rest of it, beside the database: media are not at all."""
 
 
 class BackupError(Exception):
@@ -55,14 +54,16 @@ class Manifest(BaseModel):
     """SHA-256 of every other member by name."""
 
 
-def back_up(settings: Settings, config: Path, secret: Path, target: Path, now: dt.datetime) -> Manifest:
-    """Writes `target`, whole or not at all. `config` and `secret` are taken along where they are."""
+def back_up(settings: Settings, config: Path, target: Path, now: dt.datetime) -> Manifest:
+    """Writes `target`, whole or not at all. The file `config` is taken along where there is one."""
     _on_sqlite(settings)
     with _drafts(settings.state) as drafts:
         with acting_as_owner(settings.state):
             schema = beside.copy(settings.state / DATABASE, drafts / DATABASE)
         members = {DATABASE: drafts / DATABASE, **_kept_in(settings.state)}
-        members |= {name: file for name, file in ((_CONFIG, config), (_SECRET, secret)) if file.is_file()}
+        members |= {
+            name: file for name, file in ((_CONFIG, config), (_SECRET, _secret(settings.state))) if file.is_file()
+        }
         manifest = Manifest(
             format=FORMAT,
             release=version("edge-transcoder"),
@@ -74,10 +75,10 @@ def back_up(settings: Settings, config: Path, secret: Path, target: Path, now: d
     return manifest
 
 
-def restore(settings: Settings, config: Path, secret: Path, source: Path, *, replace: bool) -> tuple[Manifest, list[Path]]:
+def restore(settings: Settings, config: Path, source: Path, *, replace: bool) -> tuple[Manifest, list[Path]]:
     """Puts a backup in place of the state; the service must be down. What it replaces is kept aside, and returned.
 
-    `secret` is where the installed service's secret lies; a `config` that is there already stays as it is.
+    A `config` that is there already stays as it is.
     """
     _on_sqlite(settings)
     settings.state.mkdir(parents=True, exist_ok=True)
@@ -85,7 +86,7 @@ def restore(settings: Settings, config: Path, secret: Path, source: Path, *, rep
         raise BackupError(f"There is a database in {settings.state} already; --replace puts it aside.")
     with _drafts(settings.state) as drafts, _stopped(settings.state):
         manifest = _unpack(source, drafts)
-        aside = _put_in_place(drafts, settings.state, config, secret, manifest)
+        aside = _put_in_place(drafts, settings.state, config, manifest)
     return manifest, aside
 
 
@@ -145,13 +146,21 @@ def _stopped(state: Path) -> Iterator[None]:
 
 def _kept_in(state: Path) -> Mapping[str, Path]:
     """Everything else that the service keeps: secrets, certificates."""
-    found = {}
+    found: dict[str, Path] = {}
     for entry in sorted(state.iterdir()):
-        if entry.name.startswith((".", DATABASE.partition(".")[0])) or entry.name in _OTHER_FILES:
+        if entry.name.startswith((".", DATABASE.partition(".")[0])) or entry.name in _APART:
             continue
         files = sorted(entry.rglob("*")) if entry.is_dir() else [entry]
-        found |= {f"{_STATE}{file.relative_to(state)}": file for file in files if file.is_file() and not file.is_symlink()}
+        found |= {
+            f"{_STATE}{file.relative_to(state)}": file for file in files if file.is_file() and not file.is_symlink()
+        }
     return found
+
+
+def _secret(state: Path) -> Path:
+    """The installed service gets its secret from systemd; elsewhere it lies in the state."""
+    installed = state == installation.STATE and installation.SECRET.exists()
+    return installation.SECRET if installed else state / _SECRET
 
 
 def _pack(target: Path, manifest: Manifest, members: Mapping[str, Path]) -> None:
@@ -231,12 +240,12 @@ def _extract(content: IO[bytes], target: Path, digest: str) -> None:
         raise BackupError(f"The backup is damaged: {target.name} is not what was backed up.")
 
 
-def _put_in_place(drafts: Path, state: Path, config: Path, secret: Path, manifest: Manifest) -> list[Path]:
+def _put_in_place(drafts: Path, state: Path, config: Path, manifest: Manifest) -> list[Path]:
     """Renames, the database last: whoever finds it finds the rest."""
     stamp, aside = f"{dt.datetime.now(dt.UTC):%Y%m%dT%H%M%S}", []
     places = {name: state / name.removeprefix(_STATE) for name in manifest.digests if name.startswith(_STATE)}
     if _SECRET in manifest.digests:
-        places[_SECRET] = secret if secret.exists() else state / _SECRET
+        places[_SECRET] = _secret(state)
     if _CONFIG in manifest.digests and not config.exists():
         places[_CONFIG] = config
     places[DATABASE] = state / DATABASE

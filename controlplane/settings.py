@@ -14,6 +14,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 from controlplane.domain.throttle import Operation
 
 DEFAULT_FILE = Path("/etc/transcoder/controlplane.toml")
+DAY = 86_400.0
 Seconds = Annotated[float, Field(gt=0)]
 
 
@@ -83,6 +84,14 @@ class Settings(BaseSettings):
         300.0, description="How long nothing of such a cluster is handed out again."
     )
     idempotency_window: Seconds = Field(86_400.0, description="How long a client request token is remembered.")
+    sweep_interval: Seconds = Field(60.0, description="Between two removals of what is too old.")
+    keep_jobs: Seconds = Field(184 * DAY, description="Jobs that have ended, and all that is told of them.")
+    keep_events: Seconds = Field(92 * DAY, description="The histories of jobs that have ended.")
+    keep_audit: Seconds = Field(366 * DAY, description="Rows of the audit log.")
+    keep_join_tokens: Seconds = Field(7 * DAY, description="Join tokens that are used or over.")
+    keep_uploads: Annotated[float, Field(ge=DAY)] = Field(
+        DAY, description="Unfinished uploads after their last byte; their links are good for a day."
+    )
     seal_interval: Seconds = Field(1.0, description="For which audit rows are gathered before they are sealed.")
     shutdown_grace: Seconds = Field(20.0, description="For requests in flight when the service stops.")
 
@@ -95,6 +104,12 @@ class Settings(BaseSettings):
                 f"refusing to listen on {self.host} without TLS: make a certificate (transcoder server certificate NAME), "
                 "set tls_certificate and tls_key, or behind_proxy when a proxy in front ends TLS"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _keeps_what_tokens_name(self) -> Self:
+        if self.keep_jobs < self.idempotency_window:
+            raise ValueError("keep_jobs is at least idempotency_window: a token answers with the job that it made")
         return self
 
     @property

@@ -12,6 +12,7 @@ import click
 import uvloop
 from pydantic import ValidationError
 
+from controlplane import backup as backups
 from controlplane import certificates, installation, settings
 from controlplane.app import open_store
 from controlplane.certificates import CertificateError
@@ -88,6 +89,39 @@ def install() -> None:
     except (installation.InstallationError, OSError) as error:
         raise click.ClickException(str(error)) from error
     click.echo("transcoder-controlplane.service is installed and running.", err=True)
+
+
+@server.command()
+@_config
+@click.option("--state", type=click.Path(file_okay=False, path_type=Path), help="Where everything is kept.")
+@click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
+def backup(config: Path | None, state: Path | None, file: Path) -> None:
+    """Write a backup of the database and the service's secrets to FILE. The service may run. Media are not in it."""
+    chosen = load_settings(config, state=state)
+    try:
+        made = backups.back_up(chosen, config or settings.DEFAULT_FILE, file, dt.datetime.now(dt.UTC))
+    except (backups.BackupError, TranscoderError, OSError) as error:
+        raise click.ClickException(str(error)) from error
+    click.echo(f"{file}: {', '.join(made.digests)}", err=True)
+
+
+@server.command()
+@_config
+@click.option("--state", type=click.Path(file_okay=False, path_type=Path), help="Where everything is kept.")
+@click.option("--replace", is_flag=True, help="Put what is there aside.")
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+def restore(config: Path | None, state: Path | None, replace: bool, file: Path) -> None:
+    """Put the backup in FILE in place of the state. The service must be down."""
+    chosen = load_settings(config, state=state)
+    try:
+        made, aside = backups.restore(chosen, config or settings.DEFAULT_FILE, file, replace=replace)
+        with backups.acting_as_owner(chosen.state):
+            asyncio.run(backups.begin_anew(chosen))
+    except (backups.BackupError, TranscoderError, OSError) as error:
+        raise click.ClickException(str(error)) from error
+    click.echo(f"Restored as of {made.made_at:%Y-%m-%d %H:%M:%S} UTC.", err=True)
+    for kept in aside:
+        click.echo(f"  what was there is in {kept}", err=True)
 
 
 def load_settings(config: Path | None, **given: object) -> settings.Settings:

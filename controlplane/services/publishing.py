@@ -8,7 +8,6 @@ from pathlib import Path
 import structlog
 
 from controlplane.domain.results import misfits
-from controlplane.services.buckets import UPLOAD_LIFETIME
 from controlplane.services.dispatch import Dispatcher
 from controlplane.services.files import JobFiles, attempt_name, make_visible, missing
 from controlplane.services.presets import UNREADABLE, UNREADABLE_JOB, planned
@@ -66,15 +65,21 @@ class Publisher:
             staging = JobFiles.model_validate_json(ended.files).staging
             await asyncio.to_thread(staging.discard, attempt_name(ended.task_id, ended.attempt))
 
-    async def sweep(self) -> None:
-        """Removes what nobody will ever publish: a process was killed before it could, or a node sent too late."""
+    async def sweep(self, keep_uploads: float) -> int:
+        """Removes what nobody will ever publish: a process was killed before it could, or a node sent too late.
+
+        And uploads that nobody has added to for this many seconds. How many there were of both.
+        """
+        removed = 0
         for bucket in await self._store.read(resources.all_buckets()):
             files = FileBucket(Path(bucket.root))
             staged = await asyncio.to_thread(files.staged_attempts)  # first: what is granted since is none of these
             live = {attempt_name(*attempt) for attempt in await self._store.read(ending.live_attempts())}
             for attempt in set(staged) - live:
                 await asyncio.to_thread(files.discard, attempt)
-            await asyncio.to_thread(files.forget_uploads, self._clock.now_ms() / 1000 - UPLOAD_LIFETIME)
+                removed += 1
+            removed += await asyncio.to_thread(files.forget_uploads, self._clock.now_ms() / 1000 - keep_uploads)
+        return removed
 
     async def run(self) -> None:
         """Publishes what is reported, after what an earlier process left unfinished."""

@@ -21,7 +21,6 @@ log = structlog.get_logger()
 
 GAP_INTERVALS = 6
 """Without this many sweeps in a row, the amnesty of a start is given again."""
-SWEEP_MS = 3_600_000
 _PAGE = 500
 
 
@@ -35,7 +34,6 @@ class Reaper:
         self._publisher = publisher
         self._settings = settings
         self._reaped_at = (clock.now_ms(), clock.monotonic())
-        self._swept_at: int | None = None
         self._braking_since: dict[ClusterId, int] = {}
 
     async def run(self) -> None:
@@ -45,7 +43,6 @@ class Reaper:
                 if not has_begun:
                     await self.forgive()
                     has_begun = True
-                await self._sweep()
                 await asyncio.sleep(self._settings.reap_interval)
                 await self.forgive_a_gap()
                 await self.reap()
@@ -89,20 +86,12 @@ class Reaper:
         if lost:
             self._dispatcher.wake()
             await self._publisher.discard(lost)
-        await self._store.write(identity.sweep_tokens(now))
         self._reaped_at = (now, self._clock.monotonic())
         return len(lost)
 
     @property
     def _lease(self) -> int:
         return int(self._dispatcher.timings.lease * 1000)
-
-    async def _sweep(self) -> None:
-        """At the start, and then once an hour."""
-        now = self._clock.now_ms()
-        if self._swept_at is None or now - self._swept_at >= SWEEP_MS:
-            self._swept_at = now
-            await self._publisher.sweep()
 
     async def _braked(self, now: int) -> frozenset[ClusterId]:
         """Clusters most of whose nodes fell silent at once, for as long as the brake holds."""

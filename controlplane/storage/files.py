@@ -168,13 +168,16 @@ class FileBucket:
             return sorted(os.listdir(self.root / _STAGING))
         return []
 
-    def forget_uploads(self, older_than: float) -> None:
-        """Removes unfinished uploads that nobody has added to since that Unix time."""
+    def forget_uploads(self, older_than: float) -> int:
+        """Removes unfinished uploads that nobody has added to since that Unix time; how many."""
+        forgotten = 0
         with contextlib.suppress(OSError), os.scandir(self.root / _UPLOADS) as entries:
             for entry in entries:
                 with contextlib.suppress(OSError):
                     if entry.stat(follow_symlinks=False).st_mtime < older_than:
                         os.unlink(entry.path)
+                        forgotten += 1
+        return forgotten
 
     @contextlib.contextmanager
     def parent(self, key: str, *, make: bool) -> Iterator[tuple[int, str]]:

@@ -497,9 +497,6 @@ SELECT id FROM tasks WHERE state = 'Publishing' ORDER BY id
 -- name: live_attempts
 SELECT id, attempt FROM tasks WHERE state IN ('Leased', 'Running', 'Stopping', 'Publishing')
 
--- name: sweep_tokens
-DELETE FROM idempotency WHERE expires_at <= :now
-
 -- name: queue_figures
 SELECT COALESCE(SUM(queued), 0) AS queued, COALESCE(SUM(running), 0) AS running FROM tenants
 
@@ -547,3 +544,39 @@ DELETE FROM audit WHERE id <= :upto RETURNING id
 
 -- name: delete_seals
 DELETE FROM audit_seals WHERE id < :before
+
+
+-- Retention
+
+-- name: ended_jobs
+SELECT id FROM jobs WHERE id > :after AND id < :before AND finished_at <= :until ORDER BY id LIMIT :size
+
+-- name: delete_events_of_jobs
+DELETE FROM events WHERE job_id IN (SELECT id FROM jobs WHERE id > :after AND id <= :upto AND finished_at <= :until)
+
+-- name: delete_tasks_of_jobs
+DELETE FROM tasks WHERE job_id IN (SELECT id FROM jobs WHERE id > :after AND id <= :upto AND finished_at <= :until)
+
+-- name: delete_jobs
+DELETE FROM jobs WHERE id > :after AND id <= :upto AND finished_at <= :until
+
+-- name: span_of_events
+SELECT MAX(id) AS last, MIN(at) AS oldest FROM (SELECT id, at FROM events WHERE id > :after ORDER BY id LIMIT :size) AS span
+
+-- name: delete_events
+DELETE FROM events WHERE id > :after AND id <= :upto AND at <= :until
+   AND EXISTS (SELECT 1 FROM jobs j WHERE j.id = events.job_id AND j.finished_at <= :until)
+RETURNING id
+
+-- name: delete_request_tokens
+DELETE FROM idempotency WHERE (tenant_id, dialect, operation, token) IN
+       (SELECT tenant_id, dialect, operation, token FROM idempotency WHERE expires_at <= :until LIMIT :size)
+RETURNING token
+
+-- name: delete_join_tokens
+DELETE FROM join_tokens WHERE secret_hash IN
+       (SELECT secret_hash FROM join_tokens WHERE used_at <= :until OR expires_at <= :until LIMIT :size)
+RETURNING secret_hash
+
+-- name: fence_restored
+UPDATE tasks SET attempt = attempt + :fence WHERE state IN ('Held', 'Waiting', 'Leased', 'Running', 'Stopping')

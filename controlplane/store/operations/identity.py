@@ -197,10 +197,6 @@ def count_nodes() -> Op[int]:
     return int(row["nodes"])
 
 
-def sweep_tokens(now: int) -> Op[None]:
-    yield call("sweep_tokens", now=now)
-
-
 def queue_figures() -> Op[tuple[int, int, str | None]]:
     """Tasks queued and running, and the id of the oldest that waits."""
     (figures,) = yield call("queue_figures")
