@@ -27,6 +27,7 @@ from controlplane.api import (
     routing,
     throttling,
 )
+from controlplane.api.connections import Guard
 from controlplane.api.problems import problems
 from controlplane.auth.bearer import Bearers
 from controlplane.auth.throttling import Throttle
@@ -111,11 +112,14 @@ def make_app(settings: Settings, database: Store, clock: Clock, secret: bytes) -
     reaper = Reaper(store, clock, dispatcher, publisher, settings)
     presets = Presets(store, clock, ids)
 
-    app = web.Application(middlewares=[problems], client_max_size=settings.max_document_size)
+    guard = Guard(settings)
+    counted = [guard.middleware()] if settings.proxies else []
+    app = web.Application(middlewares=[problems, *counted], client_max_size=settings.max_document_size)
     app[routing.BEARERS] = bearers = Bearers(store, clock, settings.rates, settings.failures_per_minute)
     app[routing.AUDIT] = Audit(store, clock, page_tokens, sealer)
     app[throttling.THROTTLE] = Throttle(clock)
     app[routing.MAX_DOCUMENT] = settings.max_document_size
+    app[keys.GUARD] = guard
     app[keys.CLOCK] = clock
     app[keys.SETTINGS] = settings
     app[keys.PAGES] = page_tokens
@@ -134,6 +138,7 @@ def make_app(settings: Settings, database: Store, clock: Clock, secret: bytes) -
     app.add_routes([web.route(route.method, route.path, routing.handler(route)) for route in documented])
     app.add_routes([*agents.routes(), *objects.routes(), *pages.routes(documented)])
 
+    app.cleanup_ctx.append(_background(guard.run(), "connections"))
     app.cleanup_ctx.append(_background(dispatcher.run(), "dispatcher"))
     app.cleanup_ctx.append(_background(publisher.run(), "publisher"))
     app.cleanup_ctx.append(_background(reaper.run(), "reaper"))

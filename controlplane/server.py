@@ -16,6 +16,7 @@ import structlog
 from aiohttp import web
 
 from controlplane import systemd
+from controlplane.api.keys import GUARD
 from controlplane.app import make_app, open_store, read_secret
 from controlplane.settings import Settings
 from controlplane.tls import Tls
@@ -66,13 +67,10 @@ async def serve(
     store = await open_store(settings)
     app = make_app(settings, store, SystemClock(), read_secret(settings, credentials_directory))
     # a long poll ends the moment that its client goes, and a stream of events with it
-    runner = web.AppRunner(
-        app, access_log=None, handler_cancellation=True, shutdown_timeout=settings.shutdown_grace, keepalive_timeout=75
-    )
+    runner = web.AppRunner(app, handler_cancellation=True, shutdown_timeout=settings.shutdown_grace)
     await runner.setup()
     tls = Tls(settings.tls, SystemClock()) if settings.tls else None
-    site = web.TCPSite(runner, settings.host, settings.port, ssl_context=tls.context if tls else None)
-    await site.start()
+    await app[GUARD].site(runner, settings.host, settings.port, tls.context if tls else None).start()
     host, port = runner.addresses[0][:2]
     url = f"{'https' if tls else 'http'}://{host}:{port}"
     gc.freeze()

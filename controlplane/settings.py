@@ -6,7 +6,7 @@ import ipaddress
 import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Annotated, Any, NamedTuple, Self
+from typing import Annotated, Any, Final, NamedTuple, Self
 
 from pydantic import Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
@@ -16,6 +16,8 @@ from controlplane.domain.throttle import Operation
 DEFAULT_FILE = Path("/etc/transcoder/controlplane.toml")
 DAY = 86_400.0
 Seconds = Annotated[float, Field(gt=0)]
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+LOOPBACK: Final[tuple[Network, ...]] = (ipaddress.ip_network("127.0.0.0/8"), ipaddress.ip_network("::1/128"))
 
 
 class TlsFiles(NamedTuple):
@@ -49,6 +51,23 @@ class Settings(BaseSettings):
     )
     certificate_check: Seconds = Field(30.0, description="Between two looks whether the certificate was replaced.")
     behind_proxy: bool = Field(False, description="A proxy in front ends TLS: plain HTTP beyond loopback is meant.")
+
+    trusted_proxies: tuple[Network, ...] = Field(
+        (), description="Whose `X-Forwarded-For` is believed; with `behind_proxy` loopback when empty."
+    )
+    max_connections_per_address: Annotated[int, Field(gt=0)] = Field(
+        100, description="At once, held polls and event streams aside; an IPv6 /64 counts as one address."
+    )
+    max_held_per_address: Annotated[int, Field(gt=0)] = Field(10_000, description="Polls and event streams at once.")
+    header_timeout: Seconds = Field(
+        10.0, description="Within which a request's head, and a TLS handshake, must arrive."
+    )
+    body_timeout: Seconds = Field(30.0, description="Within which a document must arrive; uploads may take any time.")
+    stall_timeout: Seconds = Field(10.0, description="Over which a body or an answer must move at `slowest_rate`.")
+    slowest_rate: Annotated[float, Field(gt=0)] = Field(
+        1024.0, description="Bytes per second; slower callers are closed."
+    )
+    idle_timeout: Seconds = Field(75.0, description="How long a connection is kept between two requests.")
 
     bucket_roots: tuple[Path, ...] = Field(
         (), description="Below which tenants' `file` buckets may lie; `state`/buckets when empty."
@@ -138,6 +157,10 @@ class Settings(BaseSettings):
     def rates(self) -> Mapping[Operation, int]:
         """Calls per minute by kind of operation."""
         return dict.fromkeys(Operation, self.requests_per_minute) | {Operation.CANCEL: self.cancels_per_minute}
+
+    @property
+    def proxies(self) -> tuple[Network, ...]:
+        return self.trusted_proxies or (LOOPBACK if self.behind_proxy else ())
 
     @property
     def allowed_roots(self) -> tuple[Path, ...]:

@@ -8,10 +8,12 @@ from typing import Any, TypeVar
 from aiohttp import web
 from pydantic import BaseModel, ValidationError
 
+from controlplane.api.connections import held
 from controlplane.api.finishing import to_its_end
 from controlplane.api.keys import CLUSTERS, DISPATCHER, PUBLISHER, QUOTAS
 from controlplane.api.problems import invalid
-from controlplane.api.routing import BEARERS
+from controlplane.api.reading import document
+from controlplane.api.routing import BEARERS, MAX_DOCUMENT
 from controlplane.store.records import Node
 from shared import protocol
 from shared.errors import NotFound
@@ -27,7 +29,7 @@ class Acknowledged(Message):
 
 
 async def enrol(request: web.Request) -> web.Response:
-    asked = await _parse(request, protocol.EnrolRequest)
+    asked = await _parse(request, protocol.EnrolRequest, request.app[MAX_DOCUMENT])  # anybody may send this
     return _render(await request.app[CLUSTERS].enrol(asked))
 
 
@@ -43,8 +45,12 @@ async def hello(app: web.Application, node: Node, asked: protocol.HelloRequest) 
     return await app[CLUSTERS].hello(node, asked)
 
 
-async def poll(app: web.Application, node: Node, asked: protocol.PollRequest) -> Message:
-    return await app[DISPATCHER].poll(node, asked)
+async def poll(request: web.Request) -> web.Response:
+    """Ends with its connection: nobody else could be told."""
+    node = await request.app[BEARERS].node(request.headers.get("Authorization"))
+    asked = await _parse(request, protocol.PollRequest)
+    with held(request):
+        return _render(await request.app[DISPATCHER].poll(node, asked))
 
 
 async def accept(app: web.Application, node: Node, asked: protocol.AcceptRequest) -> Message:
@@ -77,7 +83,7 @@ def routes() -> list[web.RouteDef]:
         web.get("/agent/v1/authority", authority),
         web.post("/agent/v1/enrol", enrol),
         web.post("/agent/v1/hello", _for_nodes(protocol.HelloRequest, hello)),
-        web.post("/agent/v1/poll", _for_nodes(protocol.PollRequest, poll)),
+        web.post("/agent/v1/poll", poll),
         web.post("/agent/v1/accept", _for_nodes(protocol.AcceptRequest, accept)),
         web.post("/agent/v1/probed", _for_nodes(protocol.ProbedRequest, probed)),
         web.post("/agent/v1/beat", _for_nodes(protocol.BeatRequest, beat)),
@@ -92,15 +98,15 @@ def _for_nodes(
 ) -> Callable[[web.Request], Awaitable[web.Response]]:
     async def handle(request: web.Request) -> web.Response:
         node = await request.app[BEARERS].node(request.headers.get("Authorization"))
-        served = serve(request.app, node, await _parse(request, kind))
-        return _render(await (served if serve is poll else to_its_end(served)))
+        asked = await _parse(request, kind)
+        return _render(await to_its_end(serve(request.app, node, asked)))
 
     return handle
 
 
-async def _parse(request: web.Request, kind: type[M]) -> M:
+async def _parse(request: web.Request, kind: type[M], limit: int = MAX_MESSAGE) -> M:
     try:
-        return kind.model_validate_json(await request.clone(client_max_size=MAX_MESSAGE).read())
+        return kind.model_validate_json(await document(request, limit))
     except ValidationError as error:
         raise invalid(error) from error
 

@@ -8,6 +8,7 @@ from typing import Any, Final
 from aiohttp import web
 
 from controlplane.api import views
+from controlplane.api.connections import held
 from controlplane.api.keys import BUCKETS, CLOCK, JOBS, SETTINGS
 from controlplane.api.links import absolute
 from controlplane.api.requests import LAST_EVENT, EventsQuery, JobsQuery
@@ -15,9 +16,10 @@ from controlplane.api.routing import Call, Reply, Routes
 from controlplane.api.streaming import EventStream
 from controlplane.domain.lifecycle import TERMINAL_JOBS
 from controlplane.domain.permissions import Action
+from controlplane.services.jobs import Jobs
 from controlplane.store.records import Job
 from shared.errors import InvalidField
-from shared.ids import JobId
+from shared.ids import JobId, TenantId
 from shared.jobspec import JobDocument
 
 routes: Final = Routes("jobs")
@@ -121,6 +123,11 @@ async def events(call: Call[None]) -> Reply | web.StreamResponse:
         return Reply(views.Page[views.EventView](items=[views.event(event) for event in history]))
     after = _last_event_id(call)
     await jobs.get(tenant_id, job_id)
+    with held(call.request):
+        return await _streamed(call, jobs, tenant_id, job_id, after)
+
+
+async def _streamed(call: Call[None], jobs: Jobs, tenant_id: TenantId, job_id: JobId, after: int) -> web.StreamResponse:
     stream = await EventStream.open(call.request)
     async for update in jobs.watch(tenant_id, job_id, after, QUIET_SECONDS):
         if update is None:

@@ -6,6 +6,7 @@ from typing import Final
 
 from aiohttp import web
 
+from controlplane.api.connections import Guard
 from controlplane.services.buckets import Buckets
 from controlplane.services.clusters import Clusters
 from controlplane.services.dispatch import Dispatcher
@@ -24,6 +25,7 @@ BUCKETS: Final = web.AppKey("buckets", Buckets)
 CLOCK: Final = web.AppKey("clock", Clock)
 CLUSTERS: Final = web.AppKey("clusters", Clusters)
 DISPATCHER: Final = web.AppKey("dispatcher", Dispatcher)
+GUARD: Final = web.AppKey("guard", Guard)
 HEALTH: Final = web.AppKey("health", Health)
 JOBS: Final = web.AppKey("jobs", Jobs)
 PAGES: Final = web.AppKey("pages", Pages)

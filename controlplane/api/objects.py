@@ -12,6 +12,7 @@ from aiohttp import web
 from aiohttp.abc import AbstractStreamWriter
 
 from controlplane.api.keys import BUCKETS, SETTINGS
+from controlplane.api.reading import refuse_encoding
 from controlplane.services.buckets import Followed
 from controlplane.storage.files import Upload
 from shared.errors import ErrorCode, InvalidField, TooLarge, TranscoderError
@@ -63,6 +64,7 @@ async def put(request: web.Request) -> web.Response:
     """The whole object, or with `Content-Range: bytes a-b/n` a part that goes on where the last one ended."""
     key = request.match_info["key"]
     buckets = request.app[BUCKETS]
+    refuse_encoding(request)
     followed = await buckets.followed(request.match_info["token"], key, to_read=False)
     start, total = _content_range(request)
     limit = request.app[SETTINGS].max_object_size

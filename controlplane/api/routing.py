@@ -13,17 +13,21 @@ import orjson
 from aiohttp import web
 from pydantic import BaseModel, ValidationError
 
+from controlplane.api.connections import caller
 from controlplane.api.finishing import to_its_end
 from controlplane.api.problems import REQUEST_ID, invalid
+<<<<<<< HEAD
 from controlplane.api.requests import PageQuery
 from controlplane.api.throttling import count
+=======
+from controlplane.api.reading import document
+>>>>>>> 4aa3d79 (controlplane/api: slow callers are closed, addresses are counted, nothing is unpacked)
 from controlplane.auth.bearer import Bearers
 from controlplane.auth.principal import Principal
 from controlplane.domain.permissions import OPERATORS_OWN, Action, Role
 from controlplane.domain.throttle import Operation, operation
 from controlplane.services.acting import ACTING, Acting
 from controlplane.services.audit import Audit
-from shared.errors import TooLarge
 
 AUDIT: Final = web.AppKey("audit", Audit)
 BEARERS: Final = web.AppKey("bearers", Bearers)
@@ -154,7 +158,7 @@ def handler(route: Route) -> Callable[[web.Request], Awaitable[web.StreamRespons
         principal = await authenticated(request)
         count(request, principal, counted_as)
         principal.check(route.permission)
-        sent = await _read(request) if route.body is not None else b""
+        sent = await document(request, request.app[MAX_DOCUMENT]) if route.body is not None else b""
         try:
             query = route.query.model_validate(dict(request.query)) if route.query else _no_query(request)
             body = route.body.model_validate_json(sent or b"{}") if route.body else None
@@ -188,7 +192,7 @@ def _acting(route: Route, principal: Principal, request: web.Request) -> Acting:
         user_id=principal.user_id,
         role=principal.role,
         tenant_id=principal.tenant_id or named.get("tenant_id"),
-        address=request.remote or "",
+        address=caller(request),
         request_id=request[REQUEST_ID],
         action=route.operation,
         objects=tuple(named.values()),
@@ -196,6 +200,7 @@ def _acting(route: Route, principal: Principal, request: web.Request) -> Acting:
     )
 
 
+<<<<<<< HEAD
 async def authenticated(request: web.Request) -> Principal:
     """Raises Unauthenticated, or Throttled after many wrong credentials from one address."""
     return await request.app[BEARERS].principal(request.headers.get("Authorization"), request.remote or "")
@@ -207,6 +212,8 @@ async def _read(request: web.Request) -> bytes:
     return await request.read()
 
 
+=======
+>>>>>>> 4aa3d79 (controlplane/api: slow callers are closed, addresses are counted, nothing is unpacked)
 class _NoQuery(BaseModel, extra="forbid"):
     pass
 

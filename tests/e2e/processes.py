@@ -8,12 +8,13 @@ import os
 import signal
 import socket
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 import aiohttp
+import psutil
 
 from controlplane.services.tenants import Tenants
 from controlplane.store.sqlite import SqliteStore
@@ -25,8 +26,9 @@ ROOT = Path(__file__).parents[2]
 class Server:
     """`transcoder server run`, again and again on the same state and the same port."""
 
-    def __init__(self, state: Path) -> None:
+    def __init__(self, state: Path, environment: Mapping[str, str] | None = None) -> None:
         self.state = state
+        self._environment = {**os.environ, "TRANSCODER_REAP_INTERVAL": "0.2", **(environment or {})}
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             self._port: int = probe.getsockname()[1]
@@ -44,12 +46,18 @@ class Server:
                 stdout=log,
                 stderr=log,
                 cwd=ROOT,
-                env={**os.environ, "TRANSCODER_REAP_INTERVAL": "0.2"},
+                env=self._environment,
             )
         async with asyncio.timeout(20), aiohttp.ClientSession() as session:
             while not await _is_ready(session, self.url):
                 assert self._process.returncode is None, (self.state / "log").read_text()
                 await asyncio.sleep(0.02)
+
+    @property
+    def resident(self) -> int:
+        """Bytes of memory."""
+        assert self._process is not None
+        return psutil.Process(self._process.pid).memory_info().rss
 
     async def kill(self) -> None:
         """As the kernel kills: without a word."""
@@ -144,10 +152,12 @@ async def make_operator(state: Path) -> str:
 
 
 @asynccontextmanager
-async def running(state: Path) -> AsyncIterator[tuple[Server, Client, Client]]:
+async def running(
+    state: Path, environment: Mapping[str, str] | None = None
+) -> AsyncIterator[tuple[Server, Client, Client]]:
     """A server with a tenant and an operator."""
     key, operator_key = await make_tenant(state), await make_operator(state)
-    server = Server(state)
+    server = Server(state, environment)
     tenant, operator = Client(server.url, key), Client(server.url, operator_key)
     await server.start()
     try:

@@ -138,6 +138,10 @@ class ScriptedNode:
     @classmethod
     async def join(cls, url: str, operator: Client) -> ScriptedNode:
         await operator.call("POST", "/v1/clusters", {"id": "c"})
+        return await cls.enrol(url, operator)
+
+    @classmethod
+    async def enrol(cls, url: str, operator: Client) -> ScriptedNode:
         token = (await operator.call("POST", "/v1/clusters/c/join-tokens", {"expires_in": 60}))["token"]
         asked = EnrolRequest(join_token=token, hostname="edge").model_dump_json().encode()
         enrolled = await operator.call("POST", "/agent/v1/enrol", asked)
