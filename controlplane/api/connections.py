@@ -184,8 +184,8 @@ class Connection(web.RequestHandler):
             passed = -self._stream.get_write_buffer_size()
         else:
             passed = self._received
-        self._watch, over = observed(self._watch, turn, self._request_count, passed, now, limits)
-        return over
+        self._watch = watch = observed(self._watch, turn, self._request_count, passed, now, limits)
+        return watch.left <= 0
 
     def _turn(self) -> Turn:
         if self.writing_paused or (self._stream is not None and self._stream.is_closing()):

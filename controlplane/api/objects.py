@@ -18,6 +18,8 @@ from controlplane.storage.files import Upload
 from shared.errors import ErrorCode, InvalidField, TooLarge, TranscoderError
 
 CHUNK: Final = 1024 * 1024
+SENT: Final = 128 * 1024
+"""What a reader who does not read may cost, in bytes."""
 _RANGE: Final = re.compile(r"bytes (\d{1,18})-(\d{1,18})/(\d{1,18})", re.ASCII)
 _TYPES: Final = {
     ".m3u8": "application/vnd.apple.mpegurl",
@@ -50,7 +52,7 @@ class _OpenFile(web.FileResponse):
     """Serves a file that is open already: its path was walked with care, once. Closes it when it has been sent."""
 
     def __init__(self, descriptor: int, headers: dict[str, str]) -> None:
-        super().__init__(f"/proc/self/fd/{descriptor}", chunk_size=CHUNK, headers=headers)
+        super().__init__(f"/proc/self/fd/{descriptor}", chunk_size=SENT, headers=headers)
         self._descriptor = descriptor
 
     async def prepare(self, request: web.BaseRequest) -> AbstractStreamWriter | None:

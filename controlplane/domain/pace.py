@@ -31,30 +31,32 @@ class Limits:
 
 @dataclass(frozen=True)
 class Watch:
-    """What was seen of one turn: when it began, or made enough progress, and how many bytes had passed by then."""
+    """What is known of one turn: the bytes that had passed when it was last looked at, and the seconds it has left."""
 
     turn: Turn
     request: int
-    since: float
+    at: float
     bytes: int
+    left: float
 
 
-UNSEEN: Final = Watch(Turn.OURS, -1, 0.0, 0)
+UNSEEN: Final = Watch(Turn.OURS, -1, 0.0, 0, 0.0)
 
 
-def observed(watch: Watch, turn: Turn, request: int, passed: int, now: float, limits: Limits) -> tuple[Watch, bool]:
-    """The watch from now on, and whether the caller's time is over.
+def observed(watch: Watch, turn: Turn, request: int, passed: int, now: float, limits: Limits) -> Watch:
+    """The watch from now on; the caller's time is over when nothing is left of it.
 
-    Heads have a fixed time. Bodies and answers must move on by `slowest` times `stall` bytes in every `stall` seconds.
+    A head has a fixed time. With bodies and answers, `slowest` bytes buy a second, and nobody has more than `stall` of
+    them; bytes that became fewer were added to, after all before them had gone.
     """
     if (turn, request) != (watch.turn, watch.request):
-        return Watch(turn, request, now, passed), False
-    waited = now - watch.since
+        return Watch(turn, request, now, passed, limits.head if turn is Turn.HEAD else limits.stall)
+    waited, moved = now - watch.at, passed - watch.bytes
     match turn:
+        case Turn.OURS | Turn.IDLE:
+            return watch
         case Turn.HEAD:
-            return watch, waited >= limits.head
-        case Turn.BODY | Turn.ANSWER if waited >= limits.stall:
-            is_slow = 0 <= passed - watch.bytes < limits.slowest * waited
-            return replace(watch, since=now, bytes=passed), is_slow
-        case _:
-            return watch, False
+            left = watch.left - waited
+        case Turn.BODY | Turn.ANSWER:
+            left = limits.stall if moved < 0 else min(limits.stall, watch.left - waited + moved / limits.slowest)
+    return replace(watch, at=now, bytes=passed, left=left)

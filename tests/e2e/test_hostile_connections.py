@@ -26,7 +26,7 @@ from tests.soak import times
 
 pytestmark = pytest.mark.timeout(times(120, 900))
 
-LIMIT: Final = times(2, 10)
+LIMIT: Final = times(3, 10)
 CROWD: Final = times(120, 1000)
 SETTINGS: Final = {"TRANSCODER_HEADER_TIMEOUT": str(LIMIT), "TRANSCODER_STALL_TIMEOUT": str(LIMIT)}
 CLOSED_WITHIN: Final = 1.5 * LIMIT

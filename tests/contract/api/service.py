@@ -13,7 +13,7 @@ from typing import Any
 import aiohttp
 from aiohttp import web
 
-from controlplane.api.keys import CLUSTERS, DISPATCHER, TENANTS
+from controlplane.api.keys import CLUSTERS, DISPATCHER, GUARD, TENANTS
 from controlplane.app import make_app
 from controlplane.settings import Settings
 from controlplane.store.port import Store
@@ -259,9 +259,9 @@ async def serving(state: Path, clock: FakeClock | None = None, **changes: Any) -
     settings, clock = Settings(**wishes), clock or FakeClock()
     store = SqliteStore(state / "transcoder.db")
     app = make_app(settings, store, clock, b"a secret of thirty-two characters")
-    runner = web.AppRunner(app, access_log=None, handler_cancellation=True, shutdown_timeout=settings.shutdown_grace)
+    runner = web.AppRunner(app, handler_cancellation=True, shutdown_timeout=settings.shutdown_grace)
     await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    await app[GUARD].site(runner, "127.0.0.1", 0, None).start()
     host, port = runner.addresses[0][:2]
     service = Service(f"http://{host}:{port}", app, clock, store, state)
     try:

@@ -13,8 +13,8 @@ def seen(*moments: tuple[float, Turn, int, int]) -> list[bool]:
     """Whether time was over at each (second, turn, request, bytes)."""
     watch, over = UNSEEN, []
     for now, turn, request, passed in moments:
-        watch, is_over = observed(watch, turn, request, passed, now, LIMITS)
-        over.append(is_over)
+        watch = observed(watch, turn, request, passed, now, LIMITS)
+        over.append(watch.left <= 0)
     return over
 
 
@@ -30,8 +30,11 @@ def test_bodies_and_answers_may_take_any_time_while_they_move(turn: Turn) -> Non
 
 @pytest.mark.parametrize("turn", [Turn.BODY, Turn.ANSWER])
 def test_bodies_and_answers_that_nearly_stand_still_are_over(turn: Turn) -> None:
-    assert seen((0, turn, 1, 0), (5, turn, 1, 4999), (10, turn, 1, 9999)) == [False, False, True]
-    assert seen((0, turn, 1, 0), (10, turn, 1, 50_000), (20, turn, 1, 50_001)) == [False, False, True]
+    assert seen((0, turn, 1, 0), (5, turn, 1, 0), (9.9, turn, 1, 99), (10.1, turn, 1, 99))[-2:] == [False, True]
+    assert seen((0, turn, 1, 0), (9, turn, 1, 50_000), (18, turn, 1, 50_000), (19, turn, 1, 50_000))[-2:] == [
+        False,
+        True,
+    ]
 
 
 def test_an_answer_that_was_added_to_has_moved() -> None:
