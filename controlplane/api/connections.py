@@ -23,7 +23,7 @@ from aiohttp.typedefs import Handler, Middleware
 
 from controlplane.domain.pace import UNSEEN, Limits, Turn, observed
 from controlplane.settings import Network, Settings
-from shared.errors import ErrorCode, TranscoderError
+from shared.errors import Throttled
 
 log = structlog.get_logger()
 
@@ -33,7 +33,7 @@ LINGERING_SHARE: Final = 0.5
 """After an early refusal the rest of a body is read and thrown away for so much of a stall, so that the refusal arrives."""
 _RESET: Final = struct.pack("ii", 1, 0)
 _FULL: Final = (
-    b'{"type":"/docs/errors/rate-limited","title":"Rate limited","status":429,"code":"rate_limited",'
+    b'{"type":"/docs/errors/throttled","title":"Throttled","status":429,"code":"throttled",'
     b'"detail":"There are too many connections from this address."}'
 )
 _TOO_MANY: Final = (
@@ -91,10 +91,10 @@ class Seat:
         return self._held > 0
 
     def hold(self) -> None:
-        """Raises TranscoderError."""
+        """Raises Throttled."""
         if self.address.held >= self._occupancy.max_held:
             detail = "There are too many polls and event streams from this address."
-            raise TranscoderError.of(ErrorCode.RATE_LIMITED, detail, retry_after=1)
+            raise Throttled(detail, retry_after=1)
         self.address.held += 1
         self.address.seats -= 1
         self._held += 1
@@ -124,7 +124,7 @@ def caller(request: web.Request) -> str:
 
 @contextmanager
 def held(request: web.Request) -> Iterator[None]:
-    """While an authenticated caller waits on purpose. Raises TranscoderError when its address holds too many."""
+    """While an authenticated caller waits on purpose. Raises Throttled when its address holds too many."""
     protocol = request.protocol
     seat = request.get(SEAT) or (protocol.seat if isinstance(protocol, Connection) else None)
     if seat is None:
@@ -267,7 +267,7 @@ class Guard:
             )
             if seat is None:
                 detail = "There are too many requests at once from this address."
-                raise TranscoderError.of(ErrorCode.RATE_LIMITED, detail, retry_after=1)
+                raise Throttled(detail, retry_after=1)
             request[SEAT] = seat
             try:
                 return await handler(request)

@@ -16,12 +16,9 @@ from pydantic import BaseModel, ValidationError
 from controlplane.api.connections import caller
 from controlplane.api.finishing import to_its_end
 from controlplane.api.problems import REQUEST_ID, invalid
-<<<<<<< HEAD
+from controlplane.api.reading import document
 from controlplane.api.requests import PageQuery
 from controlplane.api.throttling import count
-=======
-from controlplane.api.reading import document
->>>>>>> 4aa3d79 (controlplane/api: slow callers are closed, addresses are counted, nothing is unpacked)
 from controlplane.auth.bearer import Bearers
 from controlplane.auth.principal import Principal
 from controlplane.domain.permissions import OPERATORS_OWN, Action, Role
@@ -200,20 +197,11 @@ def _acting(route: Route, principal: Principal, request: web.Request) -> Acting:
     )
 
 
-<<<<<<< HEAD
 async def authenticated(request: web.Request) -> Principal:
     """Raises Unauthenticated, or Throttled after many wrong credentials from one address."""
-    return await request.app[BEARERS].principal(request.headers.get("Authorization"), request.remote or "")
+    return await request.app[BEARERS].principal(request.headers.get("Authorization"), caller(request))
 
 
-async def _read(request: web.Request) -> bytes:
-    if (request.content_length or 0) > request.app[MAX_DOCUMENT]:
-        raise TooLarge("The document is too large.")
-    return await request.read()
-
-
-=======
->>>>>>> 4aa3d79 (controlplane/api: slow callers are closed, addresses are counted, nothing is unpacked)
 class _NoQuery(BaseModel, extra="forbid"):
     pass
 
