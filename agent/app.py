@@ -12,7 +12,7 @@ import structlog
 
 from agent.backoff import Random, Sleep
 from agent.capacity import Surroundings, probe_all, scratch_left
-from agent.client import ControlPlane
+from agent.client import CLOCK_ALARM, ControlPlane
 from agent.files import write_durably
 from agent.jobs.journal import Journal, kill_strangers
 from agent.jobs.outbox import Outbox
@@ -118,6 +118,11 @@ class Service:
             log.info("agent.shut_down_unheard")
             return None
         log.info("agent.greeted", boot_id=self._boot_id, draining=answer.draining, gpu_note=self._facts.gpu_note)
+        skew = self._client.clock_skew
+        if skew is not None and abs(skew) > CLOCK_ALARM:
+            log.warning(
+                "clock.skewed", seconds=round(skew, 1), fix="synchronise this machine's clock: timedatectl set-ntp true"
+            )
         return answer.draining
 
     async def _work(self, loops: asyncio.TaskGroup, shutdown: Shutdown, draining: bool) -> None:

@@ -36,7 +36,11 @@ from shared.protocol import (
     AttemptRef,
     BeatAnswer,
     BeatRequest,
+    CheckAnswer,
+    CheckRequest,
     DetectedProperties,
+    DrainingAnswer,
+    DrainingRequest,
     EnrolAnswer,
     EnrolRequest,
     HelloAnswer,
@@ -55,11 +59,14 @@ from shared.protocol import (
     UrlsAnswer,
     UrlsRequest,
 )
+from shared.statuses import NodeState
 
 ACCEPT_PATIENCE: Final = 30.0
 PROBED_PATIENCE: Final = 24 * 3600.0
 URLS_PATIENCE: Final = 24 * 3600.0
 """Who asks for these has outputs that took long to make."""
+CLOCK_ALARM: Final = 5.0
+"""Seconds that clocks may be apart before somebody is told: links and certificates have ends, and logs are compared."""
 MAX_FILES_PER_CALL: Final = 5000
 _ANSWER_TIMEOUT: Final = 15.0
 _BEAT_TIMEOUT: Final = 8.0
@@ -77,6 +84,7 @@ _OF_OBJECTS: Final[Mapping[int, ErrorCode]] = {
 }
 
 AnswerT = TypeVar("AnswerT", bound=Message)
+TimedT = TypeVar("TimedT", HelloAnswer, CheckAnswer)
 ResultT = TypeVar("ResultT")
 
 
@@ -129,6 +137,8 @@ class ControlPlane:
         self._random = randomly
         self._stack = AsyncExitStack()
         self.timings = Timings()
+        self.clock_skew: float | None = None
+        """Seconds by which the control plane's clock is ahead of ours; None until it was told. Nothing depends on it."""
 
     async def __aenter__(self) -> Self:
         self._calls = await self._session(connections=32, headers=self._authorization)
@@ -143,7 +153,31 @@ class ControlPlane:
 
     async def hello(self, request: HelloRequest) -> HelloAnswer:
         """Tried until it is answered: without it nothing else makes sense."""
-        return await self.persistently(lambda: self._call(self._calls, "hello", request, HelloAnswer), patience=None)
+        return await self.persistently(lambda: self._timed("hello", request, HelloAnswer), patience=None)
+
+    async def check(self) -> CheckAnswer:
+        """Once. What the control plane says of this node to its owner."""
+        return await self._timed("check", CheckRequest(), CheckAnswer)
+
+    async def set_draining(self, draining: bool) -> NodeState:
+        request = DrainingRequest(draining=draining)
+        return (await self._call(self._calls, "draining", request, DrainingAnswer)).state
+
+    async def get(self, url: str, size: int) -> bytes:
+        """The first bytes of an object behind a signed URL."""
+        with _as_unreachable():
+            async with self._transfers.get(self._absolute(url), allow_redirects=False) as response:
+                await _raise_refusal(response, _OF_OBJECTS)
+                read = bytearray()
+                while len(read) < size and (piece := await response.content.read(size - len(read))):
+                    read += piece
+                return bytes(read)
+
+    async def put(self, url: str, content: bytes) -> None:
+        """A small object, under a signed URL."""
+        with _as_unreachable():
+            async with self._transfers.put(self._absolute(url), data=content, allow_redirects=False) as response:
+                await _raise_refusal(response, _OF_OBJECTS)
 
     async def poll(self, request: PollRequest) -> PollAnswer:
         return await self._call(self._calls, "poll", request, PollAnswer, timeout=request.wait + _ANSWER_TIMEOUT)
@@ -230,6 +264,15 @@ class ControlPlane:
                     raise
             tries += 1
             await self._sleep(delay)
+
+    async def _timed(self, name: str, request: Message, answer: type[TimedT]) -> TimedT:
+        """Notes how far the clocks are apart: the other one was read about half way through the exchange."""
+        asked, began = self._clock.now_ms(), self._clock.monotonic()
+        told = await self._call(self._calls, name, request, answer)
+        if told.server_time_ms is not None:
+            passed = self._clock.monotonic() - began
+            self.clock_skew = (told.server_time_ms - asked) / 1000 - passed / 2
+        return told
 
     async def _call(
         self,

@@ -9,11 +9,12 @@ from typing import Final
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from agent.files import write_durably
-from agent.settings import Settings
+from agent.settings import STATE, Settings
 from shared.ids import ClusterId, NodeId
 from shared.protocol import EnrolAnswer
 
 CREDENTIAL: Final = "node-credential"
+OF_SERVICE: Final = Path("/etc/transcoder", CREDENTIAL)
 _IDENTITY: Final = "node.json"
 _AUTHORITIES: Final = "ca.pem"
 NO_LABELS: Final[Mapping[str, str]] = {}
@@ -65,8 +66,8 @@ def read_identity(settings: Settings) -> Identity:
 
 
 def read_credential(settings: Settings) -> str:
-    """The node's secret: the named file, else systemd's credential, else the one that `join` wrote."""
-    path = settings.credential_file or _credential_of_unit(settings) or settings.state / CREDENTIAL
+    """The node's secret: the named file, else systemd's credential, else the one that `join` wrote, else the service's."""
+    path = settings.credential_file or _credential_of_unit(settings) or _credential_at_rest(settings)
     try:
         return path.read_text().strip()
     except OSError as error:
@@ -77,6 +78,12 @@ def authorities(settings: Settings) -> Path | None:
     """Whom to trust: the named file, else the one that `join` was given, else (None) whom the system trusts."""
     joined_under = settings.state / _AUTHORITIES
     return settings.ca_file or (joined_under if joined_under.exists() else None)
+
+
+def _credential_at_rest(settings: Settings) -> Path:
+    """Where there is a service, only root can read it: to look at the node, or to drain it."""
+    written = settings.state / CREDENTIAL
+    return OF_SERVICE if settings.state == STATE and not written.exists() else written
 
 
 def _credential_of_unit(settings: Settings) -> Path | None:

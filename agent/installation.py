@@ -11,9 +11,9 @@ from typing import Final
 
 from agent.files import remove_durably, write_durably
 from agent.identity import CREDENTIAL
+from agent.settings import STATE
 
 PREFIX: Final = Path("/opt/edge-transcoder")
-STATE: Final = Path("/var/lib/transcoder/agent")
 CONFIGURATION: Final = Path("/etc/transcoder")
 UNITS: Final = Path("/etc/systemd/system")
 USERS: Final = Path("/etc/sysusers.d/edge-transcoder.conf")

@@ -12,6 +12,8 @@ from pydantic import BeforeValidator, ByteSize, Field, StringConstraints
 from pydantic_settings import BaseSettings, InitSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 
 CONFIG_FILE: Final = Path("/etc/transcoder/agent.toml")
+STATE: Final = Path("/var/lib/transcoder/agent")
+"""Of the service."""
 
 
 def _seconds(value: object) -> object:
@@ -33,7 +35,7 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="TRANSCODER_AGENT_", frozen=True, extra="forbid")
 
     url: str | None = Field(None, description="The control plane, when it is not the one that was joined.")
-    state: Path = Field(Path("/var/lib/transcoder/agent"), description="Directory of everything the agent keeps.")
+    state: Path = Field(STATE, description="Directory of everything the agent keeps.")
     credential_file: Path | None = Field(
         None,
         description="The node's secret; by default systemd's credential `node-credential`, else the one that `join` wrote.",

@@ -20,6 +20,9 @@ and `enrol`.
               answered per attempt with keep, stop or drop
     progress  between beats, at most every `progress_interval`, for those who watch; renews nothing, may get lost
     urls      where to upload the objects of one attempt, and new links to inputs whose links have run out
+    check     asked by the node's owner, not by the agent: whether the credential is good, how late it is at the control plane, and
+              a link under which a few bytes can be put and got again. Changes nothing
+    draining  the owner's word that the node takes no new work, or takes it again; the last word counts, his or an operator's
     report    how an attempt ended; kept in an outbox on disk and sent again until it is answered
 
 Every message about an attempt carries its `AttemptRef`. One that is not the live lease changes nothing and is answered
@@ -41,7 +44,7 @@ from shared.failures import Failure
 from shared.ids import Attempt, BootId, ClusterId, JobId, LeaseId, NodeId, TaskId
 from shared.jobspec import HardwarePreference, PlaylistFormat, Settings, ThumbnailSettings
 from shared.models import Message
-from shared.statuses import JobStatus, Phase
+from shared.statuses import JobStatus, NodeState, Phase
 
 PROTOCOL_VERSION: Final = 1
 """1 (2026-11): the first."""
@@ -173,6 +176,36 @@ class HelloRequest(Message):
 class HelloAnswer(Message):
     timings: Timings
     draining: bool
+    server_time_ms: int | None = Field(
+        None, description="Unix time. A node tells its owner how far its own clock is off; nothing else depends on it."
+    )
+
+
+class CheckRequest(Message):
+    protocol: int = PROTOCOL_VERSION
+
+
+class CheckAnswer(Message):
+    """What the owner of a node is told; the link takes at most `link_size` bytes."""
+
+    server_time_ms: int
+    node_id: NodeId
+    cluster_id: ClusterId
+    state: NodeState
+    running: int = Field(description="Attempts that the control plane has given to this node and not heard the end of.")
+    labels: dict[str, str] = Field(
+        default_factory=dict, description="All that jobs may ask for, the operator's included."
+    )
+    link: str = Field(description="Signed PUT and GET; relative to the control plane, or absolute.")
+    link_size: Bytes
+
+
+class DrainingRequest(Message):
+    draining: bool
+
+
+class DrainingAnswer(Message):
+    state: NodeState
 
 
 class PollRequest(Message):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from agent.commands.drain import drain, resume
 from agent.commands.group import agent
 from agent.commands.join import join
 from agent.commands.run import run
@@ -9,6 +10,8 @@ from agent.commands.status import status
 
 __all__ = ["agent"]
 
+agent.add_command(drain)
 agent.add_command(join)
+agent.add_command(resume)
 agent.add_command(run)
 agent.add_command(status)

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import asyncio
 import ssl
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from enum import IntEnum
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import click
 from pydantic import ValidationError
 
 from agent import client
-from agent.identity import authorities
+from agent.client import ControlPlane, ProtocolTooOld, Revoked, Unreachable
+from agent.identity import NotJoined, authorities, read_credential, read_identity
 from agent.settings import CONFIG_FILE, Settings, load
+from shared.errors import TranscoderError
+
+ResultT = TypeVar("ResultT")
 
 
 class ExitCode(IntEnum):
@@ -60,6 +65,29 @@ def read_settings(config: Path, **arguments: Any) -> Settings:
         return load(config, **arguments)
     except (ValidationError, ValueError) as error:
         raise refusal(f"The settings are not valid: {error}", ExitCode.MISCONFIGURED) from error
+
+
+def control_plane(settings: Settings) -> ControlPlane:
+    """The node's own way to its control plane."""
+    try:
+        identity = read_identity(settings)
+        return ControlPlane(identity.url, read_credential(settings), tls=trust(settings))
+    except NotJoined as error:
+        raise refusal(str(error), ExitCode.MISCONFIGURED) from error
+
+
+def told(call: Coroutine[Any, Any, ResultT]) -> ResultT:
+    """Runs one call; what can go wrong is said in a sentence."""
+    try:
+        return asyncio.run(call)
+    except Unreachable as error:
+        raise refusal(f"The control plane cannot be reached: {error}") from error
+    except Revoked as error:
+        raise refusal(f"The control plane refuses this node's credential: {error}", ExitCode.REVOKED) from error
+    except ProtocolTooOld as error:
+        raise refusal(f"This agent is too old for the control plane: {error}", ExitCode.PROTOCOL_TOO_OLD) from error
+    except TranscoderError as error:
+        raise refusal(error.detail) from error
 
 
 def trust(settings: Settings) -> ssl.SSLContext:

@@ -12,13 +12,14 @@ from pydantic import ValidationError
 from rich.console import Console
 from rich.table import Table
 
-from agent.client import is_reachable
+from agent.client import CLOCK_ALARM, ControlPlane, ProtocolTooOld, Revoked, Unreachable, is_reachable
 from agent.commands.group import ExitCode, agent, config_option, read_settings, refusal, state_option, trust
-from agent.identity import NotJoined, read_identity
+from agent.identity import Identity, NotJoined, read_credential, read_identity
 from agent.jobs.journal import Journal
 from agent.settings import Settings
 from agent.state import State
 from shared.capacity import NodeFacts
+from shared.errors import TranscoderError
 
 
 @agent.command(help="Show this node. Exits with 1 when the agent does not run or the control plane is out of reach.")
@@ -45,7 +46,8 @@ def look(settings: Settings) -> dict[str, Any]:
         "cluster_id": identity.cluster_id,
         "url": identity.url,
         "is_running": state.is_in_use,
-        "is_reachable": asyncio.run(is_reachable(identity.url, tls=trust(settings))),
+        "labels": {**identity.labels, **settings.labels},
+        **asyncio.run(_asked(settings, identity)),
         "facts": facts.model_dump(mode="json") if facts else None,
         "running": [
             {
@@ -60,21 +62,53 @@ def look(settings: Settings) -> dict[str, Any]:
     }
 
 
+async def _asked(settings: Settings, identity: Identity) -> dict[str, Any]:
+    """What the control plane says of this node. Whoever may not read its credential hears only whether it is there."""
+    nothing = {"is_reachable": False, "state": None, "clock_skew": None}
+    try:
+        credential = read_credential(settings)
+    except NotJoined:
+        return nothing | {"is_reachable": await is_reachable(identity.url, tls=trust(settings))}
+    try:
+        async with ControlPlane(identity.url, credential, tls=trust(settings)) as client:
+            answer = await client.check()
+    except Unreachable:
+        return nothing
+    except Revoked:
+        return nothing | {"is_reachable": True, "state": "Revoked"}
+    except (ProtocolTooOld, TranscoderError) as error:
+        return nothing | {"is_reachable": True, "state": str(error)}
+    return {
+        "is_reachable": True,
+        "state": answer.state,
+        "clock_skew": client.clock_skew,
+        "labels": answer.labels,
+    }
+
+
 def show(seen: dict[str, Any]) -> None:
     """The same for people; from the facts only what one asks for first."""
     table = Table(show_header=False, box=None)
     table.add_row("node", f"{seen['node_id']} in {seen['cluster_id']}")
     table.add_row("agent", "running" if seen["is_running"] else "not running")
     table.add_row("control plane", f"{seen['url']} ({'reachable' if seen['is_reachable'] else 'out of reach'})")
+    if seen["state"]:
+        table.add_row("state", seen["state"])
+    if seen["clock_skew"] is not None:
+        late = "" if abs(seen["clock_skew"]) <= CLOCK_ALARM else "  (synchronise this machine's clock)"
+        table.add_row("clock", f"{seen['clock_skew']:+.1f} s to the control plane's{late}")
+    if seen["labels"]:
+        table.add_row("labels", ", ".join(f"{key}={value}" for key, value in sorted(seen["labels"].items())))
     if facts := seen["facts"]:
         capacity = facts["capacity"]
         table.add_row("capacity", f"{capacity['cpu_threads']} threads, {_gib(capacity['memory'])} memory, "
                                   f"{_gib(capacity['scratch'])} scratch")  # fmt: skip
         table.add_row("ffmpeg", f"{facts['ffmpeg_version']}, confined by {facts['confinement']}")
         for gpu in capacity["gpus"]:
-            table.add_row(
-                "gpu", f"{gpu['name']}: {', '.join(gpu['encoders']) or 'no encoder'}, {gpu['sessions']} sessions"
-            )
+            what = f"{', '.join(gpu['encoders']) or 'no encoder'}, {gpu['sessions']} sessions"
+            table.add_row(f"gpu {gpu['index']}", f"{gpu['name']} at {gpu['pci']}: {what}")
+        if capacity["shared_nvenc_sessions"] is not None:
+            table.add_row("gpus", f"{capacity['shared_nvenc_sessions']} sessions together on consumer cards")
         if facts["gpu_note"]:
             table.add_row("gpu", facts["gpu_note"])
     for attempt in seen["running"]:

@@ -10,10 +10,11 @@ from pydantic import BaseModel, ValidationError
 
 from controlplane.api.connections import held
 from controlplane.api.finishing import to_its_end
-from controlplane.api.keys import CLUSTERS, DISPATCHER, PUBLISHER, QUOTAS
+from controlplane.api.keys import BUCKETS, CLUSTERS, DISPATCHER, PUBLISHER, QUOTAS
 from controlplane.api.problems import invalid
 from controlplane.api.reading import document
 from controlplane.api.routing import BEARERS, MAX_DOCUMENT
+from controlplane.services.buckets import CHECK_SIZE
 from controlplane.store.records import Node
 from shared import protocol
 from shared.errors import NotFound
@@ -70,6 +71,16 @@ async def progress(app: web.Application, node: Node, asked: protocol.ProgressReq
     return Acknowledged()
 
 
+async def check(app: web.Application, node: Node, asked: protocol.CheckRequest) -> Message:
+    return await app[CLUSTERS].check(node.id, asked, await app[BUCKETS].check_link(node.id), CHECK_SIZE)
+
+
+async def draining(app: web.Application, node: Node, asked: protocol.DrainingRequest) -> Message:
+    clusters = app[CLUSTERS]
+    changed = await (clusters.drain(node.id) if asked.draining else clusters.resume(node.id))
+    return protocol.DrainingAnswer(state=changed.shown_state)
+
+
 async def urls(app: web.Application, node: Node, asked: protocol.UrlsRequest) -> Message:
     return await app[DISPATCHER].urls(node, asked)
 
@@ -88,6 +99,8 @@ def routes() -> list[web.RouteDef]:
         web.post("/agent/v1/probed", _for_nodes(protocol.ProbedRequest, probed)),
         web.post("/agent/v1/beat", _for_nodes(protocol.BeatRequest, beat)),
         web.post("/agent/v1/progress", _for_nodes(protocol.ProgressRequest, progress)),
+        web.post("/agent/v1/check", _for_nodes(protocol.CheckRequest, check)),
+        web.post("/agent/v1/draining", _for_nodes(protocol.DrainingRequest, draining)),
         web.post("/agent/v1/urls", _for_nodes(protocol.UrlsRequest, urls)),
         web.post("/agent/v1/report", _for_nodes(protocol.ReportRequest, report)),
     ]

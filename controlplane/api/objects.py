@@ -6,6 +6,7 @@ import asyncio
 import mimetypes
 import os
 import re
+import sys
 from typing import Final
 
 from aiohttp import web
@@ -69,7 +70,7 @@ async def put(request: web.Request) -> web.Response:
     refuse_encoding(request)
     followed = await buckets.followed(request.match_info["token"], key, to_read=False)
     start, total = _content_range(request)
-    limit = request.app[SETTINGS].max_object_size
+    limit = min(request.app[SETTINGS].max_object_size, followed.most or sys.maxsize)
     if (total or request.content_length or 0) > limit:
         raise TooLarge(f"Objects have at most {limit} bytes.")
     upload = await asyncio.to_thread(buckets.receive, followed, key, offset=start)

@@ -19,8 +19,11 @@ from controlplane.store.port import Store
 from controlplane.store.records import Bucket
 from shared.clock import Clock
 from shared.errors import AlreadyExists, InvalidField, LinkRefused, NotFound, StaleLease
-from shared.ids import Attempt, TaskId, TenantId
+from shared.ids import Attempt, NodeId, TaskId, TenantId
 
+CHECK_LIFETIME = 120.0
+CHECK_SIZE = 256 * 1024
+"""Bytes."""
 UPLOAD_LIFETIME = 24 * 3600.0
 """Seconds for which an upload may be begun and resumed."""
 
@@ -32,6 +35,7 @@ class Buckets:
         self._clock = clock
         self._roots = [_absolute(root) for root in roots]
         self._link_lifetime = link_lifetime
+        self._checks = FileBucket(self._roots[0] / ".node-checks")
         self._receiving: WeakValueDictionary[str, Upload] = WeakValueDictionary()
 
     async def create(self, tenant_id: TenantId, name: str, root: str | None) -> Bucket:
@@ -82,6 +86,11 @@ class Buckets:
             raise NotFound("object")
         return self._links.sign("get", tenant_id, name, key, seconds=self._link_lifetime)
 
+    async def check_link(self, node_id: NodeId) -> str:
+        """Under which a node tries whether storage can be reached: one small object of its own, on the disk of the buckets."""
+        await asyncio.to_thread(self._checks.create)
+        return self._links.sign("check", TenantId(""), "", node_id, seconds=CHECK_LIFETIME)
+
     def output_links(self, files: JobFiles, produced: Sequence[tuple[str, str]]) -> list[str]:
         """Paths for (key, role) of objects that a job made. All share a prefix, so that names in playlists resolve."""
         lifetime = self._link_lifetime
@@ -102,6 +111,8 @@ class Buckets:
     async def followed(self, token: str, key: str, *, to_read: bool) -> Followed:
         """What a signed link leads to. Raises LinkRefused when the link does not allow that."""
         link = self._links.read(token)
+        if link.action == "check" and link.covers(key):
+            return Followed(link, self._checks, CHECK_SIZE)
         if (link.action == "get") is not to_read or not link.covers(key):
             raise LinkRefused("This link does not allow that.")
         if link.action == "stage":
@@ -127,6 +138,8 @@ class Buckets:
 class Followed(NamedTuple):
     link: Link
     bucket: FileBucket
+    most: int | None = None
+    """Bytes, where the link itself bounds them."""
 
     @property
     def upload_id(self) -> str:

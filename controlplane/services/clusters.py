@@ -13,12 +13,15 @@ from controlplane.services.signals import Signals
 from controlplane.store.operations import dispatch, identity, resources
 from controlplane.store.port import Store
 from controlplane.store.records import Cluster, Node, NodeAtWork
+from shared.capacity import NodeFacts
 from shared.clock import Clock
 from shared.errors import ErrorCode, TranscoderError
 from shared.ids import ClusterId, NodeId, prefixed_id
 from shared.join_token import JoinToken, fingerprint
 from shared.protocol import (
     PROTOCOL_VERSION,
+    CheckAnswer,
+    CheckRequest,
     EnrolAnswer,
     EnrolRequest,
     HelloAnswer,
@@ -90,6 +93,22 @@ class Clusters:
         answer, lost = await self._dispatcher.hello(node, request)
         await self._publisher.discard(lost)
         return answer
+
+    async def check(self, node_id: NodeId, request: CheckRequest, link: str, link_size: int) -> CheckAnswer:
+        """What the owner of a node is told of it; nothing of the agent's is touched."""
+        speak_the_same(request.protocol)
+        node = await self.node(node_id)
+        facts = NodeFacts.model_validate_json(node.facts) if node.facts else None
+        return CheckAnswer(
+            server_time_ms=self._clock.now_ms(),
+            node_id=node.id,
+            cluster_id=node.cluster_id,
+            state=node.shown_state,
+            running=node.running,
+            labels={**(facts.labels if facts else {}), **orjson.loads(node.labels)},
+            link=link,
+            link_size=link_size,
+        )
 
     async def nodes(self, cluster_id: ClusterId | None, after: str, size: int) -> list[NodeAtWork]:
         return await self._store.read(identity.nodes(cluster_id, after, size))

@@ -129,7 +129,9 @@ class Dispatcher:
         for ended in lost:
             self._signals.changed(ended.job_id)
         self.wake()
-        return HelloAnswer(timings=self._timings, draining=node.state is NodeState.DRAINING), lost
+        return HelloAnswer(
+            timings=self._timings, draining=node.state is NodeState.DRAINING, server_time_ms=self._clock.now_ms()
+        ), lost
 
     async def poll(self, node: Node, request: PollRequest) -> PollAnswer:
         """Held until there are orders for this node, or the time is over."""

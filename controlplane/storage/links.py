@@ -11,12 +11,15 @@ from shared.clock import Clock
 from shared.errors import LinkRefused
 from shared.ids import TenantId
 
-Action = Literal["get", "put", "stage"]
+Action = Literal["get", "put", "stage", "check"]
 PATH: Final = "/objects/"
 
 
 class Link(NamedTuple):
-    """What a link allows. `get` covers every key that starts with `key`, when that ends with "/"; else exactly `key`."""
+    """What a link allows; `check` both ways, in no tenant's bucket.
+
+    `get` covers every key that starts with `key`, when that ends with "/"; else exactly `key`.
+    """
 
     action: Action
     tenant_id: TenantId

@@ -12,7 +12,19 @@ from aiohttp import web
 
 from agent.client import ControlPlane, ProtocolTooOld, Revoked, Unreachable, enrol, is_reachable
 from shared.errors import ErrorCode, StaleLease, TranscoderError
-from shared.protocol import BeatRequest, EnrolRequest, PollAnswer, PollRequest, StagedFile, StartTask, Timings
+from shared.ids import BootId
+from shared.protocol import (
+    BeatRequest,
+    EnrolRequest,
+    HelloAnswer,
+    HelloRequest,
+    PollAnswer,
+    PollRequest,
+    StagedFile,
+    StartTask,
+    Timings,
+)
+from tests.builders import some_facts
 from tests.unit.agent.builders import Sleeps, a_capacity, a_ref, a_report, a_start
 from tests.unit.agent.serving import client_of, problem, serving
 
@@ -25,6 +37,10 @@ def a_poll() -> PollRequest:
 
 def a_beat() -> BeatRequest:
     return BeatRequest.model_validate({"boot_id": "bt_1", "free": FREE})
+
+
+def a_hello() -> HelloRequest:
+    return HelloRequest(boot_id=BootId("bt_1"), facts=some_facts())
 
 
 async def test_a_call_is_posted_under_the_nodes_credential_and_its_answer_parsed() -> None:
@@ -221,3 +237,26 @@ async def test_a_join_token_buys_an_identity() -> None:
         answer = await enrol(str(server.make_url("/")), EnrolRequest(join_token="once", hostname="h"))
         assert await is_reachable(str(server.make_url("/")))
     assert answer.node_id == "nd_1"
+
+
+async def test_the_clocks_are_compared_at_the_middle_of_the_exchange() -> None:
+    sleeps = Sleeps()
+
+    async def handler(_: web.Request) -> web.Response:
+        sleeps.clock.seconds += 4
+        answer = HelloAnswer(timings=Timings(), draining=False, server_time_ms=sleeps.clock.now_ms() - 2_000)
+        return web.json_response(text=answer.model_dump_json())
+
+    async with client_of(handler, sleeps) as client:
+        assert client.clock_skew is None
+        await client.hello(a_hello())
+    assert client.clock_skew == 0
+
+
+async def test_a_control_plane_that_does_not_tell_the_time_is_fine() -> None:
+    async def handler(_: web.Request) -> web.Response:
+        return web.json_response(text=HelloAnswer(timings=Timings(), draining=False).model_dump_json())
+
+    async with client_of(handler) as client:
+        await client.hello(a_hello())
+    assert client.clock_skew is None

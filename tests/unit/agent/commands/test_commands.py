@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,7 +16,10 @@ from click.testing import CliRunner, Result
 
 from agent.commands import agent
 from agent.commands.logs import log_to_stderr, redact
+from agent.identity import read_identity
+from agent.settings import load
 from agent.state import State
+from tests.unit.agent.commands import http_stand_in
 from tests.unit.agent.commands.http_stand_in import JOIN_TOKEN, StandInServer
 
 ROOT = Path(__file__).parents[4]
@@ -77,6 +81,85 @@ def test_status_tells_programs_what_there_is(server: StandInServer, tmp_path: Pa
     seen = json.loads(told.output)
     assert (seen["node_id"], seen["is_running"], seen["is_reachable"]) == ("nd_1", True, True)
     assert (seen["running"], seen["unreported"], seen["facts"]) == ([], 0, None)
+
+
+def test_status_tells_what_the_control_plane_says_of_the_node(server: StandInServer, tmp_path: Path) -> None:
+    join(server, tmp_path)
+    seen = json.loads(call("status", "-o", "json", "--state", tmp_path).output)
+    assert (seen["state"], seen["labels"]) == ("Active", {"gpu": "l4"})
+    assert abs(seen["clock_skew"]) < 1
+    shown = call("status", "--state", tmp_path).output
+    assert "gpu=l4" in shown
+    assert "to the control plane's" in shown
+
+
+def test_a_clock_that_is_off_is_said_to_be(
+    server: StandInServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    join(server, tmp_path)
+    monkeypatch.setattr(http_stand_in, "_now_ms", lambda: time.time_ns() // 1_000_000 + 60_000)
+    assert "synchronise" in call("status", "--state", tmp_path).output
+
+
+def test_the_owner_drains_and_resumes_the_node(server: StandInServer, tmp_path: Path) -> None:
+    join(server, tmp_path)
+    assert call("drain", "--state", tmp_path).output == "Draining\n"
+    assert json.loads(call("status", "-o", "json", "--state", tmp_path).output)["state"] == "Drained"
+    assert call("resume", "--state", tmp_path).output == "Active\n"
+
+
+def test_a_drain_that_waits_returns_when_nothing_runs(server: StandInServer, tmp_path: Path) -> None:
+    join(server, tmp_path)
+    assert call("drain", "--wait", "--state", tmp_path).output == "Drained\n"
+
+
+@pytest.mark.parametrize("verb", ["drain", "resume"])
+def test_what_only_the_control_plane_can_keep_needs_it(verb: str, server: StandInServer, tmp_path: Path) -> None:
+    assert call(verb, "--state", tmp_path).exit_code == 78
+    join(server, tmp_path)
+    server.shutdown()
+    server.server_close()
+    refused = call(verb, "--state", tmp_path)
+    assert refused.exit_code == 1
+    assert "cannot be reached" in refused.output
+
+
+def test_labels_are_given_at_the_join_and_kept(server: StandInServer, tmp_path: Path) -> None:
+    options = ("--label", "gpu=l4", "--label", "site=roof")
+    joined = call(
+        *("join", server.url, "--token-file", "-", "--state", tmp_path, "--no-service"), *options, given=JOIN_TOKEN
+    )
+    assert joined.exit_code == 0
+    assert read_identity(load(None, state=tmp_path)).labels == {"gpu": "l4", "site": "roof"}
+
+
+@pytest.mark.parametrize("label", ["GPU=l4", "=x", "a=b c", "-a=b"])
+def test_a_label_that_is_none_is_refused_before_the_token_is_spent(
+    server: StandInServer, tmp_path: Path, label: str
+) -> None:
+    refused = call("join", server.url, "--token-file", "-", "--state", tmp_path, "--label", label, given=JOIN_TOKEN)
+    assert refused.exit_code == 2
+    assert server.enrolled == 0
+
+
+def test_a_service_that_cannot_be_installed_does_not_cost_the_token(
+    server: StandInServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys.modules["agent.commands.join"], "is_booted", lambda: True)
+    monkeypatch.setattr("os.geteuid", lambda: 0)
+    refused = call("join", server.url, "--token-file", "-", "--state", tmp_path, given=JOIN_TOKEN)
+    assert refused.exit_code == 1
+    assert "The token is not spent. The service runs what is installed" in refused.output
+    assert server.enrolled == 0
+
+
+def test_a_state_that_cannot_be_written_does_not_cost_the_token(
+    server: StandInServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("os.access", lambda path, mode: False)
+    refused = join(server, tmp_path / "state")
+    assert "The token is not spent." in refused.output
+    assert server.enrolled == 0
 
 
 def test_status_fails_where_no_agent_runs(server: StandInServer, tmp_path: Path) -> None:
