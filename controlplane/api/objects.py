@@ -7,11 +7,14 @@ import mimetypes
 import os
 import re
 import sys
+from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Final
 
 from aiohttp import web
 from aiohttp.abc import AbstractStreamWriter
 
+from controlplane.api.finishing import to_its_end
 from controlplane.api.keys import BUCKETS, SETTINGS
 from controlplane.api.reading import refuse_encoding
 from controlplane.services.buckets import Followed
@@ -73,12 +76,16 @@ async def put(request: web.Request) -> web.Response:
     limit = min(request.app[SETTINGS].max_object_size, followed.most or sys.maxsize)
     if (total or request.content_length or 0) > limit:
         raise TooLarge(f"Objects have at most {limit} bytes.")
+    expected = total if total is not None else request.content_length
+    if expected is not None:
+        await buckets.expect(followed, expected)
     upload = await asyncio.to_thread(buckets.receive, followed, key, offset=start)
     try:
-        received = await _receive(request, upload, start, limit)
+        room = None if expected is not None else partial(buckets.expect, followed)
+        received = await _receive(request, upload, start, limit, room)
         if total is not None and received < total:
             return web.Response(status=202, headers={"Upload-Offset": str(received)})
-        await asyncio.to_thread(upload.finish)
+        await to_its_end(buckets.finish(followed, upload, received))
     finally:
         await asyncio.to_thread(upload.close)  # after what a thread is still writing
     return web.Response(status=201, headers={"Upload-Offset": str(received)})
@@ -97,8 +104,13 @@ _CORS: Final = {
 }
 
 
-async def _receive(request: web.Request, upload: Upload, start: int, limit: int) -> int:
-    """Writes the body in large pieces, each off the loop; how much of the object there is then."""
+async def _receive(
+    request: web.Request, upload: Upload, start: int, limit: int, room: Callable[[int], Awaitable[None]] | None
+) -> int:
+    """Writes the body in large pieces, each off the loop; how much of the object there is then.
+
+    `room` is asked for before each piece, where nobody said how large the whole is.
+    """
     received, pieces, held = start, bytearray(), 0
     async for chunk in request.content.iter_any():
         pieces += chunk
@@ -106,6 +118,8 @@ async def _receive(request: web.Request, upload: Upload, start: int, limit: int)
         if received + held > limit:
             raise TooLarge(f"Objects have at most {limit} bytes.")
         if held >= CHUNK:
+            if room is not None:
+                await room(received + held)
             await asyncio.to_thread(upload.write, pieces)
             received, pieces = received + held, bytearray()
     await asyncio.to_thread(upload.write, pieces)

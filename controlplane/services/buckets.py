@@ -14,7 +14,7 @@ from weakref import WeakValueDictionary
 from controlplane.services.files import JobFiles
 from controlplane.storage.files import FileBucket, ObjectInfo, Upload
 from controlplane.storage.links import Link, Links
-from controlplane.store.operations import dispatch, resources
+from controlplane.store.operations import dispatch, quotas, resources
 from controlplane.store.port import Store
 from controlplane.store.records import Bucket
 from shared.clock import Clock
@@ -73,7 +73,8 @@ class Buckets:
 
     async def delete_object(self, tenant_id: TenantId, name: str, key: str) -> None:
         bucket = await self.files(tenant_id, name)
-        await asyncio.to_thread(bucket.delete, key)
+        size = await asyncio.to_thread(bucket.delete, key)
+        await self._store.write(quotas.forget_bytes(tenant_id, size))
 
     async def upload_link(self, tenant_id: TenantId, name: str, key: str) -> str:
         await self.get(tenant_id, name)
@@ -124,6 +125,23 @@ class Buckets:
         task_id, _, attempt = staged.split("/")[-2].rpartition(".")
         if not await self._store.read(dispatch.holds_lease(TaskId(task_id), Attempt(int(attempt)))):
             raise StaleLease("This lease has ended.")
+
+    async def expect(self, followed: Followed, size: int) -> None:
+        """Sets aside so many bytes of its tenant's for an upload. Raises QuotaExceeded.
+
+        What a node puts into staging is counted when it is to become visible.
+        """
+        link = followed.link
+        if link.action == "put":
+            now = self._clock.now_ms()
+            await self._store.write(quotas.expect_upload(link.tenant_id, followed.upload_id, size, now))
+
+    async def finish(self, followed: Followed, upload: Upload, size: int) -> None:
+        """Makes an upload visible, once it is whole."""
+        await self.expect(followed, size)
+        replaced = await asyncio.to_thread(upload.finish)
+        if followed.link.action == "put":
+            await self._store.write(quotas.end_upload(followed.link.tenant_id, followed.upload_id, replaced))
 
     def receive(self, followed: Followed, key: str, *, offset: int) -> Upload:
         """Begins an upload, or goes on with it: an older connection that still sends it has been given up by its client."""

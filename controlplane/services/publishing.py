@@ -13,7 +13,7 @@ from controlplane.services.files import JobFiles, attempt_name, make_visible, mi
 from controlplane.services.presets import UNREADABLE, UNREADABLE_JOB, planned
 from controlplane.services.signals import Signals
 from controlplane.storage.files import FileBucket
-from controlplane.store.operations import dispatch, ending, resources
+from controlplane.store.operations import dispatch, ending, quotas, resources
 from controlplane.store.port import Store
 from controlplane.store.records import Node, Task
 from shared.clock import Clock
@@ -79,6 +79,8 @@ class Publisher:
                 await asyncio.to_thread(files.discard, attempt)
                 removed += 1
             removed += await asyncio.to_thread(files.forget_uploads, self._clock.now_ms() / 1000 - keep_uploads)
+        before = self._clock.now_ms() - int(keep_uploads * 1000)
+        await self._store.write(quotas.forget_uploads(before))
         return removed
 
     async def run(self) -> None:

@@ -82,13 +82,15 @@ class FileBucket:
         except (OSError, ValueError):
             return 0
 
-    def delete(self, key: str) -> None:
-        """Raises NotFound."""
-        with self.parent(key, make=False) as (parent, name):
+    def delete(self, key: str) -> int:
+        """How large it was. Raises NotFound."""
+        with self.parent(key, make=False) as (parent, name), _one_at_a_time(parent):
             try:
+                size = _size(parent, name)
                 os.unlink(name, dir_fd=parent)
             except OSError as error:
                 raise NotFound("object") from error
+        return size
 
     def keys(self, prefix: str, after: str, size: int) -> list[ObjectInfo]:
         """The first objects in byte order whose key starts with `prefix` and comes after `after`."""
@@ -270,16 +272,22 @@ class Upload:
             while view:
                 view = view[os.write(self._descriptor, view) :]
 
-    def finish(self) -> None:
-        """On disk, then visible: a reader never sees a part. Raises AlreadyExists when a directory is in its place."""
+    def finish(self) -> int:
+        """On disk, then visible: a reader never sees a part. How large the object was that lay in its place, 0 for none.
+
+        Raises AlreadyExists when a directory is in its place.
+        """
         with (
             self._in_use(),
             self._bucket.parent(self._aside, make=False) as (source, name),
             self._bucket.parent(self._key, make=True) as (parent, final),
         ):
             os.fsync(self._descriptor)
-            os.rename(name, final, src_dir_fd=source, dst_dir_fd=parent)
+            with _one_at_a_time(parent):
+                replaced = _size(parent, final)
+                os.rename(name, final, src_dir_fd=source, dst_dir_fd=parent)
             os.fsync(parent)
+        return replaced
 
     def close(self) -> None:
         with self._using:
@@ -293,6 +301,28 @@ class Upload:
             if not self._is_open:
                 raise InUse("Another connection goes on with this upload.")
             yield
+
+
+@contextlib.contextmanager
+def _one_at_a_time(directory: int) -> Iterator[None]:
+    """Whoever takes an object out of a directory, or replaces it, knows which: two never tell of the same one.
+
+    Where the file system locks no directories, over NFS say, both may.
+    """
+    with contextlib.suppress(OSError):
+        fcntl.flock(directory, fcntl.LOCK_EX)
+    try:
+        yield
+    finally:
+        with contextlib.suppress(OSError):
+            fcntl.flock(directory, fcntl.LOCK_UN)
+
+
+def _size(directory: int, name: str) -> int:
+    try:
+        return os.stat(name, dir_fd=directory, follow_symlinks=False).st_size
+    except FileNotFoundError:
+        return 0
 
 
 def _locked(parent: int, name: str) -> int:

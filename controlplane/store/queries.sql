@@ -76,6 +76,23 @@ RETURNING used
 -- name: give_back_quota
 UPDATE quotas SET used = used - :amount WHERE tenant_id = :tenant_id AND quota = :quota
 
+-- name: lower_quota
+-- Files that were put into a bucket by other means are deleted as well, and were never counted.
+UPDATE quotas SET used = CASE WHEN used > :amount THEN used - :amount ELSE 0 END WHERE tenant_id = :tenant_id AND quota = :quota
+
+-- name: upload
+SELECT bytes FROM uploads WHERE id = :id
+
+-- name: put_upload
+INSERT INTO uploads (id, tenant_id, bytes, at) VALUES (:id, :tenant_id, :bytes, :now)
+ON CONFLICT (id) DO UPDATE SET bytes = excluded.bytes, at = excluded.at
+
+-- name: delete_upload
+DELETE FROM uploads WHERE id = :id
+
+-- name: delete_stale_uploads
+DELETE FROM uploads WHERE at < :before RETURNING tenant_id, bytes
+
 -- name: count_minutes
 -- A new month begins at nothing. One that is over, for a clock that was set back, is not begun again.
 UPDATE quotas SET used = CASE WHEN month < :month THEN 0 ELSE used END + :ms,

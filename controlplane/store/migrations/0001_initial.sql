@@ -32,6 +32,14 @@ CREATE TABLE quotas (
   PRIMARY KEY (tenant_id, quota)
 );
 
+-- Uploads that have begun and not ended: what is set aside for each.
+CREATE TABLE uploads (
+  id TEXT PRIMARY KEY,
+  tenant_id TEXT NOT NULL REFERENCES tenants (id),
+  bytes BIGINT NOT NULL,
+  at BIGINT NOT NULL
+);
+
 CREATE TABLE usage (
   tenant_id TEXT NOT NULL REFERENCES tenants (id),
   day TEXT NOT NULL,

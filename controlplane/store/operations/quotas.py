@@ -76,6 +76,35 @@ def reserve_bytes(task: Task, needed: int) -> Op[Failure | None]:
     return quota.bytes_refusal(needed=needed, used=line.used or 0, limit=line.limit or 0)
 
 
+def expect_upload(tenant_id: TenantId, upload_id: str, size: int, now: int) -> Op[None]:
+    """Sets aside what an upload will bring, whether it begins or goes on. Raises QuotaExceeded."""
+    rows = yield call("upload", id=upload_id)
+    more = size - (rows[0]["bytes"] if rows else 0)
+    if more > 0:
+        yield from take(tenant_id, Quota.STORED_BYTES, more)
+    elif more < 0:
+        yield from give_back(tenant_id, Quota.STORED_BYTES, -more)
+    yield call("put_upload", id=upload_id, tenant_id=tenant_id, bytes=size, now=now)
+
+
+def end_upload(tenant_id: TenantId, upload_id: str, replaced: int) -> Op[None]:
+    """The object is visible: what was set aside for it is its own now, and what lay there before is gone."""
+    yield call("delete_upload", id=upload_id)
+    yield from forget_bytes(tenant_id, replaced)
+
+
+def forget_bytes(tenant_id: TenantId, size: int) -> Op[None]:
+    """An object is gone."""
+    if size:
+        yield call("lower_quota", tenant_id=tenant_id, quota=Quota.STORED_BYTES, amount=size)
+
+
+def forget_uploads(before: int) -> Op[None]:
+    """Those that nobody has gone on with since then."""
+    for row in (yield call("delete_stale_uploads", before=before)):
+        yield from give_back(row["tenant_id"], Quota.STORED_BYTES, row["bytes"])
+
+
 def settle(task: Task, made: Made, now: int) -> Op[None]:
     """A job has ended: what it made takes the place of what was reserved, and is added to its tenant's day."""
     output_ms = made.output_ms

@@ -5,11 +5,17 @@ from __future__ import annotations
 import asyncio
 import csv
 import io
+from collections.abc import AsyncIterator
+from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
+import aiohttp
 import pytest
 
+from controlplane.api.keys import PUBLISHER
 from controlplane.domain.quota import Quota
+from controlplane.services.buckets import UPLOAD_LIFETIME
 from shared.protocol import DetectedProperties, Finished, OutputResult, ProbedRequest, StartTask
 from shared.statuses import JobStatus
 from tests.contract.api.service import OUT, Answer, Caller, Node, Service, a_document
@@ -209,6 +215,135 @@ async def test_what_is_one_too_many_is_refused_and_leaves_nothing(
     assert (await tenant.post(path, document)).status == 201
 
 
+class TestStoredBytes:
+    @pytest.fixture(autouse=True)
+    async def bucket(self, tenant: Caller) -> None:
+        assert (await tenant.post("/v1/buckets", {"name": "bucket"})).status == 201
+
+    async def test_uploads_count_and_what_they_replace_or_is_deleted_counts_no_more(self, tenant: Caller) -> None:
+        for key, size, total in (("a", 100, 100), ("b", 50, 150), ("a", 30, 80), ("a", 30, 80)):
+            assert (await tenant.upload(key, b"x" * size)).status == 201
+            assert await used(tenant, "stored_bytes") == total
+        assert (await tenant.call("DELETE", "/v1/buckets/bucket/objects/b")).status == 204
+        assert await used(tenant, "stored_bytes") == 30
+        assert (await tenant.call("DELETE", "/v1/buckets/bucket/objects/b")).status == 404
+        assert await used(tenant, "stored_bytes") == 30
+
+    async def test_what_does_not_fit_is_refused_before_it_is_read(
+        self, service: Service, operator: Caller, tenant: Caller
+    ) -> None:
+        await limit(operator, tenant, stored_bytes=100)
+        await tenant.upload("a", b"x" * 60)
+        answer = await tenant.upload("b", b"x" * 50)
+        assert answer.fault == (403, "quota_exceeded", None)
+        assert answer.json["detail"] == "60 of 100 stored bytes are used; this needs 50."
+        assert await tenant.keys() == ["a"]
+        assert (await tenant.upload("b", b"x" * 40)).status == 201
+        assert await used(tenant, "stored_bytes") == 100
+
+    async def test_an_upload_of_unknown_length_is_stopped_when_the_quota_is_full(
+        self, service: Service, operator: Caller, tenant: Caller
+    ) -> None:
+        await limit(operator, tenant, stored_bytes=2_500_000)
+        sent = 0
+
+        async def pieces() -> AsyncIterator[bytes]:
+            nonlocal sent
+            while sent < 50_000_000:
+                sent += 100_000
+                yield b"x" * 100_000
+
+        link = (await tenant.post("/v1/buckets/bucket/uploads", {"key": "long"})).json["url"]
+        with suppress(aiohttp.ClientConnectionError):  # it hangs up on those who do not listen
+            assert (await service.call("PUT", link, content=pieces())).code == "quota_exceeded"
+        assert await tenant.keys() == []
+        assert await used(tenant, "stored_bytes") <= 2_500_000
+
+        async def few() -> AsyncIterator[bytes]:
+            yield b"y" * 1234
+
+        assert (await service.call("PUT", link, content=few())).status == 201
+        assert await used(tenant, "stored_bytes") == 1234
+
+    async def test_what_is_set_aside_for_an_upload_is_given_back_when_nobody_goes_on_with_it(
+        self, service: Service, tenant: Caller
+    ) -> None:
+        link = (await tenant.post("/v1/buckets/bucket/uploads", {"key": "half"})).json["url"]
+        part = await service.call("PUT", link, content=b"x" * 40, headers={"Content-Range": "bytes 0-39/100"})
+        assert part.status == 202
+        assert await used(tenant, "stored_bytes") == 100
+        rest = await service.call("PUT", link, content=b"x" * 60, headers={"Content-Range": "bytes 40-99/100"})
+        assert rest.status == 201
+        assert await used(tenant, "stored_bytes") == 100
+        again = (await tenant.post("/v1/buckets/bucket/uploads", {"key": "never"})).json["url"]
+        await service.call("PUT", again, content=b"x" * 40, headers={"Content-Range": "bytes 0-39/100"})
+        assert await used(tenant, "stored_bytes") == 200
+        service.clock.pass_seconds(UPLOAD_LIFETIME + 1)
+        await service.app[PUBLISHER].sweep(UPLOAD_LIFETIME)
+        assert await used(tenant, "stored_bytes") == 100
+
+    async def test_uploads_at_once_never_exceed_it(self, operator: Caller, tenant: Caller) -> None:
+        await limit(operator, tenant, stored_bytes=LIMIT * 1000)
+        answers = await asyncio.gather(*(tenant.upload(f"o{number}", b"x" * 1000) for number in range(CALLERS)))
+        assert sorted(answer.status for answer in answers) == [201] * LIMIT + [403] * (CALLERS - LIMIT)
+        assert len(await tenant.keys()) == LIMIT
+
+    async def test_the_same_key_replaced_at_once_counts_once(self, service: Service, tenant: Caller) -> None:
+        links = []
+        for _ in range(CALLERS):
+            service.clock.pass_seconds(0.001)  # each is an upload of its own
+            links.append((await tenant.post("/v1/buckets/bucket/uploads", {"key": "same"})).json["url"])
+        answers = await asyncio.gather(*(service.call("PUT", link, content=b"x" * 1000) for link in links))
+        assert {answer.status for answer in answers} == {201}
+        assert await used(tenant, "stored_bytes") == 1000
+        deleted = await asyncio.gather(
+            *(tenant.call("DELETE", "/v1/buckets/bucket/objects/same") for _ in range(CALLERS))
+        )
+        assert sorted(answer.status for answer in deleted) == [204] + [404] * (CALLERS - 1)
+        assert await used(tenant, "stored_bytes") == 0
+
+    async def test_results_count_once_they_are_visible_and_staging_does_not(
+        self, operator: Caller, tenant: Caller, node: Node
+    ) -> None:
+        pipeline = await tenant.pipeline()
+        job_id = await tenant.submit(pipeline)
+        order = await node.take()
+        await node.stage(order.ref, OUT)
+        assert await used(tenant, "stored_bytes") == 0
+        await finish(node, order, 1.0)
+        await eventually_ended(tenant, job_id)
+        assert await used(tenant, "stored_bytes") == OUT.size
+
+    async def test_results_that_do_not_fit_fail_the_job_and_nothing_of_them_is_left(
+        self, service: Service, operator: Caller, tenant: Caller, node: Node
+    ) -> None:
+        pipeline = await tenant.pipeline()
+        await limit(operator, tenant, stored_bytes=OUT.size - 1)
+        job_id = await tenant.submit(pipeline)
+        order = await node.take()
+        await finish(node, order, 1.0)
+        await eventually_ended(tenant, job_id)
+        job = (await tenant.get(f"/v1/jobs/{job_id}")).json
+        assert (job["status"], job["status_detail"]["code"]) == ("Error", 1100)
+        assert await tenant.keys() == []
+        assert list(service.state.rglob("staging/*")) == []
+        assert await used(tenant, "stored_bytes") == 0
+
+    async def test_a_file_that_came_another_way_does_not_bring_the_counter_below_nothing(
+        self, service: Service, tenant: Caller
+    ) -> None:
+        bucket = Path((await tenant.get("/v1/buckets/bucket")).json["root"])
+        (bucket / "by-hand").write_bytes(b"x" * 500)
+        await tenant.upload("a", b"x" * 100)
+        assert (await tenant.call("DELETE", "/v1/buckets/bucket/objects/by-hand")).status == 204
+        assert await used(tenant, "stored_bytes") == 0
+
+
+async def eventually_ended(tenant: Caller, job_id: str) -> None:
+    """The stream of its events ends with the job."""
+    await tenant.get(f"/v1/jobs/{job_id}/events", headers={"Accept": "text/event-stream"})
+
+
 class TestUsage:
     async def test_a_day_tells_what_its_jobs_came_to(
         self, operator: Caller, tenant: Caller, pipeline: str, node: Node
@@ -217,8 +352,7 @@ class TestUsage:
         order = await node.take()
         await probed(node, order, 90.0)
         await finish(node, order, 90.0)
-        events = await tenant.get(f"/v1/jobs/{job_id}/events", headers={"Accept": "text/event-stream"})
-        assert b"Complete" in events.content
+        await eventually_ended(tenant, job_id)
         canceled = await tenant.submit(pipeline)
         await tenant.post(f"/v1/jobs/{canceled}/cancel")
         expected = {
