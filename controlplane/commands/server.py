@@ -10,20 +10,16 @@ from pathlib import Path
 
 import click
 import uvloop
-from pydantic import ValidationError
 
 from controlplane import backup as backups
 from controlplane import certificates, installation, settings
 from controlplane.app import open_store
 from controlplane.certificates import CertificateError
+from controlplane.commands.configured import config_option, load_settings, settings_before_tls, state_option
 from controlplane.server import configure_logging, serve
 from controlplane.services.tenants import Tenants
 from shared.clock import SystemClock
 from shared.errors import TranscoderError
-
-_config = click.option(
-    "--config", type=click.Path(dir_okay=False, path_type=Path), help=f"Settings; {settings.DEFAULT_FILE} by default."
-)
 
 
 @click.group()
@@ -32,10 +28,10 @@ def server() -> None:
 
 
 @server.command()
-@_config
+@config_option
 @click.option("--host", help="Address to listen on.")
 @click.option("--port", type=int, help="0 takes a free one.")
-@click.option("--state", type=click.Path(file_okay=False, path_type=Path), help="Where everything is kept.")
+@state_option
 @click.option("--behind-proxy", is_flag=True, default=None, help="A proxy in front ends TLS: listen without it.")
 def run(config: Path | None, host: str | None, port: int | None, state: Path | None, behind_proxy: bool | None) -> None:
     """Serve until TERM. HUP reads the certificate anew."""
@@ -49,14 +45,14 @@ def run(config: Path | None, host: str | None, port: int | None, state: Path | N
 
 
 @server.command()
-@_config
-@click.option("--state", type=click.Path(file_okay=False, path_type=Path), help="Where everything is kept.")
+@config_option
+@state_option
 @click.option(
     "--name", "names", multiple=True, help="A name or address by which nodes reach it: makes a certificate. Repeatable."
 )
 def init(config: Path | None, state: Path | None, names: tuple[str, ...]) -> None:
     """Make an operator and print the operator's key, once; the database too, where there is none. The service must be down."""
-    chosen = _before_tls(config, state)
+    chosen = settings_before_tls(config, state)
     _become_owner(chosen.state)
     if names:
         _certify(chosen, names)
@@ -67,8 +63,8 @@ def init(config: Path | None, state: Path | None, names: tuple[str, ...]) -> Non
 
 
 @server.command()
-@_config
-@click.option("--state", type=click.Path(file_okay=False, path_type=Path), help="Where everything is kept.")
+@config_option
+@state_option
 @click.argument("names", nargs=-1)
 def certificate(config: Path | None, state: Path | None, names: tuple[str, ...]) -> None:
     """Make a certificate for NAMES, or renew the one there is for the names it has.
@@ -76,7 +72,7 @@ def certificate(config: Path | None, state: Path | None, names: tuple[str, ...])
     An authority of this service's own signs it, made the first time; its fingerprint travels in join tokens. The service takes
     the certificate up within half a minute, and drops no connection.
     """
-    chosen = _before_tls(config, state)
+    chosen = settings_before_tls(config, state)
     _become_owner(chosen.state)
     _certify(chosen, names)
 
@@ -92,12 +88,12 @@ def install() -> None:
 
 
 @server.command()
-@_config
-@click.option("--state", type=click.Path(file_okay=False, path_type=Path), help="Where everything is kept.")
+@config_option
+@state_option
 @click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
 def backup(config: Path | None, state: Path | None, file: Path) -> None:
     """Write a backup of the database and the service's secrets to FILE. The service may run. Media are not in it."""
-    chosen = load_settings(config, state=state)
+    chosen = settings_before_tls(config, state)
     try:
         made = backups.back_up(chosen, config or settings.DEFAULT_FILE, file, dt.datetime.now(dt.UTC))
     except (backups.BackupError, TranscoderError, OSError) as error:
@@ -106,13 +102,13 @@ def backup(config: Path | None, state: Path | None, file: Path) -> None:
 
 
 @server.command()
-@_config
-@click.option("--state", type=click.Path(file_okay=False, path_type=Path), help="Where everything is kept.")
+@config_option
+@state_option
 @click.option("--replace", is_flag=True, help="Put what is there aside.")
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 def restore(config: Path | None, state: Path | None, replace: bool, file: Path) -> None:
     """Put the backup in FILE in place of the state. The service must be down."""
-    chosen = load_settings(config, state=state)
+    chosen = settings_before_tls(config, state)
     try:
         made, aside = backups.restore(chosen, config or settings.DEFAULT_FILE, file, replace=replace)
         with backups.acting_as_owner(chosen.state):
@@ -122,25 +118,6 @@ def restore(config: Path | None, state: Path | None, replace: bool, file: Path) 
     click.echo(f"Restored as of {made.made_at:%Y-%m-%d %H:%M:%S} UTC.", err=True)
     for kept in aside:
         click.echo(f"  what was there is in {kept}", err=True)
-
-
-def load_settings(config: Path | None, **given: object) -> settings.Settings:
-    """Exits with a sentence for each setting that is wrong."""
-    try:
-        return settings.load(config, **given)
-    except FileNotFoundError as error:
-        raise click.ClickException(f"There is no file {error}.") from error
-    except ValidationError as error:
-        lines = [
-            f"{'.'.join(map(str, fault['loc'])) or 'settings'}: {fault['msg']}"
-            for fault in error.errors(include_input=False, include_url=False)
-        ]
-        raise click.ClickException("\n".join(lines)) from error
-
-
-def _before_tls(config: Path | None, state: Path | None) -> settings.Settings:
-    """The settings may wait for the very certificate that is to be made: nothing listens here."""
-    return load_settings(config, state=state, behind_proxy=True)
 
 
 def _certify(chosen: settings.Settings, names: Sequence[str]) -> None:

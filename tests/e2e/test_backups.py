@@ -1,0 +1,189 @@
+"""Backups, made beside a service that is busy, and put in place elsewhere."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sqlite3
+import sys
+import tarfile
+from collections.abc import Sequence
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from controlplane.backup import DATABASE
+from controlplane.services.audit import verify
+from controlplane.store.beside import Beside
+from tests.builders import a_document, mp4_settings
+from tests.e2e.processes import ROOT, Client, Server, running
+from tests.soak import times
+
+pytestmark = pytest.mark.timeout(times(120, 7200))
+
+
+async def transcoder(*arguments: str) -> tuple[int, str]:
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "shared.command", *arguments),
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+        cwd=ROOT,
+        env={key: value for key, value in os.environ.items() if not key.startswith("TRANSCODER_")},
+    )
+    said, _ = await process.communicate()
+    return process.returncode or 0, said.decode()
+
+
+async def a_pipeline(tenant: Client) -> str:
+    await tenant.call("POST", "/v1/buckets", {"name": "b"})
+    made = await tenant.call("POST", "/v1/pipelines", {"name": "p", "input_bucket": "b", "output_bucket": "b"})
+    pipeline_id: str = made["id"]
+    return pipeline_id
+
+
+def a_job(pipeline_id: str) -> dict[str, Any]:
+    return a_document(pipeline_id, outputs=[{"key": "out.mp4", "settings": mp4_settings()}])
+
+
+class Flood:
+    """Callers that submit without end. `acknowledged` grows as they are answered."""
+
+    def __init__(self, tenant: Client, pipeline_id: str) -> None:
+        self.acknowledged: list[str] = []
+        self._tasks = [asyncio.create_task(self._submit(tenant, pipeline_id)) for _ in range(8)]
+
+    async def _submit(self, tenant: Client, pipeline_id: str) -> None:
+        while True:
+            status, answer = await tenant.once("POST", "/v1/jobs", a_job(pipeline_id))
+            if status == 201:
+                self.acknowledged.append(answer["id"])
+            else:
+                assert status == 429, answer
+                await asyncio.sleep(0.02)
+
+    async def until(self, count: int) -> None:
+        async with asyncio.timeout(60):
+            while len(self.acknowledged) < count:  # noqa: ASYNC110 (another process works)
+                await asyncio.sleep(0.005)
+
+    async def end(self) -> None:
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+
+def rows(database: Path, query: str) -> Sequence[tuple[Any, ...]]:
+    with closing(sqlite3.connect(database)) as connection:
+        return connection.execute(query).fetchall()
+
+
+def assert_consistent(database: Path) -> None:
+    assert rows(database, "PRAGMA integrity_check") == [("ok",)]
+    assert rows(database, "PRAGMA foreign_key_check") == []
+    ((jobs,), (tasks,), (queued,), (waiting,), (events,)) = (
+        rows(database, query)[0]
+        for query in (
+            "SELECT COUNT(*) FROM jobs",
+            "SELECT COUNT(*) FROM tasks",
+            "SELECT SUM(queued) FROM tenants",
+            "SELECT SUM(waiting) FROM lanes",
+            "SELECT COUNT(*) FROM events",
+        )
+    )
+    assert jobs == tasks == queued == waiting == events
+
+
+async def test_a_backup_under_load_has_every_job_that_was_acknowledged_before_it_began(tmp_path: Path) -> None:
+    state, elsewhere = tmp_path / "state", tmp_path / "elsewhere"
+    async with running(state) as (_, tenant, _):
+        flood = Flood(tenant, await a_pipeline(tenant))
+        for number in range(times(3, 30)):
+            await flood.until(len(flood.acknowledged) + 40)
+            before = set(flood.acknowledged)
+            code, said = await transcoder("server", "backup", "--state", str(state), str(tmp_path / f"{number}.tar"))
+            assert code == 0, said
+            during = len(flood.acknowledged) - len(before)
+            assert during > 0, "nothing was submitted meanwhile"
+            code, said = await transcoder(
+                *("server", "restore", "--state", str(elsewhere), "--replace", str(tmp_path / f"{number}.tar"))
+            )
+            assert code == 0, said
+            assert before <= {job_id for (job_id,) in rows(elsewhere / DATABASE, "SELECT id FROM jobs")}
+            assert_consistent(elsewhere / DATABASE)
+            beside = Beside(elsewhere / DATABASE)
+            assert (await verify(beside)).faults == ()
+            await beside.close()
+        await flood.end()
+
+
+async def test_what_is_restored_serves_with_the_same_keys_and_links(tmp_path: Path) -> None:
+    state, elsewhere = tmp_path / "state", tmp_path / "elsewhere"
+    (state / "tls").mkdir(parents=True)
+    (state / "tls" / "ca.pem").write_text("an authority")
+    async with running(state) as (_, tenant, _):
+        job = await tenant.call("POST", "/v1/jobs", a_job(await a_pipeline(tenant)))
+        page = await tenant.call("GET", "/v1/pipelines?page_size=1")
+        key = tenant._key
+        link = (await tenant.call("POST", "/v1/buckets/b/uploads", {"key": "film.mp4"}))["url"]
+        assert (await transcoder("server", "backup", "--state", str(state), str(tmp_path / "b.tar")))[0] == 0
+    assert page["items"]
+    assert (tmp_path / "b.tar").stat().st_mode & 0o777 == 0o600
+    assert (await transcoder("server", "restore", "--state", str(elsewhere), str(tmp_path / "b.tar")))[0] == 0
+    assert (elsewhere / "tls" / "ca.pem").read_text() == "an authority"
+    (elsewhere / "tls" / "ca.pem").unlink()
+    assert (elsewhere / "secret.key").read_bytes() == (state / "secret.key").read_bytes()
+    server = Server(elsewhere)
+    await server.start()
+    again = Client(server.url, key)
+    try:
+        assert (await again.call("GET", f"/v1/jobs/{job['id']}"))["status"] == "Submitted"
+        status, _ = await again.once("PUT", server.url + link[link.index("/objects/") :], b"film")
+        assert status == 201
+        assert (await again.call("POST", f"/v1/jobs/{job['id']}/cancel"))["status"] == "Canceled"
+    finally:
+        await again.close()
+        await server.kill()
+
+
+async def test_a_restore_touches_nothing_while_the_service_runs_or_state_is_there(tmp_path: Path) -> None:
+    state = tmp_path / "state"
+    async with running(state) as (_, tenant, _):
+        await a_pipeline(tenant)
+        assert (await transcoder("server", "backup", "--state", str(state), str(tmp_path / "b.tar")))[0] == 0
+        code, said = await transcoder("server", "restore", "--state", str(state), str(tmp_path / "b.tar"))
+        assert (code, "--replace" in said) == (1, True)
+        code, said = await transcoder("server", "restore", "--state", str(state), "--replace", str(tmp_path / "b.tar"))
+        assert code == 1
+        assert "stop it first" in said
+        assert (await tenant.call("GET", "/v1/pipelines"))["items"]
+    assert not list(state.glob("*.replaced-*"))
+    assert not list(state.glob(".backup-*"))
+
+
+async def test_a_damaged_backup_is_refused_and_changes_nothing(tmp_path: Path) -> None:
+    state, elsewhere, file = tmp_path / "state", tmp_path / "elsewhere", tmp_path / "b.tar"
+    async with running(state) as (_, tenant, _):
+        await a_pipeline(tenant)
+        assert (await transcoder("server", "backup", "--state", str(state), str(file)))[0] == 0
+    whole = file.read_bytes()
+    with tarfile.open(file) as archive:
+        database = archive.getmember(DATABASE)
+    flipped = bytearray(whole)
+    flipped[database.offset_data + 5000] ^= 1
+    for content in (bytes(flipped), whole[: len(whole) // 2], whole[:100], b"", b"no archive at all" * 100):
+        file.write_bytes(content)
+        code, said = await transcoder("server", "restore", "--state", str(elsewhere), str(file))
+        assert code == 1, said
+        assert "damaged" in said or "not a backup" in said, said
+        assert [entry.name for entry in elsewhere.iterdir() if entry.suffix != ".lock"] == []
+
+
+async def test_postgresql_is_left_to_its_own_tools(tmp_path: Path) -> None:
+    config = tmp_path / "settings.toml"
+    config.write_text('database = "postgresql://user:hunter2@host/name"\n')
+    code, said = await transcoder("server", "backup", "--config", str(config), str(tmp_path / "b.tar"))
+    assert code == 1
+    assert "pg_dump" in said
+    assert "hunter2" not in said
