@@ -56,6 +56,9 @@ class Settings(BaseSettings):
     max_cpu_threads: int | None = Field(None, ge=1, description="Threads to offer at most.")
     max_memory: ByteSize | None = Field(None, description="Memory to offer at most.")
     max_nvenc_sessions: int = Field(8, ge=1, description="Hardware encodes to offer at most on each card.")
+    max_pixel_rate: int | None = Field(
+        None, ge=1, description="Pixels per second (width × height × frames) to take on at once; by default no bound."
+    )
     scratch_reserve: ByteSize = Field(ByteSize(1 << 30), description="Disk space that is never offered.")
 
 

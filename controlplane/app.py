@@ -46,6 +46,7 @@ from controlplane.services.reaper import Reaper
 from controlplane.services.retention import Sweeper
 from controlplane.services.signals import Signals
 from controlplane.services.tenants import Tenants
+from controlplane.services.waiting import Reasons
 from controlplane.settings import Settings
 from controlplane.storage.links import Links
 from controlplane.store.port import Store
@@ -128,7 +129,8 @@ def make_app(settings: Settings, database: Store, clock: Clock, secret: bytes) -
     app[keys.PRESETS] = presets
     app[keys.HEALTH] = health = Health(store, clock)
     app[keys.TENANTS] = Tenants(store, clock, bearers.forget, dispatcher.wake)
-    app[keys.CLUSTERS] = Clusters(store, clock, signals, dispatcher, publisher, read_authority(settings))
+    app[keys.REASONS] = reasons = Reasons(store, clock, settings)
+    app[keys.CLUSTERS] = Clusters(store, clock, signals, dispatcher, publisher, reasons, read_authority(settings))
     app[keys.PIPELINES] = Pipelines(store, clock, ids, dispatcher)
     app[keys.BUCKETS] = Buckets(store, links, clock, settings.allowed_roots, settings.link_lifetime)
     app[keys.QUOTAS] = Quotas(store, clock, signals, dispatcher)

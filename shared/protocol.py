@@ -123,6 +123,7 @@ class StartTask(Message):
     cpu_threads: int = Field(description="Threads granted.")
     scratch: Bytes = Field(description="Bytes of workspace granted.")
     memory: Bytes = Field(0, description="Bytes of memory granted; 0 when the server does not say.")
+    pixel_rate: int = Field(0, description="Pixels per second granted, for the node's own ledger.")
 
 
 class StopTask(Message):

@@ -41,5 +41,6 @@ def facts_of(found: Found, around: Surroundings) -> NodeFacts:
             scratch=found["scratch"],
             gpus=found["gpus"],
             shared_nvenc_sessions=found["shared_nvenc_sessions"],
+            pixel_rate=around.settings.max_pixel_rate,
         ),
     )

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from shared.capacity import Capacity, Free, FreeCard
+from shared.capacity import Capacity, Free, emptiest, remaining
 from shared.protocol import AttemptRef, StartTask
 
 
@@ -17,6 +16,7 @@ class Grant:
     memory: int
     scratch: int
     nvenc_sessions: int
+    pixel_rate: int = 0
     gpu: int | None = None
     """The card on which all of its sessions are opened."""
 
@@ -66,48 +66,8 @@ def grant_of(order: StartTask, capacity: Capacity) -> Grant:
         memory=order.memory,
         scratch=order.scratch,
         nvenc_sessions=order.nvenc_sessions,
+        pixel_rate=order.pixel_rate,
     )
-
-
-def remaining(capacity: Capacity, grants: tuple[Grant, ...]) -> Free:
-    used = Counter[int | None]()
-    for grant in grants:
-        used[grant.gpu] += grant.nvenc_sessions
-    shared = _left_of_shared_cap(capacity, used)
-    cards = _cards_left(capacity, used, shared)
-    return Free(
-        cpu_threads=max(0, capacity.cpu_threads - sum(grant.cpu_threads for grant in grants)),
-        memory=max(0, capacity.memory - sum(grant.memory for grant in grants)),
-        scratch=max(0, capacity.scratch - sum(grant.scratch for grant in grants)),
-        nvenc_sessions=max((card.nvenc_sessions for card in cards), default=0),
-        cards=cards,
-        shared_nvenc_sessions=shared,
-    )
-
-
-def _left_of_shared_cap(capacity: Capacity, used: Counter[int | None]) -> int | None:
-    if capacity.shared_nvenc_sessions is None:
-        return None
-    return max(0, capacity.shared_nvenc_sessions - sum(used[gpu.index] for gpu in capacity.gpus if gpu.shares_cap))
-
-
-def _cards_left(capacity: Capacity, used: Counter[int | None], shared: int | None) -> tuple[FreeCard, ...]:
-    return tuple(
-        FreeCard(
-            index=gpu.index,
-            nvenc_sessions=max(
-                0,
-                min(gpu.sessions - used[gpu.index], shared if gpu.shares_cap and shared is not None else gpu.sessions),
-            ),
-        )
-        for gpu in capacity.gpus
-        if gpu.encoders
-    )
-
-
-def emptiest(cards: tuple[FreeCard, ...]) -> int:
-    """The card with most sessions left; the first of several."""
-    return max(cards, key=lambda card: (card.nvenc_sessions, -card.index)).index
 
 
 def fits(grant: Grant, free: Free) -> bool:
@@ -116,4 +76,5 @@ def fits(grant: Grant, free: Free) -> bool:
         and grant.memory <= free.memory
         and grant.scratch <= free.scratch
         and grant.nvenc_sessions <= free.nvenc_sessions
+        and (free.pixel_rate is None or grant.pixel_rate <= free.pixel_rate)
     )

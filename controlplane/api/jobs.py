@@ -9,7 +9,7 @@ from aiohttp import web
 
 from controlplane.api import views
 from controlplane.api.connections import held
-from controlplane.api.keys import BUCKETS, CLOCK, JOBS, SETTINGS
+from controlplane.api.keys import BUCKETS, JOBS, REASONS, SETTINGS
 from controlplane.api.links import absolute
 from controlplane.api.requests import LAST_EVENT, EventsQuery, JobsQuery
 from controlplane.api.routing import Call, Reply, Routes
@@ -44,7 +44,7 @@ async def create(call: Call[JobDocument]) -> Reply:
     headers = {"Location": f"/v1/jobs/{made.job.id}"}
     if made.replayed:
         headers["Idempotency-Replayed"] = "true"
-    return Reply(_view(call, made.job), status=201, headers=headers)
+    return Reply(await _view(call, made.job), status=201, headers=headers)
 
 
 @routes.add(
@@ -65,12 +65,12 @@ async def page(call: Call[None]) -> Reply:
     found, more = await call.request.app[JOBS].page(
         call.principal.tenant, wanted, ascending=query.ascending, page_token=query.page_token, size=query.page_size
     )
-    return Reply({"items": [_view(call, job) for job in found], "next_page_token": more})
+    return Reply({"items": [await _view(call, job) for job in found], "next_page_token": more})
 
 
 @routes.add("GET", "/v1/jobs/{job_id}", permission=Action.JOBS_READ, summary="Read a job", answer=views.JobView)
 async def read(call: Call[None]) -> Reply:
-    return Reply(_view(call, await call.request.app[JOBS].get(call.principal.tenant, _id(call))))
+    return Reply(await _view(call, await call.request.app[JOBS].get(call.principal.tenant, _id(call))))
 
 
 @routes.add(
@@ -81,7 +81,7 @@ async def read(call: Call[None]) -> Reply:
     answer=views.JobView,
 )
 async def cancel(call: Call[None]) -> Reply:
-    return Reply(_view(call, await call.request.app[JOBS].cancel(call.principal.tenant, _id(call))))
+    return Reply(await _view(call, await call.request.app[JOBS].cancel(call.principal.tenant, _id(call))))
 
 
 @routes.add(
@@ -93,7 +93,7 @@ async def cancel(call: Call[None]) -> Reply:
     status=202,
 )
 async def stop(call: Call[None]) -> Reply:
-    return Reply(_view(call, await call.request.app[JOBS].stop(call.principal.tenant, _id(call))), status=202)
+    return Reply(await _view(call, await call.request.app[JOBS].stop(call.principal.tenant, _id(call))), status=202)
 
 
 @routes.add(
@@ -104,7 +104,7 @@ async def stop(call: Call[None]) -> Reply:
     answer=views.JobView,
 )
 async def start(call: Call[None]) -> Reply:
-    return Reply(_view(call, await call.request.app[JOBS].start(call.principal.tenant, _id(call))))
+    return Reply(await _view(call, await call.request.app[JOBS].start(call.principal.tenant, _id(call))))
 
 
 @routes.add(
@@ -138,7 +138,7 @@ async def _streamed(call: Call[None], jobs: Jobs, tenant_id: TenantId, job_id: J
             await stream.send(update.progress, event="progress")
     job = await jobs.get(tenant_id, job_id)
     if job.status in TERMINAL_JOBS:  # else the service stops: the watcher goes on elsewhere
-        await stream.send(_view(call, job), event="end")
+        await stream.send(await _view(call, job), event="end")
     return stream.response
 
 
@@ -153,7 +153,7 @@ async def outputs(call: Call[None]) -> Reply:
     """Links of one prefix: the names inside playlists resolve against them."""
     app, tenant_id = call.request.app, call.principal.tenant
     job = await app[JOBS].get(tenant_id, _id(call))
-    view = _view(call, job)
+    view = await _view(call, job)
     made = [produced for result in (*view["outputs"], *view["playlists"]) for produced in result["objects"]]
     keys = [(produced["key"], produced["role"]) for produced in made]
     links = app[BUCKETS].output_links(await app[JOBS].files(job), keys)
@@ -164,9 +164,9 @@ async def outputs(call: Call[None]) -> Reply:
     return Reply(views.Page[views.OutputLinks](items=items))
 
 
-def _view(call: Call[Any], job: Job) -> dict[str, Any]:
+async def _view(call: Call[Any], job: Job) -> dict[str, Any]:
     app = call.request.app
-    return views.job(job, app[JOBS].progress(job), app[CLOCK].now_ms())
+    return views.job(job, app[JOBS].progress(job), await app[REASONS].because(job))
 
 
 def _id(call: Call[Any]) -> JobId:

@@ -18,6 +18,7 @@ from controlplane.services.presets import Presets
 from controlplane.services.publishing import Publisher
 from controlplane.services.quotas import Quotas
 from controlplane.services.tenants import Tenants
+from controlplane.services.waiting import Reasons
 from controlplane.settings import Settings
 from shared.clock import Clock
 
@@ -32,6 +33,7 @@ PAGES: Final = web.AppKey("pages", Pages)
 PIPELINES: Final = web.AppKey("pipelines", Pipelines)
 PRESETS: Final = web.AppKey("presets", Presets)
 PUBLISHER: Final = web.AppKey("publisher", Publisher)
+REASONS: Final = web.AppKey("reasons", Reasons)
 QUOTAS: Final = web.AppKey("quotas", Quotas)
 SETTINGS: Final = web.AppKey("settings", Settings)
 TENANTS: Final = web.AppKey("tenants", Tenants)

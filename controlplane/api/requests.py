@@ -158,6 +158,9 @@ Rate = Annotated[int, Field(ge=1, le=60_000_000)]
 class TenantChanges(Sent):
     name: Name | None = None
     weight: Annotated[int, Field(ge=1, le=1000)] | None = None
+    priority_ceiling: Annotated[int, Field(ge=-50, le=50)] | None = Field(
+        None, description="The highest priority of its jobs that counts against other tenants; 0 until it is set."
+    )
     rates: dict[Operation, Rate | None] = Field(
         default_factory=dict,
         description="Calls per minute: of each user, for cancel of all users together; null for the service's own.",

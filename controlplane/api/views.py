@@ -12,6 +12,7 @@ from pydantic import Field
 from controlplane.domain.auditing import Deed
 from controlplane.domain.quota import MINUTE_MS, Drift, Line, Quota
 from controlplane.domain.throttle import Operation
+from controlplane.domain.waiting import Code, Waiting
 from controlplane.services.presets import AnyPreset
 from controlplane.services.quotas import Account
 from controlplane.storage.files import ObjectInfo
@@ -23,7 +24,7 @@ from shared.ids import Attempt, ClusterId, JobId, KeyId, NodeId, PipelineId, Pre
 from shared.jobspec import Input, Output, Placement, Playlist, Settings, StartPolicy
 from shared.models import Answer
 from shared.protocol import DetectedProperties, Progress
-from shared.statuses import ClusterStatus, JobStatus, NodeState, PipelineStatus, TaskState
+from shared.statuses import ClusterStatus, JobStatus, NodeState, PipelineStatus
 
 Item = TypeVar("Item")
 
@@ -82,6 +83,12 @@ class Timing(Answer):
     finished_at: dt.datetime | None
 
 
+class WaitingView(Answer):
+    code: Code
+    message: str
+    details: dict[str, Any] = Field(description="The figures behind the message; which ones depends on the code.")
+
+
 class JobView(Answer):
     id: JobId
     pipeline_id: PipelineId
@@ -89,7 +96,7 @@ class JobView(Answer):
     status_detail: StatusDetail | None = Field(
         None, description="Why the whole job failed, where one reason covers it."
     )
-    waiting_because: str | None
+    waiting_because: WaitingView | None = Field(None, description="Null for a job that does not wait.")
     priority: int
     start: StartPolicy
     placement: Placement
@@ -105,7 +112,7 @@ class JobView(Answer):
     timing: Timing
 
 
-def job(found: records.Job, progress: Progress | None, now: int) -> dict[str, Any]:
+def job(found: records.Job, progress: Progress | None, waiting: Waiting | None) -> dict[str, Any]:
     """A JobView as a dictionary: made by hand, since it is on the way of every submission."""
     document = orjson.loads(found.document)
     result = orjson.loads(found.result) if found.result else {}
@@ -121,7 +128,9 @@ def job(found: records.Job, progress: Progress | None, now: int) -> dict[str, An
         "pipeline_id": found.pipeline_id,
         "status": found.status,
         "status_detail": failure,
-        "waiting_because": _waiting(found, now),
+        "waiting_because": {"code": waiting.code, "message": waiting.message, "details": waiting.details}
+        if waiting
+        else None,
         "priority": document["priority"],
         "start": document["start"],
         "placement": document["placement"],
@@ -176,22 +185,6 @@ def _detail(failure: dict[str, Any] | None) -> dict[str, Any] | None:
     if not failure:
         return None
     return {"code": failure["code"], "message": failure["message"], "reason": failure.get("reason")}
-
-
-def _waiting(found: records.Job, now: int) -> str | None:
-    match found.task_state:
-        case TaskState.HELD:
-            return "It was submitted with `start: manual`; start it."
-        case TaskState.WAITING if found.not_before > now:
-            return f"Its last attempt failed; the next is made in {(found.not_before - now) / 1000:.0f} s."
-        case TaskState.WAITING if found.tenant_is_full:
-            return "As many jobs of this account run as may at once; it waits for one of them to end."
-        case TaskState.WAITING:
-            return "It waits for its turn on a node that has room for it."
-        case TaskState.LEASED:
-            return "A node is about to begin."
-        case _:
-            return None
 
 
 class EventView(Answer):
@@ -320,6 +313,7 @@ class TenantView(Answer):
     id: TenantId
     name: str
     weight: int
+    priority_ceiling: int = Field(description="The highest priority of its jobs that counts against other tenants.")
     rates: dict[Operation, int] = Field(description="Calls per minute where they differ from the service's own.")
     queued: int
     running: int
@@ -332,6 +326,7 @@ def tenant(found: records.Tenant) -> TenantView:
         id=found.id,
         name=found.name,
         weight=found.weight,
+        priority_ceiling=found.priority_ceiling,
         rates=orjson.loads(found.rates),
         queued=found.queued,
         running=found.running,

@@ -69,6 +69,19 @@ async def show(api: Api, job_id: str, format_: str) -> None:
 @click.argument("job_id")
 @output.format_option
 @api_command
+async def why(api: Api, job_id: str, format_: str) -> None:
+    """Why a job waits; nothing for one that does not."""
+    waiting = (await api.call("GET", f"/v1/jobs/{job_id}"))["waiting_because"]
+    if format_ == "json":
+        output.document(waiting)
+    elif waiting is not None:
+        output.pairs([("Waits", waiting["message"]), ("Code", waiting["code"]), *waiting["details"].items()])
+
+
+@jobs.command()
+@click.argument("job_id")
+@output.format_option
+@api_command
 async def watch(api: Api, job_id: str, format_: str) -> None:
     """Progress until the job has ended: exit code 0 Complete, 1 Error, 5 Canceled."""
     job = await watching.watch(api, job_id, output.console)
@@ -117,7 +130,7 @@ def _show(job: dict[str, Any], format_: str) -> None:
             ("Job", job["id"]),
             ("Status", job["status"]),
             ("Why", f"{detail['code']}: {detail['message']}" if detail else None),
-            ("Waits", job["waiting_because"]),
+            ("Waits", job["waiting_because"] and job["waiting_because"]["message"]),
             ("Progress", f"{progress['percent']:.1f} %, {progress['phase']}" if progress else None),
             ("Attempt", f"{attempt['number']} on {attempt['node_id']}" if attempt else None),
             ("Pipeline", job["pipeline_id"]),

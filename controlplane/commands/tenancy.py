@@ -50,7 +50,10 @@ async def show_tenant(api: Api, tenant_id: str) -> None:
 @tenants.command("set")
 @click.argument("tenant_id")
 @click.option("--name")
-@click.option("--weight", type=click.IntRange(1, 1000))
+@click.option("--weight", type=click.IntRange(1, 1000), help="Its share when tenants compete.")
+@click.option(
+    "--priority-ceiling", type=click.IntRange(-50, 50), help="Up to which its priorities count against others."
+)
 @click.option(
     "--rate",
     "rates",
@@ -59,9 +62,21 @@ async def show_tenant(api: Api, tenant_id: str) -> None:
     help="Calls per minute of create, start, stop, read, list (of each user) or cancel (of all); `default` undoes it.",
 )
 @api_command
-async def set_tenant(api: Api, tenant_id: str, name: str | None, weight: int | None, rates: tuple[str, ...]) -> None:
+async def set_tenant(
+    api: Api,
+    tenant_id: str,
+    name: str | None,
+    weight: int | None,
+    priority_ceiling: int | None,
+    rates: tuple[str, ...],
+) -> None:
     """Change a tenant; what is not named stays. Holds at once."""
-    changes = {"name": name, "weight": weight, "rates": dict(_rate(wish) for wish in rates)}
+    changes = {
+        "name": name,
+        "weight": weight,
+        "priority_ceiling": priority_ceiling,
+        "rates": dict(_rate(wish) for wish in rates),
+    }
     output.document(await api.call("PATCH", f"/v1/tenants/{tenant_id}", changes))
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Final
 
-from shared.capacity import Capacity, Demand, Free
+from shared.capacity import Capacity, Demand, Free, FreeCard, emptiest, remaining
 from shared.ids import BootId, ClusterId, NodeId
 from shared.jobspec import HardwarePreference
 
@@ -34,38 +34,65 @@ class Offer:
     free: Free
 
     def after(self, grant: Demand) -> Offer:
-        return replace(self, free=minus(self.free, [grant]))
-
-
-def minus(free: Free, taken: Iterable[Demand]) -> Free:
-    """What is left when these are served; never below nothing."""
-    grants = list(taken)
-    return Free(
-        cpu_threads=max(0, free.cpu_threads - sum(g.cpu_threads for g in grants)),
-        memory=max(0, free.memory - sum(g.memory for g in grants)),
-        scratch=max(0, free.scratch - sum(g.scratch for g in grants)),
-        nvenc_sessions=max(0, free.nvenc_sessions - sum(g.nvenc_sessions for g in grants)),
-    )
+        return replace(self, free=_less(self.free, self.capacity, grant))
 
 
 def lesser(one: Free, other: Free) -> Free:
     """The more cautious of two views of the same node, dimension by dimension."""
+    cards = _lesser_cards(one, other)
+    sessions = min(one.nvenc_sessions, other.nvenc_sessions)
     return Free(
         cpu_threads=min(one.cpu_threads, other.cpu_threads),
         memory=min(one.memory, other.memory),
         scratch=min(one.scratch, other.scratch),
-        nvenc_sessions=min(one.nvenc_sessions, other.nvenc_sessions),
+        nvenc_sessions=max((card.nvenc_sessions for card in cards), default=sessions),
+        cards=cards,
+        shared_nvenc_sessions=_least(one.shared_nvenc_sessions, other.shared_nvenc_sessions),
+        pixel_rate=_least(one.pixel_rate, other.pixel_rate),
     )
 
 
-def whole(capacity: Capacity) -> Free:
-    """A node of this capacity that does nothing."""
+def _lesser_cards(one: Free, other: Free) -> tuple[FreeCard, ...]:
+    """A view without cards says only what the best of them has."""
+    mine = {card.index: card.nvenc_sessions for card in one.cards}
+    theirs = {card.index: card.nvenc_sessions for card in other.cards}
+    return tuple(
+        FreeCard(
+            index=index,
+            nvenc_sessions=min(mine.get(index, one.nvenc_sessions), theirs.get(index, other.nvenc_sessions)),
+        )
+        for index in sorted(mine.keys() | theirs.keys())
+    )
+
+
+def _least(one: int | None, other: int | None) -> int | None:
+    known = [bound for bound in (one, other) if bound is not None]
+    return min(known, default=None)
+
+
+def _less(free: Free, capacity: Capacity, grant: Demand) -> Free:
+    """What is left when this is served as well."""
+    capped = {gpu.index for gpu in capacity.gpus if gpu.shares_cap}
+    shared = free.shared_nvenc_sessions
+    if shared is not None and grant.gpu in capped:
+        shared = max(0, shared - grant.nvenc_sessions)
+    cards = tuple(_card_less(card, grant, shared if card.index in capped else None) for card in free.cards)
     return Free(
-        cpu_threads=capacity.cpu_threads,
-        memory=capacity.memory,
-        scratch=capacity.scratch,
-        nvenc_sessions=capacity.nvenc_sessions,
+        cpu_threads=max(0, free.cpu_threads - grant.cpu_threads),
+        memory=max(0, free.memory - grant.memory),
+        scratch=max(0, free.scratch - grant.scratch),
+        nvenc_sessions=max(
+            (card.nvenc_sessions for card in cards), default=max(0, free.nvenc_sessions - grant.nvenc_sessions)
+        ),
+        cards=cards,
+        shared_nvenc_sessions=shared,
+        pixel_rate=None if free.pixel_rate is None else max(0, free.pixel_rate - grant.pixel_rate),
     )
+
+
+def _card_less(card: FreeCard, grant: Demand, shared: int | None) -> FreeCard:
+    left = card.nvenc_sessions - (grant.nvenc_sessions if card.index == grant.gpu else 0)
+    return FreeCard(index=card.index, nvenc_sessions=max(0, left if shared is None else min(left, shared)))
 
 
 def suits(need: Need, *, cluster_id: ClusterId, labels: Mapping[str, str]) -> bool:
@@ -80,15 +107,21 @@ def grant(need: Need, offer: Offer) -> Demand | None:
     demand, free = need.demand, offer.free
     if not suits(need, cluster_id=offer.cluster_id, labels=offer.labels):
         return None
-    if demand.memory > free.memory or demand.scratch > free.scratch:
+    pixel_rate = _least(demand.pixel_rate, offer.capacity.pixel_rate) or 0
+    if demand.memory > free.memory or demand.scratch > free.scratch or _exceeds(pixel_rate, free.pixel_rate):
         return None
     beside_a_card = min(demand.feed_threads, offer.capacity.cpu_threads)
     if _fits_a_card(need, free) and beside_a_card <= free.cpu_threads:
-        return demand.model_copy(update={"cpu_threads": beside_a_card})
+        gpu = emptiest(free.cards) if free.cards else None
+        return demand.model_copy(update={"cpu_threads": beside_a_card, "gpu": gpu, "pixel_rate": pixel_rate})
     in_software = min(demand.cpu_threads, _most_for_software(offer.capacity))
     if need.hardware is HardwarePreference.REQUIRE or in_software > _free_for_software(offer):
         return None
-    return demand.model_copy(update={"cpu_threads": in_software, "nvenc_sessions": 0})
+    return demand.model_copy(update={"cpu_threads": in_software, "nvenc_sessions": 0, "pixel_rate": pixel_rate})
+
+
+def _exceeds(wanted: int, free: int | None) -> bool:
+    return free is not None and wanted > free
 
 
 def _fits_a_card(need: Need, free: Free) -> bool:
@@ -113,7 +146,7 @@ def _free_for_software(offer: Offer) -> int:
 
 def could_ever(need: Need, offer: Offer) -> bool:
     """Whether this node could run the task if it did nothing else."""
-    return grant(need, replace(offer, free=whole(offer.capacity))) is not None
+    return grant(need, _idle(offer)) is not None
 
 
 def reserved(need: Need, offers: Iterable[Offer]) -> Offer | None:
@@ -121,15 +154,15 @@ def reserved(need: Need, offers: Iterable[Offer]) -> Offer | None:
 
     Without it, small tasks would pass a large one for ever. None when no node here could ever run the task.
     """
-    able = [
-        (offer, held)
-        for offer in offers
-        if (held := grant(need, replace(offer, free=whole(offer.capacity)))) is not None
-    ]
+    able = [(offer, held) for offer in offers if (held := grant(need, _idle(offer))) is not None]
     if not able:
         return None
     offer, held = max(able, key=lambda pair: (pair[0].free.cpu_threads, pair[0].free.memory))
     return offer.after(held)
+
+
+def _idle(offer: Offer) -> Offer:
+    return replace(offer, free=remaining(offer.capacity, ()))
 
 
 def best(need: Need, offers: Iterable[Offer]) -> tuple[Offer, Demand] | None:

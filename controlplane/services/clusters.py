@@ -10,6 +10,7 @@ from controlplane.auth import credentials
 from controlplane.services.dispatch import Dispatcher
 from controlplane.services.publishing import Publisher
 from controlplane.services.signals import Signals
+from controlplane.services.waiting import Reasons
 from controlplane.store.operations import dispatch, identity, resources
 from controlplane.store.port import Store
 from controlplane.store.records import Cluster, Node, NodeAtWork
@@ -38,6 +39,7 @@ class Clusters:
         signals: Signals,
         dispatcher: Dispatcher,
         publisher: Publisher,
+        reasons: Reasons,
         authority: bytes | None = None,
     ) -> None:
         self.authority = authority
@@ -47,6 +49,7 @@ class Clusters:
         self._signals = signals
         self._dispatcher = dispatcher
         self._publisher = publisher
+        self._reasons = reasons
 
     async def create(self, cluster_id: ClusterId, name: str) -> Cluster:
         return await self._store.write(resources.add_cluster(cluster_id, name, self._clock.now_ms()))
@@ -91,6 +94,7 @@ class Clusters:
     async def hello(self, node: Node, request: HelloRequest) -> HelloAnswer:
         speak_the_same(request.protocol)
         answer, lost = await self._dispatcher.hello(node, request)
+        self._reasons.forget()
         await self._publisher.discard(lost)
         return answer
 
@@ -145,15 +149,20 @@ class Clusters:
 
     async def pause(self, cluster_id: ClusterId) -> Cluster:
         """Nothing new starts in it; what runs goes on."""
-        return await self._store.write(resources.set_cluster_status(cluster_id, ClusterStatus.PAUSED))
+        return await self._set_status(cluster_id, ClusterStatus.PAUSED)
 
     async def unpause(self, cluster_id: ClusterId) -> Cluster:
-        cluster = await self._store.write(resources.set_cluster_status(cluster_id, ClusterStatus.ACTIVE))
+        return await self._set_status(cluster_id, ClusterStatus.ACTIVE)
+
+    async def _set_status(self, cluster_id: ClusterId, status: ClusterStatus) -> Cluster:
+        cluster = await self._store.write(resources.set_cluster_status(cluster_id, status))
+        self._reasons.forget()
         self._dispatcher.wake()
         return cluster
 
     async def _changed(self, node_id: NodeId) -> NodeAtWork:
         """The node as it is now; its poll is answered, so that it hears of it."""
+        self._reasons.forget()
         self._dispatcher.interrupt(node_id)
         self._dispatcher.wake()
         return await self.node(node_id)

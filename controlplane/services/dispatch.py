@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-import orjson
 import structlog
 
 from controlplane.domain.placement import Offer
@@ -20,10 +19,9 @@ from controlplane.services.signals import Signals
 from controlplane.settings import Settings
 from controlplane.storage.files import FileBucket, staging_key
 from controlplane.storage.links import Links
-from controlplane.store.operations import dispatch, ending, identity
+from controlplane.store.operations import dispatch, ending, fleet, identity
 from controlplane.store.port import Store
 from controlplane.store.records import Node
-from shared.capacity import NodeFacts
 from shared.clock import Clock
 from shared.errors import StaleLease, StorageFull, Unavailable
 from shared.ids import JobId, NodeId
@@ -252,9 +250,8 @@ class Dispatcher:
 
     def _register(self, node: Node, request: PollRequest) -> _Waiter:
         """One held poll per node: a newer one takes the place of the older."""
-        facts = NodeFacts.model_validate_json(node.facts or "")
-        labels = {**facts.labels, **orjson.loads(node.labels)}
-        offer = Offer(node.id, request.boot_id, node.cluster_id, labels, facts.capacity, request.free)
+        labels, capacity = fleet.worn_and_had(node.facts or "", node.labels)
+        offer = Offer(node.id, request.boot_id, node.cluster_id, labels, capacity, request.free)
         answer = asyncio.get_running_loop().create_future()
         gets_work = node.state is NodeState.ACTIVE and node.reprobe_asked_at is None
         waiter = _Waiter(request, offer if gets_work else None, answer)
@@ -320,6 +317,7 @@ class Dispatcher:
             cpu_threads=grant.granted.cpu_threads,
             scratch=grant.granted.scratch,
             memory=grant.granted.memory,
+            pixel_rate=grant.granted.pixel_rate,
         )
 
     def _input(self, index: int, key: str, files: JobFiles, sha256: str | None = None) -> InputSpec:

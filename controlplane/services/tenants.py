@@ -45,10 +45,19 @@ class Tenants:
         return await self._store.read(identity.tenants(after, size))
 
     async def update(
-        self, tenant_id: TenantId, *, name: str | None, weight: int | None, rates: Mapping[str, int | None]
+        self,
+        tenant_id: TenantId,
+        *,
+        name: str | None,
+        weight: int | None,
+        priority_ceiling: int | None,
+        rates: Mapping[str, int | None],
     ) -> Tenant:
         """Rates are calls per minute by kind of operation, None for the service's own; they hold at once."""
-        changed = await self._store.write(identity.update_tenant(tenant_id, name=name, weight=weight, rates=rates))
+        changes = identity.update_tenant(
+            tenant_id, name=name, weight=weight, priority_ceiling=priority_ceiling, rates=rates
+        )
+        changed = await self._store.write(changes)
         self._forget()
         return changed
 

@@ -20,7 +20,7 @@ SELECT * FROM tenants WHERE id = :id
 SELECT * FROM tenants WHERE id > :after ORDER BY id LIMIT :size
 
 -- name: update_tenant
-UPDATE tenants SET name = :name, weight = :weight, rates = :rates WHERE id = :id
+UPDATE tenants SET name = :name, weight = :weight, priority_ceiling = :priority_ceiling, rates = :rates WHERE id = :id
    AND NOT EXISTS (SELECT 1 FROM tenants WHERE name = :name AND id <> :id)
 RETURNING *
 
@@ -199,6 +199,14 @@ SELECT n.*, (SELECT COUNT(*) FROM tasks t WHERE t.node_id = n.id AND t.state IN 
 SELECT n.*, (SELECT COUNT(*) FROM tasks t WHERE t.node_id = n.id AND t.state IN ('Leased', 'Running', 'Stopping')) AS running
   FROM nodes n WHERE n.cluster_id = :cluster_id AND n.id > :after ORDER BY n.id LIMIT :size
 
+-- name: fleet
+SELECT n.id, n.cluster_id, n.boot_id, n.state, n.labels, n.facts, n.free, n.last_seen_at, n.reprobe_asked_at,
+       c.status AS cluster_status
+  FROM nodes n JOIN clusters c ON c.id = n.cluster_id WHERE n.state <> 'Revoked' AND n.facts IS NOT NULL
+
+-- name: held
+SELECT node_id, granted FROM tasks WHERE node_id IS NOT NULL AND state IN ('Leased', 'Running', 'Stopping')
+
 -- name: count_nodes
 SELECT COUNT(*) AS nodes FROM nodes WHERE state <> 'Revoked'
 
@@ -305,7 +313,7 @@ SELECT fingerprint, object_id, expires_at FROM idempotency
  WHERE tenant_id = :tenant_id AND dialect = :dialect AND operation = :operation AND token = :token
 
 -- name: pipeline_stands
-SELECT 1 FROM pipelines WHERE id = :id AND tenant_id = :tenant_id
+SELECT status FROM pipelines WHERE id = :id AND tenant_id = :tenant_id
 
 -- name: insert_job
 INSERT INTO jobs (id, tenant_id, user_id, pipeline_id, cluster_id, status, document, submitted_at)
@@ -342,17 +350,20 @@ SELECT id, at, type, data FROM events WHERE job_id = :job_id AND id > :after ORD
 
 -- name: job
 SELECT j.*, t.state AS task_state, t.attempt, t.node_id, t.progress, t.not_before, t.id AS task_id,
+       t.need, (SELECT p.status FROM pipelines p WHERE p.id = j.pipeline_id) AS pipeline_status,
        (n.max_running IS NOT NULL AND n.running >= n.max_running) AS tenant_is_full
   FROM jobs j JOIN tasks t ON t.job_id = j.id JOIN tenants n ON n.id = j.tenant_id WHERE j.id = :id AND j.tenant_id = :tenant_id
 
 -- name: jobs_ascending
 SELECT j.*, t.state AS task_state, t.attempt, t.node_id, t.progress, t.not_before, t.id AS task_id,
+       t.need, (SELECT p.status FROM pipelines p WHERE p.id = j.pipeline_id) AS pipeline_status,
        (n.max_running IS NOT NULL AND n.running >= n.max_running) AS tenant_is_full
   FROM jobs j JOIN tasks t ON t.job_id = j.id JOIN tenants n ON n.id = j.tenant_id
  WHERE j.tenant_id = :tenant_id {filter} AND j.id > :after ORDER BY j.id LIMIT :size
 
 -- name: jobs_descending
 SELECT j.*, t.state AS task_state, t.attempt, t.node_id, t.progress, t.not_before, t.id AS task_id,
+       t.need, (SELECT p.status FROM pipelines p WHERE p.id = j.pipeline_id) AS pipeline_status,
        (n.max_running IS NOT NULL AND n.running >= n.max_running) AS tenant_is_full
   FROM jobs j JOIN tasks t ON t.job_id = j.id JOIN tenants n ON n.id = j.tenant_id
  WHERE j.tenant_id = :tenant_id {filter} AND j.id > :oldest AND j.id < :after ORDER BY j.id DESC LIMIT :size

@@ -45,6 +45,7 @@ class Tenant:
     id: TenantId
     name: str
     weight: int
+    priority_ceiling: int
     rates: str
     queued: int
     running: int
@@ -188,6 +189,8 @@ class Job:
     node_id: NodeId | None
     progress: str | None
     not_before: int
+    need: str
+    pipeline_status: str | None
     tenant_is_full: bool
     """Its tenant runs as many jobs as it may."""
 

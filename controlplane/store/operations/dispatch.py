@@ -16,7 +16,7 @@ from controlplane.store.operations import jobs, quotas
 from controlplane.store.operations.ending import fail, requeue
 from controlplane.store.port import Op, Row, call
 from controlplane.store.records import Node, Task, Work, record
-from shared.capacity import Demand
+from shared.capacity import Demand, remaining
 from shared.errors import NotFound, StaleLease
 from shared.ids import (
     Attempt,
@@ -267,7 +267,7 @@ def _room(offers: Sequence[Offer]) -> Op[dict[NodeId, Offer]]:
         if not held:
             continue  # it was drained, revoked or started anew while its poll was held
         taken = [Demand.model_validate_json(row["granted"]) for row in held if row["granted"] is not None]
-        ours = placement.minus(placement.whole(offer.capacity), taken)
+        ours = remaining(offer.capacity, taken)
         room[offer.node_id] = replace(offer, free=placement.lesser(offer.free, ours))
     return room
 

@@ -47,7 +47,12 @@ def tenants(after: str, size: int) -> Op[list[Tenant]]:
 
 
 def update_tenant(
-    tenant_id: TenantId, *, name: str | None, weight: int | None, rates: Mapping[str, int | None]
+    tenant_id: TenantId,
+    *,
+    name: str | None,
+    weight: int | None,
+    priority_ceiling: int | None = None,
+    rates: Mapping[str, int | None],
 ) -> Op[Tenant]:
     """What is None stays; of the rates, those that are not named stay, and None goes back to the default."""
     before = yield from tenant(tenant_id)
@@ -57,6 +62,7 @@ def update_tenant(
         id=tenant_id,
         name=name or before.name,
         weight=weight or before.weight,
+        priority_ceiling=before.priority_ceiling if priority_ceiling is None else priority_ceiling,
         rates=orjson.dumps({str(operation): rate for operation, rate in merged.items() if rate is not None}).decode(),
     )
     if not rows:

@@ -55,7 +55,7 @@ class NewJob:
     def task_id(self) -> TaskId:
         return TaskId(f"{self.id}-0")
 
-    def as_job(self, now: int) -> Job:
+    def as_job(self, now: int, pipeline_status: str) -> Job:
         """What reading it back gives."""
         return Job(
             id=self.id,
@@ -74,6 +74,8 @@ class NewJob:
             node_id=None,
             progress=None,
             not_before=0,
+            need=self.need,
+            pipeline_status=pipeline_status,
             tenant_is_full=False,
         )
 
@@ -106,7 +108,8 @@ def create(new: NewJob, now: int) -> Op[Created]:
         made_before = yield from _claim(new.token, new.tenant_id, new.id, now)
         if made_before is not None:
             return Created((yield from read(new.tenant_id, JobId(made_before))), replayed=True)
-    if not (yield call("pipeline_stands", id=new.pipeline_id, tenant_id=new.tenant_id)):
+    pipelines = yield call("pipeline_stands", id=new.pipeline_id, tenant_id=new.tenant_id)
+    if not pipelines:
         raise NotFound("pipeline")
     yield from quotas.queue(new.tenant_id, new.outputs)
     yield call(
@@ -135,7 +138,7 @@ def create(new: NewJob, now: int) -> Op[Created]:
     if not new.held:
         yield call("join_lane", pipeline_id=new.pipeline_id, need=new.need, tenant_id=new.tenant_id)
     yield event(new.tenant_id, new.id, "submitted", now)
-    return Created(new.as_job(now), replayed=False)
+    return Created(new.as_job(now, pipelines[0]["status"]), replayed=False)
 
 
 def made_before(tenant_id: TenantId, token: Token, now: int) -> Op[Job | None]:

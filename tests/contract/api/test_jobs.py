@@ -193,7 +193,7 @@ class TestVerbs:
     ) -> None:
         job_id = await tenant.submit(pipeline, start="manual")
         assert await node.orders(0.05) == []
-        assert "start" in (await tenant.get(f"/v1/jobs/{job_id}")).json["waiting_because"]
+        assert "start" in (await tenant.get(f"/v1/jobs/{job_id}")).json["waiting_because"]["message"]
         held = asyncio.create_task(node.start(20))
         await eventually(lambda: service.held_polls)
         assert (await tenant.post(f"/v1/jobs/{job_id}/start")).status == 200

@@ -153,7 +153,10 @@ async def test_a_job_that_waits_for_the_running_quota_says_so_and_goes_on_when_i
     waiting = await tenant.submit(pipeline)
     await node.take()
     assert await node.orders(wait=0.05) == []
-    assert "As many jobs of this account run" in (await tenant.get(f"/v1/jobs/{waiting}")).json["waiting_because"]
+    assert (
+        "As many jobs of this account run"
+        in (await tenant.get(f"/v1/jobs/{waiting}")).json["waiting_because"]["message"]
+    )
     poll = asyncio.create_task(node.start())
     await limit(operator, tenant, running_jobs=2)
     assert (await poll).job_id == waiting

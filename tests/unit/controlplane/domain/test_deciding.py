@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 from controlplane.domain.demand import demand, rounded_up
 from controlplane.domain.fairness import AGING_MS, ENCODER, LEAST_COST, Head, Standing, cost, in_turn
 from controlplane.domain.idempotency import fingerprint
-from controlplane.domain.placement import Need, Offer, best, grant, lesser, minus, reserved, suits, whole
+from controlplane.domain.placement import Need, Offer, best, grant, lesser, reserved, suits
 from controlplane.domain.retrying import BACKOFF_MS, Retry, after_failure, after_silence
-from shared.capacity import Demand, Free
+from shared.capacity import Demand, Free, Gpu, remaining
 from shared.failures import Cause, Failure, FailureCode
 from shared.ids import BootId, ClusterId, NodeId, PipelineId, TaskId, TenantId
 from shared.jobspec import HardwarePreference, JobDocument
@@ -30,7 +30,7 @@ hardware = st.sampled_from(HardwarePreference)
 
 def an_offer(name: str = "one", *, threads: int = 8, sessions: int = 0, free: Free | None = None) -> Offer:
     capacity = a_capacity(threads=threads, sessions=sessions)
-    return Offer(NodeId(name), BootId("boot"), PARIS, {"disk": "ssd"}, capacity, free or whole(capacity))
+    return Offer(NodeId(name), BootId("boot"), PARIS, {"disk": "ssd"}, capacity, free or remaining(capacity, ()))
 
 
 def a_need(demand: Demand, wanted: HardwarePreference = HardwarePreference.PREFER, **kind: Any) -> Need:
@@ -56,7 +56,10 @@ class TestPlacement:
 
     @given(frees, st.lists(demands, max_size=5))
     def test_what_is_left_is_never_less_than_nothing(self, free: Free, taken: list[Demand]) -> None:
-        left = minus(free, taken)
+        offer = an_offer(free=free)
+        for held in taken:
+            offer = offer.after(held)
+        left = offer.free
         assert min(left.cpu_threads, left.memory, left.scratch, left.nvenc_sessions) >= 0
         assert lesser(left, free) == left
 
@@ -99,6 +102,65 @@ class TestPlacement:
         assert kept is not None
         assert (kept.node_id, kept.free.cpu_threads) == ("b", 0)
         assert reserved(a_need(Demand(cpu_threads=1, memory=1 << 60, scratch=1)), busy) is None
+
+
+class TestCards:
+    """Each with sessions of its own; those of consumers under one cap besides."""
+
+    def gpu(self, index: int, sessions: int, *, shares_cap: bool = False) -> Gpu:
+        made = {"uuid": f"GPU-{index}", "name": "card", "memory": 1, "driver": "1", "encoders": ("h264_nvenc",)}
+        return Gpu(index=index, sessions=sessions, shares_cap=shares_cap, **made)
+
+    def offer(self, *gpus: Gpu, cap: int | None = None) -> Offer:
+        capacity = a_capacity().model_copy(update={"gpus": gpus, "shared_nvenc_sessions": cap})
+        return Offer(NodeId("one"), BootId("boot"), PARIS, {}, capacity, remaining(capacity, ()))
+
+    def granted(self, offer: Offer, *sessions: int) -> list[int | None]:
+        """On which card each goes, one after the other; None for no room."""
+        cards = []
+        for count in sessions:
+            demand = Demand(cpu_threads=1, memory=1, scratch=1, nvenc_sessions=count)
+            held = grant(a_need(demand, HardwarePreference.REQUIRE), offer)
+            offer = offer if held is None else offer.after(held)
+            cards.append(held and held.gpu)
+        return cards
+
+    def test_a_task_s_renditions_share_one_card_and_go_to_the_emptiest(self) -> None:
+        assert self.granted(self.offer(self.gpu(0, 3), self.gpu(1, 5)), 4, 2, 4, 1, 2) == [1, 0, None, 0, None]
+
+    def test_a_cap_over_cards_holds_for_all_of_them_together(self) -> None:
+        consumers = self.gpu(0, 8, shares_cap=True), self.gpu(1, 8, shares_cap=True)
+        assert self.granted(self.offer(*consumers, cap=8), 5, 4, 3, 1) == [0, None, 0, None]
+
+    def test_a_cap_of_consumers_is_none_of_a_data_centre_s_card(self) -> None:
+        mixed = self.gpu(0, 2, shares_cap=True), self.gpu(1, 3)
+        assert self.granted(self.offer(*mixed, cap=2), 3, 2, 1) == [1, 0, None]
+
+    def test_the_lesser_view_is_taken_card_by_card(self) -> None:
+        offer = self.offer(self.gpu(0, 3), self.gpu(1, 5))
+        told = remaining(offer.capacity, [Demand(cpu_threads=0, memory=0, scratch=0, nvenc_sessions=4, gpu=1)])
+        ours = remaining(offer.capacity, [Demand(cpu_threads=0, memory=0, scratch=0, nvenc_sessions=2, gpu=0)])
+        assert [card.nvenc_sessions for card in lesser(told, ours).cards] == [1, 1]
+        assert lesser(told, ours).nvenc_sessions == 1
+
+    def test_what_an_older_agent_does_not_say_of_its_cards_is_what_it_says_of_the_best(self) -> None:
+        ours = self.offer(self.gpu(0, 3), self.gpu(1, 5)).free
+        told = ours.model_copy(update={"cards": (), "nvenc_sessions": 2})
+        assert [card.nvenc_sessions for card in lesser(told, ours).cards] == [2, 2]
+
+    def test_a_bound_on_pixels_holds_for_all_that_runs_and_one_task_may_have_it_whole(self) -> None:
+        capacity = a_capacity().model_copy(update={"pixel_rate": 10})
+        offer = Offer(NodeId("one"), BootId("boot"), PARIS, {}, capacity, remaining(capacity, ()))
+        small, large = (
+            a_need(Demand(cpu_threads=1, memory=1, scratch=1, pixel_rate=rate), HardwarePreference.AVOID)
+            for rate in (4, 99)
+        )
+        held = grant(small, offer)
+        assert held is not None
+        assert grant(large, offer.after(held)) is None
+        whole = grant(large, offer)
+        assert whole is not None
+        assert whole.pixel_rate == 10
 
 
 class TestDemand:
