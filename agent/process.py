@@ -17,12 +17,20 @@ from io import FileIO
 from pathlib import Path
 from typing import Final, Protocol, Self
 
+from agent.vigil import Vigil
+
 STDERR_TAIL: Final = 16 * 1024
 _CHUNK: Final = 64 * 1024
 _ESCAPED: Final = 1.0
+_TICKS: Final = os.sysconf("SC_CLK_TCK")
 
 OnStdout = Callable[[bytes], None]
 """Gets stdout in pieces as they come, not split into lines. Runs in the event loop: be quick."""
+OnStderr = OnStdout
+
+
+def unheard(chunk: bytes) -> None:
+    """For who does not listen."""
 
 
 class EndedBy(StrEnum):
@@ -31,6 +39,7 @@ class EndedBy(StrEnum):
     ITSELF = "itself"
     STOP = "stop"
     TIME_LIMIT = "time_limit"
+    STALL = "stall"
 
 
 @dataclass(frozen=True)
@@ -100,6 +109,10 @@ class Child(Protocol):
         """Its exit code, or the negative number of the signal that killed it."""
         ...
 
+    async def cpu_seconds(self) -> float:
+        """Processor time that it and everything it started have used."""
+        ...
+
     def interrupt(self) -> None:
         """INT to the program that does the work."""
         ...
@@ -119,6 +132,8 @@ async def run(
     env: Mapping[str, str],
     on_stdout: OnStdout,
     stop: StopRequest,
+    on_stderr: OnStderr = unheard,
+    vigil: Vigil | None = None,
     wall_time: float | None = None,
     ladder: Ladder = LADDER,
 ) -> Exit:
@@ -127,7 +142,9 @@ async def run(
     async def spawn(pipes: Pipes) -> Child:
         return await _LocalChild.start(argv, cwd, env, pipes)
 
-    return await supervise(spawn, on_stdout=on_stdout, stop=stop, wall_time=wall_time, ladder=ladder)
+    return await supervise(
+        spawn, on_stdout=on_stdout, stop=stop, on_stderr=on_stderr, vigil=vigil, wall_time=wall_time, ladder=ladder
+    )
 
 
 async def supervise(
@@ -135,10 +152,17 @@ async def supervise(
     *,
     on_stdout: OnStdout,
     stop: StopRequest,
+    on_stderr: OnStderr = unheard,
+    vigil: Vigil | None = None,
     wall_time: float | None = None,
     ladder: Ladder = LADDER,
 ) -> Exit:
     """Stay with a child until it and everything it started are gone."""
+
+    def heard(chunk: bytes) -> None:
+        tail.feed(chunk)
+        on_stderr(chunk)
+
     stdin, stdout, stderr, far = _open_pipes()
     with stdin, stdout, stderr:
         try:
@@ -146,8 +170,8 @@ async def supervise(
         finally:
             far.close()
         tail = _Tail()
-        drains = [asyncio.create_task(_drain(stdout, on_stdout)), asyncio.create_task(_drain(stderr, tail.feed))]
-        descent = _Descent(child, stdin, stop, wall_time, ladder)
+        drains = [asyncio.create_task(_drain(stdout, on_stdout)), asyncio.create_task(_drain(stderr, heard))]
+        descent = _Descent(child, stdin, stop, vigil, wall_time, ladder)
         returncode = await _attend(child, drains, descent)
         return _told(returncode, descent.ended_by, bytes(tail.kept))
 
@@ -185,21 +209,52 @@ async def _rest(drains: list[asyncio.Task[None]]) -> None:
 
 
 class _Descent:
-    """Makes the child end when it is due: down the ladder when asked, at once when its time is over."""
+    """Makes the child end when it is due: down the ladder when asked, at once when its time is over or it stands still."""
 
-    def __init__(self, child: Child, stdin: FileIO, stop: StopRequest, wall_time: float | None, ladder: Ladder) -> None:
-        self._child, self._stdin, self._stop, self._wall_time, self._ladder = child, stdin, stop, wall_time, ladder
+    def __init__(
+        self,
+        child: Child,
+        stdin: FileIO,
+        stop: StopRequest,
+        vigil: Vigil | None,
+        wall_time: float | None,
+        ladder: Ladder,
+    ) -> None:
+        self._child, self._stdin, self._stop, self._ladder = child, stdin, stop, ladder
+        self._vigil, self._wall_time = vigil, wall_time
         self.ended_by = EndedBy.ITSELF
 
     async def run(self) -> None:
+        stopped = asyncio.create_task(self._stop.wait(), name="stop request")
+        stalled = asyncio.create_task(self._stall(), name="stall")
         try:
-            await asyncio.wait_for(self._stop.wait(), self._wall_time)
-        except TimeoutError:
-            self.ended_by = EndedBy.TIME_LIMIT
-        else:
-            self.ended_by = EndedBy.STOP
-            await self._ask()
+            await asyncio.wait({stopped, stalled}, timeout=self._wall_time, return_when=asyncio.FIRST_COMPLETED)
+            if stopped.done():
+                self.ended_by = EndedBy.STOP
+                await self._ask()
+            elif stalled.done():
+                stalled.result()
+                self.ended_by = EndedBy.STALL
+            else:
+                self.ended_by = EndedBy.TIME_LIMIT
+        finally:
+            for task in (stopped, stalled):
+                task.cancel()
+            await asyncio.wait({stopped, stalled})
         self._child.kill()
+
+    async def _stall(self) -> None:
+        """Returns when the child stands still."""
+        clock = asyncio.get_running_loop()
+        if self._vigil is None:
+            await clock.create_future()
+            return
+        looked = clock.time()
+        while True:
+            await asyncio.sleep(self._vigil.every)
+            elapsed, looked = clock.time() - looked, clock.time()
+            if not self._vigil.has_stepped() and self._vigil.is_stalled(await self._child.cpu_seconds(), elapsed):
+                return
 
     async def _ask(self) -> None:
         with contextlib.suppress(OSError):
@@ -265,18 +320,21 @@ class _LocalChild:
     async def wait(self) -> int:
         return await self._process.wait()
 
+    async def cpu_seconds(self) -> float:
+        return sum(one.cpu_ticks for one in _family(self._process.pid)) / _TICKS
+
     def interrupt(self) -> None:
         """Only to processes that have no children of their own: those above them are wrappers, which INT would kill."""
         family = _family(self._process.pid)
-        parents = {parent for _, parent in family}
-        for pid, _ in family:
-            if pid not in parents:
-                _send(pid, signal.SIGINT)
+        parents = {one.parent for one in family}
+        for one in family:
+            if one.pid not in parents:
+                _send(one.pid, signal.SIGINT)
 
     def kill(self) -> None:
         if self._process.returncode is None:
-            for pid, _ in _family(self._process.pid):
-                _send(pid, signal.SIGKILL)
+            for one in _family(self._process.pid):
+                _send(one.pid, signal.SIGKILL)
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(self._process.pid, signal.SIGKILL)
 
@@ -286,19 +344,28 @@ def _send(pid: int, number: signal.Signals) -> None:
         os.kill(pid, number)
 
 
-def _family(root: int) -> list[tuple[int, int]]:
-    """(pid, parent) of a process, its descendants, and what else lives in its session."""
+@dataclass(frozen=True)
+class _Process:
+    pid: int
+    parent: int
+    session: int
+    cpu_ticks: int
+    """Its own, and those of children that it has waited for."""
+
+
+def _family(root: int) -> list[_Process]:
+    """A process, its descendants, and what else lives in its session."""
     processes = list(_processes())
     found = {root}
-    while more := {pid for pid, parent, session in processes if parent in found or session == root} - found:
+    while more := {one.pid for one in processes if one.parent in found or one.session == root} - found:
         found |= more
-    return [(pid, parent) for pid, parent, _ in processes if pid in found]
+    return [one for one in processes if one.pid in found]
 
 
-def _processes() -> Iterator[tuple[int, int, int]]:
-    """(pid, parent, session) of everything that runs; a name may hold spaces and brackets."""
+def _processes() -> Iterator[_Process]:
+    """Everything that runs; a name may hold spaces and brackets."""
     for entry in Path("/proc").iterdir():
         if entry.name.isdigit():
             with contextlib.suppress(OSError):
-                _state, parent, _group, session, *_ = (entry / "stat").read_text().rpartition(")")[2].split()
-                yield int(entry.name), int(parent), int(session)
+                words = (entry / "stat").read_text().rpartition(")")[2].split()
+                yield _Process(int(entry.name), int(words[1]), int(words[3]), sum(map(int, words[11:15])))

@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Final
 
 from agent import process
-from agent.process import LADDER, Exit, Ladder, OnStdout, StopRequest
+from agent.process import LADDER, Exit, Ladder, OnStderr, OnStdout, StopRequest, unheard
 from agent.sandbox.port import ENVIRONMENT, ConfinementError, Limits, require_program, rlimits, sweep, trial
+from agent.vigil import Vigil
 
 WORKSPACE: Final = "/workspace"
 
@@ -44,7 +45,15 @@ class Bubblewrap:
         return reason
 
     async def run(
-        self, argv: Sequence[str], *, workspace: Path, limits: Limits, on_stdout: OnStdout, stop: StopRequest
+        self,
+        argv: Sequence[str],
+        *,
+        workspace: Path,
+        limits: Limits,
+        on_stdout: OnStdout,
+        stop: StopRequest,
+        on_stderr: OnStderr = unheard,
+        vigil: Vigil | None = None,
     ) -> Exit:
         require_program(argv)
         try:
@@ -54,6 +63,8 @@ class Bubblewrap:
                 env=ENVIRONMENT,
                 on_stdout=on_stdout,
                 stop=stop,
+                on_stderr=on_stderr,
+                vigil=vigil,
                 wall_time=limits.wall_time,
                 ladder=self._ladder,
             )

@@ -8,6 +8,8 @@ little of it: every run costs one start of this file.
     order as JSON + stdin, stdout, stderr   ──►  forks
                                             ◄──  b"started"
     b"INT"                                  ──►  INT to ffmpeg
+    b"CPU"                                  ──►
+                                            ◄──  b"cpu " and the processor time of ffmpeg so far, in clock ticks
     end of sending                          ──►  KILL to everything
                                             ◄──  exit code, or the negative signal, in digits
 """
@@ -93,12 +95,23 @@ def attend(agent: socket.socket, child: int) -> int:
         word = hear(agent)
         if word == b"INT":
             os.kill(child, signal.SIGINT)
+        elif word == b"CPU":
+            tell(agent, b"cpu %d" % cpu_ticks(child))
         elif not word:
             os.kill(child, signal.SIGKILL)
             watched.unregister(agent)
     _, status = os.waitpid(child, 0)
     kill_what_is_left()
     return os.waitstatus_to_exitcode(status)
+
+
+def cpu_ticks(child: int) -> int:
+    """Of all its threads; it has ended when nothing can be read, which is told next."""
+    try:
+        with open(f"/proc/{child}/stat", "rb") as file:
+            return sum(int(number) for number in file.read().rpartition(b")")[2].split()[11:13])
+    except OSError:
+        return 0
 
 
 def kill_what_is_left() -> None:

@@ -6,8 +6,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from agent import process
-from agent.process import LADDER, Exit, Ladder, OnStdout, StopRequest
+from agent.process import LADDER, Exit, Ladder, OnStderr, OnStdout, StopRequest, unheard
 from agent.sandbox.port import ENVIRONMENT, Limits, require_program, rlimits, sweep, trial
+from agent.vigil import Vigil
 
 
 class Unconfined:
@@ -23,7 +24,15 @@ class Unconfined:
         return await trial(self)
 
     async def run(
-        self, argv: Sequence[str], *, workspace: Path, limits: Limits, on_stdout: OnStdout, stop: StopRequest
+        self,
+        argv: Sequence[str],
+        *,
+        workspace: Path,
+        limits: Limits,
+        on_stdout: OnStdout,
+        stop: StopRequest,
+        on_stderr: OnStderr = unheard,
+        vigil: Vigil | None = None,
     ) -> Exit:
         require_program(argv)
         try:
@@ -33,6 +42,8 @@ class Unconfined:
                 env=self._environment,
                 on_stdout=on_stdout,
                 stop=stop,
+                on_stderr=on_stderr,
+                vigil=vigil,
                 wall_time=limits.wall_time,
                 ladder=self._ladder,
             )

@@ -10,7 +10,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Final, Protocol
 
-from agent.process import EndedBy, Exit, OnStdout, StopRequest
+from agent.process import EndedBy, Exit, OnStderr, OnStdout, StopRequest, unheard
+from agent.vigil import Vigil
 
 PROGRAMS: Final = frozenset({"ffmpeg", "ffprobe"})
 """All that is ever run confined: `argv[0]` is one of these names, never a path."""
@@ -60,7 +61,15 @@ class Sandbox(Protocol):
         ...
 
     async def run(
-        self, argv: Sequence[str], *, workspace: Path, limits: Limits, on_stdout: OnStdout, stop: StopRequest
+        self,
+        argv: Sequence[str],
+        *,
+        workspace: Path,
+        limits: Limits,
+        on_stdout: OnStdout,
+        stop: StopRequest,
+        on_stderr: OnStderr = unheard,
+        vigil: Vigil | None = None,
     ) -> Exit:
         """Run to its end with the workspace as working directory; file names in `argv` are relative to it.
 

@@ -24,14 +24,16 @@ from weakref import WeakValueDictionary
 
 import structlog
 
-from agent.process import LADDER, Exit, Ladder, OnStdout, Pipes, StopRequest, supervise
+from agent.process import LADDER, Exit, Ladder, OnStderr, OnStdout, Pipes, StopRequest, supervise, unheard
 from agent.sandbox.port import ConfinementError, Limits, require_program, sweep, trial
+from agent.vigil import Vigil
 
 log = structlog.get_logger()
 
 SOCKETS: Final = Path("/run/transcoder/encode")
 SLOTS: Final = Path("/var/lib/transcoder/agent/slots")
 
+_TICKS: Final = os.sysconf("SC_CLK_TCK")
 _START: Final = 15.0
 """Seconds that a unit may take to start ffmpeg; it is busy with its own start when it has just served another run."""
 
@@ -78,7 +80,15 @@ class Units:
             self._free.put_nowait(slot)
 
     async def run(
-        self, argv: Sequence[str], *, workspace: Path, limits: Limits, on_stdout: OnStdout, stop: StopRequest
+        self,
+        argv: Sequence[str],
+        *,
+        workspace: Path,
+        limits: Limits,
+        on_stdout: OnStdout,
+        stop: StopRequest,
+        on_stderr: OnStderr = unheard,
+        vigil: Vigil | None = None,
     ) -> Exit:
         require_program(argv)
         turn = self._turns.setdefault(workspace, asyncio.Lock())  # a workspace can be in one slot at a time
@@ -90,6 +100,8 @@ class Units:
                         partial(_RemoteChild.start, slot.socket, _order(argv, workspace, limits)),
                         on_stdout=on_stdout,
                         stop=stop,
+                        on_stderr=on_stderr,
+                        vigil=vigil,
                         wall_time=limits.wall_time,
                         ladder=self._ladder,
                     )
@@ -108,6 +120,7 @@ class _RemoteChild:
     def __init__(self, launcher: socket.socket) -> None:
         self._launcher = launcher
         self._is_killed = False
+        self._cpu: asyncio.Future[float] = asyncio.get_running_loop().create_future()
 
     @classmethod
     async def start(cls, address: Path, order: bytes, pipes: Pipes) -> Self:
@@ -132,7 +145,7 @@ class _RemoteChild:
 
     async def wait(self) -> int:
         try:
-            told = await asyncio.get_running_loop().sock_recv(self._launcher, 16)
+            told = await self._last_word()
         except ConnectionError:
             told = b""
         finally:
@@ -142,6 +155,19 @@ class _RemoteChild:
         if self._is_killed:
             return -signal.SIGKILL
         raise ConfinementError("The encode unit was killed while it ran: out of memory, or by its owner.")
+
+    async def _last_word(self) -> bytes:
+        """What comes before it are answers about processor time."""
+        while (told := await asyncio.get_running_loop().sock_recv(self._launcher, 32)).startswith(b"cpu "):
+            if not self._cpu.done():
+                self._cpu.set_result(int(told[4:]) / _TICKS)
+        return told
+
+    async def cpu_seconds(self) -> float:
+        self._cpu = asyncio.get_running_loop().create_future()
+        with contextlib.suppress(OSError):
+            self._launcher.send(b"CPU")
+        return await self._cpu
 
     def interrupt(self) -> None:
         with contextlib.suppress(OSError):

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from agent.process import STDERR_TAIL, EndedBy, Exit, Ladder, OnStdout, StopRequest, run
+from agent.vigil import Patience, Stage, Vigil
 
 QUICK = Ladder(quit=0.15, interrupt=0.15)
 
@@ -31,7 +32,14 @@ class Child:
         self.said += chunk
         self.spoke.set()
 
-    async def run(self, script: str, *, wall_time: float | None = None, on_stdout: OnStdout | None = None) -> Exit:
+    async def run(
+        self,
+        script: str,
+        *,
+        wall_time: float | None = None,
+        on_stdout: OnStdout | None = None,
+        vigil: Vigil | None = None,
+    ) -> Exit:
         return await run(
             [sys.executable, "-I", "-S", "-u", "-c", script],
             cwd=self.directory,
@@ -39,6 +47,7 @@ class Child:
             on_stdout=on_stdout or self.hear,
             stop=self.stop,
             wall_time=wall_time,
+            vigil=vigil,
             ladder=QUICK,
         )
 
@@ -215,6 +224,7 @@ def test_the_child_dies_with_its_parent_however_that_dies(tmp_path: Path):
 ORPHANING = """
 import asyncio, pathlib, sys
 from agent.process import StopRequest, run
+from agent.vigil import Patience, Stage, Vigil
 
 async def main():
     await run(["sh", "-c", "echo $$; exec sleep 60"], cwd=pathlib.Path("/"), env={"PATH": "/usr/bin:/bin"},
@@ -222,3 +232,44 @@ async def main():
 
 asyncio.run(main())
 """
+
+
+def impatient(seconds: float) -> Vigil:
+    return Vigil(Patience(starting=seconds, working=seconds, finishing=seconds))
+
+
+async def test_a_child_that_stands_still_is_killed_and_said_to_have_stalled(child: Child):
+    ended = await child.run("import time; time.sleep(60)", vigil=impatient(0.3))
+    assert (ended.signal, ended.ended_by) == (signal.SIGKILL, EndedBy.STALL)
+
+
+async def test_a_stopped_child_stands_still_too(child: Child):
+    running = asyncio.create_task(child.run("import os\nprint(os.getpid())\nwhile True: pass", vigil=impatient(0.5)))
+    await child.spoke.wait()
+    os.kill(child.pids_said()[0], signal.SIGSTOP)
+    assert (await running).ended_by is EndedBy.STALL
+
+
+async def test_a_child_that_uses_the_processor_is_slow_not_stuck(child: Child):
+    ended = await child.run(
+        "import time\nend = time.process_time() + 0.6\nwhile time.process_time() < end: pass", vigil=impatient(0.2)
+    )
+    assert (ended.code, ended.ended_by) == (0, EndedBy.ITSELF)
+
+
+async def test_the_processor_time_of_grandchildren_counts(child: Child):
+    work = "import time\nend = time.process_time() + 0.6\nwhile time.process_time() < end: pass"
+    ended = await child.run(
+        f"import subprocess, sys; subprocess.run([sys.executable, '-I', '-S', '-c', {work!r}])", vigil=impatient(0.2)
+    )
+    assert (ended.code, ended.ended_by) == (0, EndedBy.ITSELF)
+
+
+async def test_a_child_that_gets_on_without_using_the_processor_is_not_stuck(child: Child):
+    vigil = impatient(0.4)
+    ended = await child.run(
+        "import time\nfor _ in range(12): time.sleep(0.1); print('on')",
+        vigil=vigil,
+        on_stdout=lambda _: vigil.step(Stage.WORKING),
+    )
+    assert (ended.code, ended.ended_by) == (0, EndedBy.ITSELF)

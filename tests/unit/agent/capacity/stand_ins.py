@@ -10,7 +10,7 @@ from types import SimpleNamespace
 
 import pynvml
 
-from agent.sandbox import Exit, Limits, OnStdout, StopRequest
+from agent.sandbox import Exit, Limits, OnStdout
 
 VERSION = b"ffmpeg version 5.1.9-0+deb12u1 Copyright (c) 2000-2026 the FFmpeg developers\nbuilt with gcc 12\n"
 ENCODERS = b"""Encoders:
@@ -71,7 +71,7 @@ class StandInSandbox:
         return None
 
     async def run(
-        self, argv: Sequence[str], *, workspace: Path, limits: Limits, on_stdout: OnStdout, stop: StopRequest
+        self, argv: Sequence[str], *, workspace: Path, limits: Limits, on_stdout: OnStdout, **others: object
     ) -> Exit:
         assert workspace.is_dir()
         self.ran.append(list(argv))

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from agent.process import Exit, Ladder, StopRequest
 from agent.sandbox.port import Limits, Sandbox
+from agent.vigil import Vigil
 
 QUICK = Ladder(quit=2.0, interrupt=0.2)
 
@@ -23,12 +24,26 @@ def endless(name: str) -> list[str]:
 class Run:
     """One run in a sandbox, in the background."""
 
-    def __init__(self, sandbox: Sandbox, workspace: Path, argv: Sequence[str], limits: Limits | None = None) -> None:
+    def __init__(
+        self,
+        sandbox: Sandbox,
+        workspace: Path,
+        argv: Sequence[str],
+        limits: Limits | None = None,
+        vigil: Vigil | None = None,
+    ) -> None:
         self.stop = StopRequest()
         self.stdout = bytearray()
         self.spoke = asyncio.Event()
         self.task = asyncio.create_task(
-            sandbox.run(argv, workspace=workspace, limits=limits or Limits(), on_stdout=self._hear, stop=self.stop)
+            sandbox.run(
+                argv,
+                workspace=workspace,
+                limits=limits or Limits(),
+                on_stdout=self._hear,
+                stop=self.stop,
+                vigil=vigil,
+            )
         )
 
     def _hear(self, chunk: bytes) -> None:

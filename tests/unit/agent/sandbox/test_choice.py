@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from structlog.testing import capture_logs
 
-from agent.process import Exit, OnStdout, StopRequest
+from agent.process import Exit, OnStdout
 from agent.sandbox.choice import choose, first_that_works
 from agent.sandbox.port import ConfinementError, Limits
 
@@ -22,7 +22,7 @@ class Stub:
         return self._reason
 
     async def run(
-        self, argv: Sequence[str], *, workspace: Path, limits: Limits, on_stdout: OnStdout, stop: StopRequest
+        self, argv: Sequence[str], *, workspace: Path, limits: Limits, on_stdout: OnStdout, **others: object
     ) -> Exit:
         return Exit(code=0)
 

@@ -20,6 +20,7 @@ from agent.process import EndedBy
 from agent.sandbox import launcher
 from agent.sandbox.port import ConfinementError, Limits
 from agent.sandbox.units import Units
+from agent.vigil import Patience, Vigil
 from tests.unit.agent.sandbox.running import QUICK, Run, endless, eventually, is_running
 
 LAUNCH = """
@@ -122,6 +123,22 @@ async def test_the_workspace_is_in_the_slot_during_the_run_and_valid_under_its_o
     assert not workspace.is_symlink()
     assert (workspace / "out.mkv").stat().st_size > 0
     assert list((machine.slots / "00").iterdir()) == []
+
+
+def busy(seconds: float) -> list[str]:
+    """An encode that uses the processor and has nothing to say for a while."""
+    source = f"testsrc2=size=640x360:rate=25:d={seconds}"
+    return ["ffmpeg", "-v", "error", "-f", "lavfi", "-i", source, "-f", "null", "-"]
+
+
+async def test_an_encode_that_stands_still_is_killed_and_one_that_works_silently_is_not(machine: Machine):
+    patience = Patience(starting=0.4, working=0.4, finishing=0.4)
+    workspace = machine.workspace()
+    working = await Run(machine.sandbox, workspace, busy(20), vigil=Vigil(patience)).ended()
+    assert (working.code, working.ended_by) == (0, EndedBy.ITSELF)
+    os.mkfifo(workspace / "silent")
+    stuck = await Run(machine.sandbox, workspace, ["ffprobe", "silent"], vigil=Vigil(patience)).ended()
+    assert stuck.ended_by is EndedBy.STALL
 
 
 async def test_ffmpeg_ends_in_order_when_it_is_stopped(machine: Machine):
