@@ -11,16 +11,19 @@ from functools import partial
 import structlog
 
 from agent.backoff import Random, Sleep
-from agent.capacity import Surroundings, probe_all, scratch_left
+from agent.capacity import Surroundings, probe_all, space
 from agent.client import CLOCK_ALARM, ControlPlane
-from agent.files import write_durably
+from agent.files import remove_drafts, write_durably
 from agent.jobs.journal import Journal, kill_strangers
 from agent.jobs.outbox import Outbox
 from agent.jobs.runner import Runner
 from agent.jobs.slots import Slots
 from agent.jobs.workload import Workload
 from agent.jobs.workspace import remove_leftovers
+from agent.loops.cards import Cards
+from agent.loops.disk import DiskGuard
 from agent.loops.heartbeat import Heartbeat, Watching
+from agent.loops.logs import Logs
 from agent.loops.orders import Orders
 from agent.loops.reports import Reports
 from agent.loops.reprobing import Reprobing
@@ -30,6 +33,7 @@ from agent.racing import Interrupted, unless
 from agent.sandbox import Sandbox
 from agent.settings import Settings
 from agent.state import State
+from agent.vigil import Patience
 from shared.capacity import NodeFacts
 from shared.clock import Clock, SystemClock
 from shared.ids import BootId, prefixed_id
@@ -87,15 +91,17 @@ class Service:
         self._watchdog = Watchdog(agent.notifier, agent.watchdog_every, timing=self._timing)
         self._outbox = Outbox(state.outbox, agent.clock)
         self._journal = Journal(state.journal)
-        left = partial(scratch_left, state.work, agent.settings.scratch_reserve)
-        self._slots = Slots(facts.capacity, scratch_left=left)
+        self._disk = partial(space, state.work, agent.settings.scratch_reserve)
+        self._slots = Slots(facts.capacity, disk=self._disk)
         self._runner = Runner(
             client=agent.client,
             sandbox=agent.sandbox,
             journal=self._journal,
             outbox=self._outbox,
             work=state.work,
-            scratch_left=left,
+            slots=self._slots,
+            scratch_left=lambda: self._disk().left,
+            patience=patience_of(agent.settings),
             clock=agent.clock,
         )
 
@@ -143,6 +149,9 @@ class Service:
             "heartbeat": Heartbeat(client, workload, self._outbox, boot_id, reprobing=reprobing, timing=timing).run(),
             "watching": Watching(client, workload, boot_id, timing=timing).run(),
             "reports": Reports(client, self._outbox, timing=timing).run(),
+            "logs": Logs(client, workload, timing=timing).run(),
+            "disk": DiskGuard(workload, self._disk, timing=timing).run(),
+            "cards": Cards(self._slots, reprobe=reprobing.ask, timing=timing).run(),
             "orders": Orders(client, workload, boot_id, reprobing=reprobing, timing=timing).run(),
             "reprobing": reprobing.run(),
         }
@@ -192,6 +201,14 @@ class Service:
         return HelloRequest(boot_id=self._boot_id, facts=self._facts, unreported=self._outbox.refs())
 
 
+def patience_of(settings: Settings) -> Patience:
+    return Patience(
+        starting=settings.stall_starting.total_seconds(),
+        working=settings.stall_working.total_seconds(),
+        finishing=settings.stall_finishing.total_seconds(),
+    )
+
+
 def clear_leftovers(state: State) -> None:
     """What an agent that was killed left behind. Its leases end with our hello, so nothing of it is of use."""
     journal = Journal(state.journal)
@@ -199,5 +216,7 @@ def clear_leftovers(state: State) -> None:
     killed = kill_strangers(state.work)
     removed = remove_leftovers(state.work)
     journal.clear()
+    for directory in (state.root, state.journal, state.outbox):
+        remove_drafts(directory)
     if interrupted or killed or removed:
         log.warning("agent.cleared_leftovers", interrupted=interrupted, killed=killed, workspaces=removed)

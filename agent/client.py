@@ -46,6 +46,7 @@ from shared.protocol import (
     HelloAnswer,
     HelloRequest,
     InputSpec,
+    LogRequest,
     PollAnswer,
     PollRequest,
     ProbedAnswer,
@@ -201,6 +202,10 @@ class ControlPlane:
     async def progress(self, request: ProgressRequest) -> None:
         """For those who watch: sent once, and lost if it gets lost."""
         await self._call(self._calls, "progress", request, Message, timeout=_BEAT_TIMEOUT)
+
+    async def log(self, request: LogRequest) -> None:
+        """For those who watch: sent once; what gets lost comes with the next, or with the report."""
+        await self._call(self._calls, "log", request, Message, timeout=_BEAT_TIMEOUT)
 
     async def urls(self, ref: AttemptRef, files: tuple[StagedFile, ...]) -> tuple[Upload, ...]:
         """Where to upload each of these files, asked for in portions."""

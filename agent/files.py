@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Final
+
+_DRAFT: Final = ".draft"
 
 
 def write_durably(path: Path, content: bytes, *, mode: int = 0o600) -> None:
     """Replace a file; returns when both the content and the name are on disk."""
-    draft = path.with_name(f".{path.name}.draft")
+    draft = path.with_name(f".{path.name}{_DRAFT}")
     handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, mode)
     try:
         with open(handle, "wb") as file:
@@ -21,6 +24,12 @@ def write_durably(path: Path, content: bytes, *, mode: int = 0o600) -> None:
         draft.unlink(missing_ok=True)
         raise
     sync_directory(path.parent)
+
+
+def remove_drafts(directory: Path) -> None:
+    """What a writer that was killed left half written."""
+    for draft in directory.glob(f".*{_DRAFT}"):
+        draft.unlink(missing_ok=True)
 
 
 def remove_durably(path: Path) -> None:

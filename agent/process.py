@@ -66,8 +66,11 @@ class StopRequest:
 
     def __init__(self) -> None:
         self._asked = asyncio.Event()
+        self.is_at_once = False
 
-    def ask(self) -> None:
+    def ask(self, *, at_once: bool = False) -> None:
+        """`at_once`: there is no time for a child to end in order."""
+        self.is_at_once = self.is_at_once or at_once
         self._asked.set()
 
     @property
@@ -231,7 +234,8 @@ class _Descent:
             await asyncio.wait({stopped, stalled}, timeout=self._wall_time, return_when=asyncio.FIRST_COMPLETED)
             if stopped.done():
                 self.ended_by = EndedBy.STOP
-                await self._ask()
+                if not self._stop.is_at_once:
+                    await self._ask()
             elif stalled.done():
                 stalled.result()
                 self.ended_by = EndedBy.STALL

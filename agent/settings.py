@@ -59,7 +59,19 @@ class Settings(BaseSettings):
     max_pixel_rate: int | None = Field(
         None, ge=1, description="Pixels per second (width × height × frames) to take on at once; by default no bound."
     )
-    scratch_reserve: ByteSize = Field(ByteSize(1 << 30), description="Disk space that is never offered.")
+    scratch_reserve: ByteSize | None = Field(
+        None, description="Disk space that work never gets, in bytes; by default 5 GiB, or a tenth of a smaller disk."
+    )
+    stall_starting: Duration = Field(
+        dt.timedelta(seconds=120), description="How long ffmpeg may stand still before its first frame."
+    )
+    stall_working: Duration = Field(
+        dt.timedelta(seconds=60),
+        description="How long it may stand still, without media time and processor time, before it is ended.",
+    )
+    stall_finishing: Duration = Field(
+        dt.timedelta(seconds=300), description="How long it may stand still while it writes indexes at the end."
+    )
 
 
 def load(config: Path | None = CONFIG_FILE, **arguments: Any) -> Settings:

@@ -37,6 +37,7 @@ from controlplane.services.clusters import Clusters
 from controlplane.services.dispatch import Dispatcher
 from controlplane.services.health import Health
 from controlplane.services.jobs import Jobs
+from controlplane.services.logs import Logs
 from controlplane.services.pages import Pages
 from controlplane.services.pipelines import Pipelines
 from controlplane.services.presets import Presets
@@ -134,6 +135,7 @@ def make_app(settings: Settings, database: Store, clock: Clock, secret: bytes) -
     app[keys.PIPELINES] = Pipelines(store, clock, ids, dispatcher)
     app[keys.BUCKETS] = Buckets(store, links, clock, settings.allowed_roots, settings.link_lifetime)
     app[keys.QUOTAS] = Quotas(store, clock, signals, dispatcher)
+    app[keys.LOGS] = Logs(store, clock, signals)
     app[keys.JOBS] = Jobs(store, clock, ids, presets, dispatcher, signals, page_tokens, settings)
 
     documented = [route for part in ROUTES for route in part.all]

@@ -19,6 +19,7 @@ and `enrol`.
     beat      every `beat_interval`: presence, and renewal of the lease of every attempt named in it;
               answered per attempt with keep, stop or drop
     progress  between beats, at most every `progress_interval`, for those who watch; renews nothing, may get lost
+    log       the last lines of what an attempt said, when there are new ones; may get lost, the report brings the last
     urls      where to upload the objects of one attempt, and new links to inputs whose links have run out
     check     asked by the node's owner, not by the agent: whether the credential is good, how late it is at the control plane, and
               a link under which a few bytes can be put and got again. Changes nothing
@@ -40,7 +41,7 @@ from typing import Annotated, Final, Literal
 from pydantic import Field
 
 from shared.capacity import Bytes, Free, NodeFacts
-from shared.failures import Failure
+from shared.failures import Failure, FailureReason
 from shared.ids import Attempt, BootId, ClusterId, JobId, LeaseId, NodeId, TaskId
 from shared.jobspec import HardwarePreference, PlaylistFormat, Settings, ThumbnailSettings
 from shared.models import Message
@@ -48,6 +49,8 @@ from shared.statuses import JobStatus, NodeState, Phase
 
 PROTOCOL_VERSION: Final = 1
 """1 (2026-11): the first."""
+LOG_SIZE: Final = 16 * 1024
+"""Characters of an attempt's log that are kept and sent: its end."""
 
 
 class AttemptRef(Message):
@@ -243,9 +246,36 @@ class Progress(Message):
     encoder: str | None = None
 
 
+class Fallback(Message):
+    """A card failed at a pass, which is made again by other means. What was finished before stays."""
+
+    type: Literal["fallback"] = "fallback"
+    outputs: tuple[int, ...]
+    encoder: str
+    instead: str
+    reason: FailureReason
+
+
+class Split(Message):
+    """A pass with several outputs failed, and each is made by itself, so that only the guilty one fails."""
+
+    type: Literal["split"] = "split"
+    outputs: tuple[int, ...]
+    reason: FailureReason
+
+
+AttemptEvent = Annotated[Fallback | Split, Field(discriminator="type")]
+"""What happened inside an attempt and belongs into the job's history."""
+
+
 class AttemptProgress(Message):
     ref: AttemptRef
     progress: Progress
+    events: tuple[AttemptEvent, ...] = Field(
+        (),
+        max_length=100,
+        description="All of the attempt so far, in order: those that are new become events of the job.",
+    )
 
 
 class BeatRequest(Message):
@@ -290,6 +320,18 @@ class ProbedRequest(Message):
 
 class ProbedAnswer(Message):
     verdict: Literal["keep", "stop", "drop"] = "keep"
+
+
+class LogTail(Message):
+    """The end of what was said: `said` characters in all, of which `text` are the last. A reader at n lacks said - n."""
+
+    said: int = Field(ge=0)
+    text: str = Field(max_length=LOG_SIZE)
+
+
+class LogRequest(Message):
+    ref: AttemptRef
+    log: LogTail
 
 
 class StagedFile(Message):
@@ -385,6 +427,8 @@ Outcome = Annotated[Finished | Failed | Stopped | HandedBack, Field(discriminato
 class ReportRequest(Message):
     ref: AttemptRef
     outcome: Outcome
+    events: tuple[AttemptEvent, ...] = Field((), max_length=100, description="All of the attempt, in order.")
+    log: LogTail | None = None
 
 
 class ReportAnswer(Message):

@@ -7,10 +7,10 @@ from typing import Final
 
 from agent.capacity import cpu, ffmpeg, machine, memory, nvenc, scratch
 from agent.capacity.found import Found, Surroundings
-from agent.capacity.scratch import left as scratch_left
+from agent.capacity.scratch import Space, space
 from shared.capacity import Capacity, NodeFacts
 
-__all__ = ["PROBES", "Found", "Surroundings", "probe_all", "scratch_left"]
+__all__ = ["PROBES", "Found", "Space", "Surroundings", "probe_all", "space"]
 
 Probe = Callable[[Surroundings], Awaitable[Found]]
 

@@ -6,9 +6,10 @@ from collections.abc import Mapping
 from enum import StrEnum
 from typing import Final
 
+from agent.jobs.tail import Tail
 from agent.process import StopRequest
 from shared.ids import JobId
-from shared.protocol import AttemptProgress, AttemptRef, Progress, StartTask
+from shared.protocol import AttemptEvent, AttemptProgress, AttemptRef, Progress, StartTask
 from shared.statuses import Phase
 
 SPANS: Final[Mapping[Phase, tuple[float, float]]] = {
@@ -21,6 +22,8 @@ SPANS: Final[Mapping[Phase, tuple[float, float]]] = {
 }
 """What part of an attempt each phase is said to be, in percent; 100 comes only with the report."""
 
+MOST_EVENTS: Final = 100
+
 
 class EndReason(StrEnum):
     """Why an attempt is ended from outside; recorded before anything is stopped."""
@@ -28,6 +31,7 @@ class EndReason(StrEnum):
     STOPPED = "stopped"
     DROPPED = "dropped"
     HANDED_BACK = "handed_back"
+    STORAGE_FULL = "storage_full"
 
 
 class Attempt:
@@ -39,6 +43,8 @@ class Attempt:
         self.ended: EndReason | None = None
         self.ended_because = ""
         self.is_reported = False
+        self.events: list[AttemptEvent] = []
+        self.tail = Tail()
 
     @property
     def ref(self) -> AttemptRef:
@@ -50,13 +56,19 @@ class Attempt:
 
     @property
     def told(self) -> AttemptProgress:
-        return AttemptProgress(ref=self.ref, progress=self.progress)
+        return AttemptProgress(ref=self.ref, progress=self.progress, events=tuple(self.events))
 
     def end(self, reason: EndReason, because: str = "") -> None:
         """The first reason stands, except that a lease which is gone beats every other."""
         if self.ended is None or reason is EndReason.DROPPED:
             self.ended, self.ended_because = reason, because
-        self.stop.ask()
+            self.tail.remark(f"ended from outside: {reason.replace('_', ' ')}")
+        self.stop.ask(at_once=reason is EndReason.STORAGE_FULL)
+
+    def note(self, event: AttemptEvent) -> None:
+        """Something for the job's history; beyond so many, nobody would read it."""
+        if len(self.events) < MOST_EVENTS:
+            self.events.append(event)
 
     def reach(
         self,
@@ -69,6 +81,8 @@ class Attempt:
         encoder: str | None = None,
     ) -> None:
         """Note how far it is: `fraction` of the phase. What is told never goes back."""
+        if phase is not self.progress.phase:
+            self.tail.remark(phase)
         self.progress = Progress(
             phase=phase,
             percent=max(self.progress.percent, percent_of(phase, fraction)),

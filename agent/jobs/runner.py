@@ -14,14 +14,16 @@ from agent.jobs.attempt import Attempt, EndReason
 from agent.jobs.failure import AGENT_FAULT, CONFINEMENT_FAILED, SCRATCH_FULL, AttemptFailed
 from agent.jobs.journal import Entry, Journal
 from agent.jobs.outbox import Outbox
+from agent.jobs.slots import Slots
 from agent.jobs.transcode import Transcode
-from agent.jobs.workspace import Workspace, workspace
+from agent.jobs.workspace import Workspace, name_of, workspace
 from agent.racing import Interrupted, unless
 from agent.sandbox import ConfinementError, Sandbox
+from agent.vigil import Patience
 from shared.clock import Clock
 from shared.errors import StaleLease, TranscoderError
 from shared.failures import Failure
-from shared.protocol import Failed, Finished, HandedBack, Outcome, ReportRequest, Stopped, TranscodeFile
+from shared.protocol import AttemptRef, Failed, Finished, HandedBack, Outcome, ReportRequest, Stopped, TranscodeFile
 
 log = structlog.get_logger()
 
@@ -35,7 +37,9 @@ class Runner:
         journal: Journal,
         outbox: Outbox,
         work: Path,
+        slots: Slots,
         scratch_left: Callable[[], int],
+        patience: Patience,
         clock: Clock,
     ) -> None:
         self._client = client
@@ -43,8 +47,14 @@ class Runner:
         self._journal = journal
         self._outbox = outbox
         self._work = work
+        self._slots = slots
         self._scratch_left = scratch_left
+        self._patience = patience
         self._clock = clock
+
+    def place_of(self, ref: AttemptRef) -> Path:
+        """Where its workspace is, if there is one yet."""
+        return self._work / name_of(ref)
 
     async def run(self, attempt: Attempt) -> None:
         """Returns when everything of the attempt is gone and its report, if there is one to make, is in the outbox."""
@@ -100,7 +110,9 @@ class Runner:
                     space,
                     client=self._client,
                     sandbox=self._sandbox,
+                    slots=self._slots,
                     scratch_left=self._scratch_left,
+                    patience=self._patience,
                     clock=self._clock,
                 )
             case unknown:
@@ -126,7 +138,11 @@ class Runner:
         reported = what_to_report(attempt, outcome)
         log.info("attempt.ended", outcome=reported.type if reported else "dropped")
         if reported is not None:
-            await self._outbox.put(ReportRequest(ref=attempt.ref, outcome=reported))
+            attempt.tail.remark(reported.type.replace("_", " "))
+            report = ReportRequest(
+                ref=attempt.ref, outcome=reported, events=tuple(attempt.events), log=attempt.tail.told
+            )
+            await self._outbox.put(report)
             attempt.is_reported = True
 
 
@@ -139,6 +155,8 @@ def what_to_report(attempt: Attempt, outcome: Outcome | None) -> Outcome | None:
             return Stopped()
         case EndReason.HANDED_BACK:
             return outcome if isinstance(outcome, Finished) else HandedBack(reason=attempt.ended_because)
+        case EndReason.STORAGE_FULL:
+            return outcome if isinstance(outcome, Finished) else _failed(SCRATCH_FULL)
         case None:
             return outcome
         case unknown:

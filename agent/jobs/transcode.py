@@ -11,9 +11,10 @@ import structlog
 
 from agent.client import ControlPlane
 from agent.jobs.attempt import Attempt, EndReason
-from agent.jobs.failure import TOOK_TOO_LONG, AttemptFailed
+from agent.jobs.failure import STALLED, TOOK_TOO_LONG, AttemptFailed
 from agent.jobs.fetch import fetch
 from agent.jobs.publish import publish
+from agent.jobs.slots import Slots
 from agent.jobs.workspace import Workspace
 from agent.media import (
     Device,
@@ -30,6 +31,7 @@ from agent.media import (
     diagnose,
     ffprobe_argv,
     inspections,
+    instead,
     judge,
     package,
     parse_probe,
@@ -38,16 +40,31 @@ from agent.media import (
 )
 from agent.racing import Interrupted, unless
 from agent.sandbox import EndedBy, Exit, Limits, OnStdout, Sandbox
+from agent.vigil import Patience, Stage, Vigil
 from shared.clock import Clock
 from shared.errors import StaleLease
-from shared.failures import Cause, Failure
-from shared.protocol import DetectedProperties, Finished, OutputResult, StagedFile, StartTask, TranscodeFile
+from shared.failures import Cause, Failure, FailureReason
+from shared.jobspec import HardwarePreference
+from shared.protocol import (
+    DetectedProperties,
+    Fallback,
+    Finished,
+    OutputResult,
+    Split,
+    StagedFile,
+    StartTask,
+    TranscodeFile,
+)
 from shared.statuses import JobStatus, Phase
 
 PROBE_TIME: Final = 60.0
 LEAST_ENCODE_TIME: Final = 900.0
 ENCODE_TIME_PER_SECOND: Final = 60.0
 """Seconds of wall time for each second of media and each output; beyond it the encode hangs, it is not slow."""
+
+FINISHING_FROM: Final = 99.5
+"""Percent of the media, from which on ffmpeg is silent while it writes indexes."""
+THREADS_PER_RENDITION: Final = 2
 
 log = structlog.get_logger()
 
@@ -61,7 +78,9 @@ class Transcode:
         *,
         client: ControlPlane,
         sandbox: Sandbox,
+        slots: Slots,
         scratch_left: Callable[[], int],
+        patience: Patience,
         clock: Clock,
     ) -> None:
         self._attempt = attempt
@@ -70,7 +89,9 @@ class Transcode:
         self._space = space
         self._client = client
         self._sandbox = sandbox
+        self._slots = slots
         self._scratch_left = scratch_left
+        self._patience = patience
         self._clock = clock
         self._verified: dict[int, Verified] = {}
         self._failures: dict[int, Failure] = {}
@@ -141,7 +162,10 @@ class Transcode:
         return plan(self._task, facts, device=device, threads=self._order.cpu_threads, gpu=self._attempt.gpu or 0)
 
     async def _encode(self, encode: Pass, *, done: float, share: float) -> None:
-        """One ffmpeg. When it fails, its outputs are made one by one, so that only the guilty one fails."""
+        """One ffmpeg. What a card fails at is made by other means; else its outputs are made one by one.
+
+        Either way what other passes finished stays, and only the guilty output fails.
+        """
         before = self._space.files()
         ended = await self._encoded(encode, done=done, share=share)
         if ended.is_success:
@@ -150,32 +174,59 @@ class Transcode:
             return
         self._space.keep_only(before)
         failure = failure_of(ended)
-        log.warning(
-            "pass.failed", outputs=[output.index for output in encode.outputs], code=failure.code, cause=failure.cause
-        )
-        if failure.cause is Cause.NODE:
+        reason = failure.reason or FailureReason.UNKNOWN
+        outputs = tuple(output.index for output in encode.outputs)
+        log.warning("pass.failed", outputs=outputs, reason=reason, cause=failure.cause, encoders=encoders_of(encode))
+        if (other := self._by_other_means(encode, reason)) is not None:
+            self._attempt.note(
+                Fallback(outputs=outputs, encoder=encoders_of(encode), instead=means_of(other), reason=reason)
+            )
+            await self._encode(other, done=done, share=share)
+            return
+        if failure.cause is Cause.NODE or reason is FailureReason.STALLED:
             raise AttemptFailed(failure)
         if len(encode.outputs) == 1:
             self._failures[encode.outputs[0].index] = failure
             return
+        self._attempt.note(Split(outputs=outputs, reason=reason))
         parts = split(encode)
         for number, part in enumerate(parts):
             await self._encode(part, done=done + share * number / len(parts), share=share / len(parts))
 
+    def _by_other_means(self, encode: Pass, reason: FailureReason) -> Pass | None:
+        """What the card is not asked for again; software gets what threads are idle."""
+        if not encode.is_on_gpu:
+            return None
+        self._slots.learn(self._attempt.ref, reason)
+        is_required = self._task.hardware is HardwarePreference.REQUIRE
+        other = instead(encode, reason, software_threads=0 if is_required else self._order.cpu_threads)
+        if other is None or other.is_on_gpu:
+            return other
+        threads = self._slots.widen(self._attempt.ref, THREADS_PER_RENDITION * len(encode.outputs))
+        return instead(encode, reason, software_threads=threads)
+
     async def _encoded(self, encode: Pass, *, done: float, share: float) -> Exit:
         parser = ProgressParser(encode.duration)
-        encoder = "+".join(dict.fromkeys(output.encoder for output in encode.outputs if output.encoder)) or None
-        self._attempt.reach(Phase.ENCODING, done, encoder=encoder)
+        encoders = encoders_of(encode)
+        self._attempt.reach(Phase.ENCODING, done, encoder=encoders)
+        names = ", ".join(str(output.index + 1) for output in encode.outputs)
+        self._attempt.tail.remark(f"output {names} by {encoders} with {encode.threads} threads")
+        vigil = Vigil(self._patience)
+        reached = 0.0
 
         def told(chunk: bytes) -> None:
+            nonlocal reached
             sample: Sample | None = parser.feed(chunk)
             if sample is not None:
+                if sample.seconds > reached:
+                    reached = sample.seconds
+                    vigil.step(Stage.FINISHING if sample.percent >= FINISHING_FROM else Stage.WORKING)
                 fraction = done + share * sample.percent / 100
                 self._attempt.reach(Phase.ENCODING, fraction, fps=sample.fps, speed=sample.speed, eta=sample.eta)
 
         started = self._clock.monotonic()
         try:
-            return await self._run(encode.argv, encode_time(encode), told)
+            return await self._run(encode.argv, told, wall_time=encode_time(encode), vigil=vigil)
         finally:
             self._encode_seconds += self._clock.monotonic() - started
 
@@ -184,7 +235,7 @@ class Transcode:
         files = self._space.files()
         probes: dict[str, bytes] = {}
         for inspection in inspections(output, files):
-            probes[inspection.name], _ = await self._capture(inspection.argv)
+            probes[inspection.name], _ = await self._capture(inspection.argv, vigil=Vigil(self._patience))
         verdict = await asyncio.to_thread(judge, output, files, probes, read=self._space.read, stderr_tail=ended.stderr)
         if isinstance(verdict, Verified):
             self._verified[output.index] = verdict
@@ -216,17 +267,31 @@ class Transcode:
         await self._unless_ended(publish(self._client, self._attempt.ref, self._space.out, files, told))
         self._attempt.reach(Phase.PUBLISHING)
 
-    async def _capture(self, argv: Sequence[str]) -> tuple[bytes, Exit]:
-        """Run a probe; what it wrote, and how it ended."""
+    async def _capture(self, argv: Sequence[str], *, vigil: Vigil | None = None) -> tuple[bytes, Exit]:
+        """Run a probe; what it wrote, and how it ended. Under a vigil it may take as long as it gets on."""
         written = bytearray()
-        ended = await self._run(argv, PROBE_TIME, written.extend)
+        ended = await self._run(argv, written.extend, wall_time=None if vigil else PROBE_TIME, vigil=vigil)
+        if ended.ended_by is EndedBy.STALL:
+            raise AttemptFailed(STALLED)
         return bytes(written), ended
 
-    async def _run(self, argv: Sequence[str], wall_time: float, on_stdout: OnStdout) -> Exit:
+    async def _run(
+        self, argv: Sequence[str], on_stdout: OnStdout, *, wall_time: float | None, vigil: Vigil | None
+    ) -> Exit:
         limits = limits_of(self._order, wall_time=wall_time, file_size=self._scratch_left())
+        tail = self._attempt.tail
         ended = await self._sandbox.run(
-            argv, workspace=self._space.root, limits=limits, on_stdout=on_stdout, stop=self._attempt.stop
+            argv,
+            workspace=self._space.root,
+            limits=limits,
+            on_stdout=on_stdout,
+            stop=self._attempt.stop,
+            on_stderr=tail.hear,
+            vigil=vigil,
         )
+        tail.flush()
+        if not ended.is_success:
+            tail.remark(f"{argv[0]} {how_it_ended(ended)}")
         if self._attempt.stop.is_asked:
             raise Interrupted
         if ended.ended_by is EndedBy.TIME_LIMIT:
@@ -237,13 +302,13 @@ class Transcode:
         await unless(self._attempt.stop.wait(), work)
 
 
-def limits_of(order: StartTask, *, wall_time: float, file_size: int) -> Limits:
+def limits_of(order: StartTask, *, wall_time: float | None, file_size: int) -> Limits:
     """Memory as granted, where the order says so. A file may grow to whatever is left of the disk: granted is a guess."""
     usual = Limits()
     return Limits(
         file_size=file_size,
         memory=order.memory or usual.memory,
-        wall_time=min(wall_time, usual.wall_time),
+        wall_time=min(wall_time or usual.wall_time, usual.wall_time),
     )
 
 
@@ -255,8 +320,24 @@ def encode_time(encode: Pass) -> float:
 
 
 def failure_of(ended: Exit) -> Failure:
-    code = ended.code if ended.code is not None else -(ended.signal or 0)
-    return diagnose(code, ended.stderr)
+    return STALLED if ended.ended_by is EndedBy.STALL else diagnose(ended.returncode, ended.stderr)
+
+
+def how_it_ended(ended: Exit) -> str:
+    if ended.ended_by is not EndedBy.ITSELF:
+        return f"was ended: {ended.ended_by.replace('_', ' ')}"
+    return f"was killed by signal {ended.signal}" if ended.code is None else f"ended with {ended.code}"
+
+
+def encoders_of(encode: Pass) -> str:
+    return "+".join(dict.fromkeys(output.encoder for output in encode.outputs))
+
+
+def means_of(encode: Pass) -> str:
+    """A card that encodes what it does not decode is told from one that does both."""
+    return encoders_of(encode) + (
+        " after decoding in software" if encode.is_on_gpu and not encode.decodes_on_gpu else ""
+    )
 
 
 def raise_if_nothing_came(verified: Mapping[int, object], failures: Mapping[int, Failure]) -> None:

@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
+from typing import Final
 
 import structlog
 
 from agent.jobs.attempt import Attempt, EndReason
+from agent.jobs.disk import Use, used
 from agent.jobs.outbox import Outbox
 from agent.jobs.runner import Runner
 from agent.jobs.slots import NoRoom, Slots
 from agent.jobs.workspace import is_nameable
 from shared.capacity import Free
-from shared.protocol import AttemptProgress, AttemptRef, Progress, StartTask
+from shared.protocol import AttemptProgress, AttemptRef, LogTail, Progress, StartTask
 from shared.statuses import Phase
 
-_NOTHING = Free(cpu_threads=0, memory=0, scratch=0, nvenc_sessions=0)
+SETTLE: Final = 1.0
+"""Seconds for which a card's sessions are not given out again after the process that had them was reaped."""
+_NOTHING: Final = Free(cpu_threads=0, memory=0, scratch=0, nvenc_sessions=0)
 
 log = structlog.get_logger()
 
@@ -23,11 +28,14 @@ log = structlog.get_logger()
 class Workload:
     """Attempts run as tasks of `group`, which the caller owns and therefore outlives them all."""
 
-    def __init__(self, group: asyncio.TaskGroup, runner: Runner, slots: Slots, outbox: Outbox) -> None:
+    def __init__(
+        self, group: asyncio.TaskGroup, runner: Runner, slots: Slots, outbox: Outbox, *, settle: float = SETTLE
+    ) -> None:
         self._group = group
         self._runner = runner
         self._slots = slots
         self._outbox = outbox
+        self._settle = settle
         self._attempts: dict[AttemptRef, Attempt] = {}
         self._is_paused = False
         self._is_closed = False
@@ -98,6 +106,22 @@ class Workload:
     def running(self) -> tuple[AttemptProgress, ...]:
         return tuple(attempt.told for attempt in self._attempts.values())
 
+    def tails(self) -> Mapping[AttemptRef, LogTail]:
+        return {ref: attempt.tail.told for ref, attempt in self._attempts.items()}
+
+    def is_any(self, ended: EndReason) -> bool:
+        return any(attempt.ended is ended for attempt in self._attempts.values())
+
+    def uses_of_disk(self) -> list[tuple[AttemptRef, Use]]:
+        """Of every attempt that goes on; looks at the disk."""
+        going_on = [attempt for attempt in list(self._attempts.values()) if attempt.ended is None]
+        return [
+            (attempt.ref, Use(used(self._runner.place_of(attempt.ref)), attempt.order.scratch)) for attempt in going_on
+        ]
+
+    def end_for_space(self, ref: AttemptRef) -> None:
+        self._end(ref, EndReason.STORAGE_FULL)
+
     def leased(self) -> tuple[AttemptProgress, ...]:
         """All whose lease must be kept alive: what runs, and what ended and is not answered yet."""
         reported = tuple(
@@ -122,7 +146,11 @@ class Workload:
 
     def _forget(self, attempt: Attempt) -> None:
         self._attempts.pop(attempt.ref, None)
-        self._slots.give_back(attempt.ref)
+        if attempt.gpu is None:
+            self._slots.give_back(attempt.ref)
+        else:
+            self._slots.settle(attempt.ref)
+            asyncio.get_running_loop().call_later(self._settle, self._slots.give_back, attempt.ref)
         if not self._attempts:
             self.busy.clear()
             self._idle.set()

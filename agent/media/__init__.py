@@ -13,8 +13,9 @@ below are relative to `out/`.
                    Pass.argv: list[str]; Pass.outputs: tuple[PlannedOutput, ...]; Pass.duration: float (0.0: unknown)
                    PlannedOutput.index: int; PlannedOutput.encoder: str
                split(p: Pass) -> tuple[Pass, ...]                           one per output: only the guilty one fails
+               instead(p: Pass, reason: FailureReason, *, software_threads: int) -> Pass | None     what a card failed at
     progress   ProgressParser(duration: float).feed(chunk: bytes) -> Sample | None
-                   Sample: percent, fps, speed, eta                         of the pass; percent never falls
+                   Sample: percent, seconds, fps, speed, eta                         of the pass; percent never falls
     verify     inspections(output: PlannedOutput, files: Mapping[str, int]) -> tuple[Inspection, ...]
                    files: name -> size of everything in out/; Inspection: name, argv (its stdout is the probe)
                judge(output, files, probes: Mapping[str, bytes], *, read: Read, stderr_tail: bytes = b"") -> Verified | Failure
@@ -33,13 +34,13 @@ from agent.media.diagnosis import OF_HARDWARE, diagnose, reason_of
 from agent.media.encoders import Device
 from agent.media.facts import MediaFacts, MediaRefused
 from agent.media.packaging import Package, package
-from agent.media.planning import Pass, Plan, PlannedOutput, plan, split
+from agent.media.planning import Pass, Plan, PlannedOutput, instead, plan, split
 from agent.media.probe import detected, ffprobe_argv, parse_probe
 from agent.media.progress import ProgressParser, Sample
 from agent.media.verify import Inspection, Read, Verified, inspections, judge
 
 __all__ = [
     "OF_HARDWARE", "Device", "Inspection", "MediaFacts", "MediaRefused", "Package", "Pass", "Plan", "PlannedOutput",
-    "ProgressParser", "Read", "Sample", "Verified", "detected", "diagnose", "ffprobe_argv", "inspections", "judge",
+    "ProgressParser", "Read", "Sample", "Verified", "detected", "diagnose", "ffprobe_argv", "inspections", "instead", "judge",
     "package", "parse_probe", "plan", "reason_of", "split",
 ]  # fmt: skip

@@ -8,12 +8,13 @@ from typing import Any, Final
 
 from agent.media import argv, encoders, filters, sizing
 from agent.media.argv import Stream
+from agent.media.diagnosis import LOST_WRITES
 from agent.media.encoders import Device
 from agent.media.facts import AudioFacts, MediaFacts, VideoFacts
 from agent.media.filters import Picture
 from agent.media.framerate import output_rate
 from agent.media.sizing import Size
-from shared.failures import Cause, Failure, FailureCode
+from shared.failures import Cause, Failure, FailureCode, FailureReason
 from shared.jobspec import AudioSettings, Container, VideoCodec, VideoSettings
 from shared.jobspec.settings import PackingMode
 from shared.protocol import OutputSpec, ThumbnailSpec, TranscodeFile
@@ -112,6 +113,11 @@ class Pass:
     threads: int
     gpu: int = 0
     """The card of what is done on one."""
+    decodes_on_gpu: bool = False
+
+    @property
+    def is_on_gpu(self) -> bool:
+        return any(output.video is not None and output.video.encoder.on_gpu for output in self.outputs)
 
 
 @dataclass(frozen=True)
@@ -132,7 +138,24 @@ def plan(task: TranscodeFile, facts: tuple[MediaFacts, ...], *, device: Device, 
 
 def split(p: Pass) -> tuple[Pass, ...]:
     """A pass for every output of a pass that failed, so that only the guilty one fails again."""
-    return tuple(_pass((output,), p.source, p.device, p.threads, p.gpu) for output in p.outputs)
+    return tuple(
+        _pass((output,), p.source, p.device, p.threads, p.gpu, decode_on_gpu=p.decodes_on_gpu) for output in p.outputs
+    )
+
+
+def instead(p: Pass, reason: FailureReason, *, software_threads: int) -> Pass | None:
+    """How to make what a card failed at; None where that would fail alike, or in software with no threads for it.
+
+    What it cannot decode it may still encode; what may be the fault of the input is first decoded by another decoder.
+    """
+    if reason in LOST_WRITES or not p.is_on_gpu:
+        return None
+    if p.decodes_on_gpu and reason in (FailureReason.HARDWARE_DECODING_FAILED, FailureReason.UNDECODABLE):
+        return _pass(p.outputs, p.source, p.device, p.threads, p.gpu, decode_on_gpu=False)
+    if reason is FailureReason.UNDECODABLE or software_threads == 0:
+        return None
+    outputs = tuple(_planned(output.spec, p.source, Device.CPU) for output in p.outputs)
+    return _pass(outputs, p.source, Device.CPU, software_threads, p.gpu)
 
 
 def _refusal(spec: OutputSpec, source: MediaFacts) -> Failure | None:
@@ -212,8 +235,16 @@ def _seconds(start: float, duration: float | None, facts: MediaFacts) -> float |
 # The graph ------------------------------------------------------------------------------------------------------------
 
 
-def _pass(outputs: tuple[PlannedOutput, ...], source: MediaFacts, device: Device, threads: int, gpu: int) -> Pass:
-    on_gpu = _decodes_on_gpu(outputs, source.video)
+def _pass(
+    outputs: tuple[PlannedOutput, ...],
+    source: MediaFacts,
+    device: Device,
+    threads: int,
+    gpu: int,
+    *,
+    decode_on_gpu: bool = True,
+) -> Pass:
+    on_gpu = decode_on_gpu and _decodes_on_gpu(outputs, source.video)
     decoding = {**DECODING_ON_GPU, "hwaccel_device": gpu} if on_gpu else {}
     file = argv.source(INPUT, threads=threads, **decoding)
     pictures = _picture_streams(file, outputs, source, on_gpu=on_gpu)
@@ -229,6 +260,7 @@ def _pass(outputs: tuple[PlannedOutput, ...], source: MediaFacts, device: Device
         device=device,
         threads=threads,
         gpu=gpu,
+        decodes_on_gpu=on_gpu,
     )
 
 

@@ -12,6 +12,8 @@ LONGEST_LINE: Final = 4096
 class Sample:
     percent: float
     """0 to 100; never falls."""
+    seconds: float
+    """Of media that are done."""
     fps: float | None
     speed: float | None
     eta: float | None
@@ -46,7 +48,7 @@ class ProgressParser:
         if self._block.get(b"progress") == b"end":
             self._percent = 100.0
         speed = _number(self._block.get(b"speed", b"").rstrip(b"x"))
-        return Sample(self._percent, _number(self._block.get(b"fps")) or None, speed, self._eta(speed))
+        return Sample(self._percent, done / 1e6, _number(self._block.get(b"fps")) or None, speed, self._eta(speed))
 
     def _eta(self, speed: float | None) -> float | None:
         if not speed or self._duration <= 0:

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ValidationError
 
 from controlplane.api.connections import held
 from controlplane.api.finishing import to_its_end
-from controlplane.api.keys import BUCKETS, CLUSTERS, DISPATCHER, PUBLISHER, QUOTAS
+from controlplane.api.keys import BUCKETS, CLUSTERS, DISPATCHER, LOGS, PUBLISHER, QUOTAS
 from controlplane.api.problems import invalid
 from controlplane.api.reading import document
 from controlplane.api.routing import BEARERS, MAX_DOCUMENT
@@ -81,6 +81,11 @@ async def draining(app: web.Application, node: Node, asked: protocol.DrainingReq
     return protocol.DrainingAnswer(state=changed.shown_state)
 
 
+async def log(app: web.Application, node: Node, asked: protocol.LogRequest) -> Message:
+    await app[LOGS].keep(node, asked)
+    return Acknowledged()
+
+
 async def urls(app: web.Application, node: Node, asked: protocol.UrlsRequest) -> Message:
     return await app[DISPATCHER].urls(node, asked)
 
@@ -101,6 +106,7 @@ def routes() -> list[web.RouteDef]:
         web.post("/agent/v1/progress", _for_nodes(protocol.ProgressRequest, progress)),
         web.post("/agent/v1/check", _for_nodes(protocol.CheckRequest, check)),
         web.post("/agent/v1/draining", _for_nodes(protocol.DrainingRequest, draining)),
+        web.post("/agent/v1/log", _for_nodes(protocol.LogRequest, log)),
         web.post("/agent/v1/urls", _for_nodes(protocol.UrlsRequest, urls)),
         web.post("/agent/v1/report", _for_nodes(protocol.ReportRequest, report)),
     ]

@@ -9,17 +9,18 @@ from aiohttp import web
 
 from controlplane.api import views
 from controlplane.api.connections import held
-from controlplane.api.keys import BUCKETS, JOBS, REASONS, SETTINGS
+from controlplane.api.keys import BUCKETS, JOBS, LOGS, REASONS, SETTINGS
 from controlplane.api.links import absolute
-from controlplane.api.requests import LAST_EVENT, EventsQuery, JobsQuery
+from controlplane.api.requests import LAST_EVENT, EventsQuery, JobsQuery, LogQuery
 from controlplane.api.routing import Call, Reply, Routes
 from controlplane.api.streaming import EventStream
 from controlplane.domain.lifecycle import TERMINAL_JOBS
 from controlplane.domain.permissions import Action
 from controlplane.services.jobs import Jobs
+from controlplane.services.logs import START, Position
 from controlplane.store.records import Job
 from shared.errors import InvalidField
-from shared.ids import JobId, TenantId
+from shared.ids import Attempt, JobId, TenantId
 from shared.jobspec import JobDocument
 
 routes: Final = Routes("jobs")
@@ -140,6 +141,53 @@ async def _streamed(call: Call[None], jobs: Jobs, tenant_id: TenantId, job_id: J
     if job.status in TERMINAL_JOBS:  # else the service stops: the watcher goes on elsewhere
         await stream.send(await _view(call, job), event="end")
     return stream.response
+
+
+@routes.add(
+    "GET",
+    "/v1/jobs/{job_id}/log",
+    permission=Action.JOBS_READ,
+    summary="The last lines of each attempt: JSON, `Accept: text/plain`, or as they come with `text/event-stream`",
+    query=LogQuery,
+    answer=views.Page[views.LogView],
+    is_stream=True,
+)
+async def log(call: Call[None]) -> Reply | web.StreamResponse:
+    tenant_id, job_id, accepted = call.principal.tenant, _id(call), call.request.headers.get("Accept", "")
+    wanted: int | None = call.query.attempt
+    if "text/event-stream" in accepted:
+        await call.request.app[JOBS].get(tenant_id, job_id)
+        with held(call.request):
+            return await _follow_log(call, tenant_id, job_id, wanted)
+    kept = await call.request.app[LOGS].read(tenant_id, job_id)
+    found = [one for one in kept if wanted in (None, one.attempt)]
+    if "text/plain" in accepted:
+        text = "".join(f"== attempt {one.attempt} on {one.node_id}\n{one.text}" for one in found)
+        return web.Response(text=text, content_type="text/plain", headers={"X-Content-Type-Options": "nosniff"})
+    return Reply(views.Page[views.LogView](items=[views.log(one) for one in found]))
+
+
+async def _follow_log(call: Call[None], tenant_id: TenantId, job_id: JobId, wanted: int | None) -> web.StreamResponse:
+    """Each event is what came since the one before; its id tells the reader's position."""
+    app = call.request.app
+    stream = await EventStream.open(call.request)
+    async for part in app[LOGS].follow(tenant_id, job_id, _position(call), QUIET_SECONDS):
+        if part is None:
+            await stream.comment("quiet")
+        elif wanted in (None, part.attempt):
+            await stream.send(views.log(part), event="log", event_id=f"{part.attempt}.{part.said}")
+    job = await app[JOBS].get(tenant_id, job_id)
+    if job.status in TERMINAL_JOBS:
+        await stream.send({"status": job.status}, event="end")
+    return stream.response
+
+
+def _position(call: Call[None]) -> Position:
+    told = _POSITION.fullmatch(call.request.headers.get("Last-Event-ID", ""))
+    return Position(Attempt(int(told[1])), int(told[2])) if told else START
+
+
+_POSITION: Final = re.compile(r"([0-9]{1,9})\.([0-9]{1,15})", re.ASCII)
 
 
 @routes.add(

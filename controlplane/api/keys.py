@@ -12,6 +12,7 @@ from controlplane.services.clusters import Clusters
 from controlplane.services.dispatch import Dispatcher
 from controlplane.services.health import Health
 from controlplane.services.jobs import Jobs
+from controlplane.services.logs import Logs
 from controlplane.services.pages import Pages
 from controlplane.services.pipelines import Pipelines
 from controlplane.services.presets import Presets
@@ -29,6 +30,7 @@ DISPATCHER: Final = web.AppKey("dispatcher", Dispatcher)
 GUARD: Final = web.AppKey("guard", Guard)
 HEALTH: Final = web.AppKey("health", Health)
 JOBS: Final = web.AppKey("jobs", Jobs)
+LOGS: Final = web.AppKey("logs", Logs)
 PAGES: Final = web.AppKey("pages", Pages)
 PIPELINES: Final = web.AppKey("pipelines", Pipelines)
 PRESETS: Final = web.AppKey("presets", Presets)

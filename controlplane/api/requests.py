@@ -46,6 +46,10 @@ class EventsQuery(Query):
     )
 
 
+class LogQuery(Query):
+    attempt: Annotated[int, Field(ge=1, le=LAST_EVENT)] | None = Field(None, description="Of this attempt alone.")
+
+
 class ObjectsQuery(PageQuery):
     prefix: Annotated[str, Field(max_length=1024)] = ""
 

@@ -214,6 +214,20 @@ def deed(found: Deed) -> DeedView:
     return DeedView(**{**vars(found), "at": to_datetime(found.at)})
 
 
+class LogView(Answer):
+    attempt: Attempt
+    node_id: NodeId
+    at: dt.datetime = Field(description="When its last line came.")
+    said: int = Field(description="Characters that the attempt has said in all; `text` holds the last of them.")
+    text: str
+
+
+def log(found: records.AttemptLog) -> LogView:
+    return LogView(
+        attempt=found.attempt, node_id=found.node_id, at=to_datetime(found.at), said=found.said, text=found.text
+    )
+
+
 class PipelineView(Answer):
     id: PipelineId
     name: str

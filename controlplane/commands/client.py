@@ -103,13 +103,17 @@ class Api:
         except _RETRIED as error:
             raise Unreachable(f"The upload broke off: {error or type(error).__name__}") from error
 
-    async def watch(self, job_id: str) -> AsyncIterator[tuple[str, Any]]:
-        """(type, data) of everything that happens to a job; the last is ("end", the job). Survives broken connections."""
+    def watch(self, job_id: str) -> AsyncIterator[tuple[str, Any]]:
+        """(type, data) of everything that happens to a job; the last is ("end", the job)."""
+        return self.stream(f"/v1/jobs/{job_id}/events")
+
+    async def stream(self, path: str) -> AsyncIterator[tuple[str, Any]]:
+        """(type, data) of every event up to and with "end". Survives broken connections."""
         last_id = "0"
         while True:
             try:
                 headers = {**self._headers, "Accept": "text/event-stream", "Last-Event-ID": last_id}
-                async with self._open.get(f"{self._url}/v1/jobs/{job_id}/events", headers=headers) as response:
+                async with self._open.get(f"{self._url}{path}", headers=headers) as response:
                     await _refuse(response)
                     async for event_id, kind, data in _events(response):
                         last_id = event_id or last_id
@@ -118,7 +122,7 @@ class Api:
                             return
             except _RETRIED:
                 await asyncio.sleep(0.5)
-                await self.call("GET", f"/v1/jobs/{job_id}")
+                await self.call("GET", path)
 
     @property
     def _open(self) -> aiohttp.ClientSession:

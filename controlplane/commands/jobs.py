@@ -94,6 +94,26 @@ async def watch(api: Api, job_id: str, format_: str) -> None:
 
 @jobs.command()
 @click.argument("job_id")
+@click.option("--attempt", type=click.IntRange(1), help="Of this attempt alone.")
+@click.option("--follow", "-f", is_flag=True, help="Go on until the job has ended.")
+@output.format_option
+@api_command
+async def log(api: Api, job_id: str, attempt: int | None, follow: bool, format_: str) -> None:
+    """The last lines of what nodes said while they worked on a job."""
+    path = f"/v1/jobs/{job_id}/log"
+    if follow:
+        await watching.follow_log(api, path, attempt, format_)
+        return
+    found = (await api.call("GET", path, attempt=attempt))["items"]
+    if format_ == "json":
+        output.document(found)
+    else:
+        for part in found:
+            watching.log_lines(part, is_new=True)
+
+
+@jobs.command()
+@click.argument("job_id")
 @output.format_option
 @api_command
 async def cancel(api: Api, job_id: str, format_: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import click
@@ -57,6 +58,24 @@ def result(console: Console, job: dict[str, Any]) -> None:
         seconds = f"{output['duration']:.2f} s" if output.get("duration") else ""
         why = f"{detail['code']}: {detail['message']}" if detail else ""
         console.print(f"  {output['status']:<9} {name}  {size} {seconds} {why}".rstrip(), highlight=False)
+
+
+async def follow_log(api: Api, path: str, attempt: int | None, format_: str) -> None:
+    """Lines as they come; as JSON one object a piece."""
+    shown = 0
+    query = f"?attempt={attempt}" if attempt else ""
+    async for kind, data in api.stream(path + query):
+        if kind == "log" and format_ == "json":
+            click.echo(json.dumps(data))
+        elif kind == "log":
+            log_lines(data, is_new=data["attempt"] != shown)
+            shown = data["attempt"]
+
+
+def log_lines(part: dict[str, Any], *, is_new: bool) -> None:
+    if is_new:
+        click.echo(f"== attempt {part['attempt']} on {part['node_id']}")
+    click.echo(part["text"], nl=False)
 
 
 def _detail(told: dict[str, Any], node: str) -> str:

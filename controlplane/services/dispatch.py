@@ -19,13 +19,14 @@ from controlplane.services.signals import Signals
 from controlplane.settings import Settings
 from controlplane.storage.files import FileBucket, staging_key
 from controlplane.storage.links import Links
-from controlplane.store.operations import dispatch, ending, fleet, identity
+from controlplane.store.operations import attempts, dispatch, ending, fleet, identity
 from controlplane.store.port import Store
 from controlplane.store.records import Node
 from shared.clock import Clock
 from shared.errors import StaleLease, StorageFull, Unavailable
 from shared.ids import JobId, NodeId
 from shared.protocol import (
+    AttemptProgress,
     AttemptRef,
     BeatAnswer,
     BeatRequest,
@@ -184,7 +185,13 @@ class Dispatcher:
             if known and known[0] == attempt.ref and known[1].percent > attempt.progress.percent:
                 continue
             self._progress[task.job_id] = (attempt.ref, attempt.progress)
+            if len(attempt.events) > task.noted:
+                await self._note(node, attempt)
             self._signals.changed(task.job_id)
+
+    async def _note(self, node: Node, attempt: AttemptProgress) -> None:
+        with contextlib.suppress(StaleLease):
+            await self._store.write(attempts.note_of(attempt.ref, node.id, attempt.events, self._clock.now_ms()))
 
     async def urls(self, node: Node, request: UrlsRequest) -> UrlsAnswer:
         """Where to put the files of a live attempt. Raises StaleLease."""

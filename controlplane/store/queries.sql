@@ -420,7 +420,7 @@ SELECT t.granted FROM nodes n
 
 -- name: grant
 UPDATE tasks SET state = 'Leased', attempt = attempt + 1, lease_id = :lease_id, node_id = :node_id, boot_id = :boot_id,
-       leased_at = :now, lease_expires_at = :accept_by, granted = :granted, progress = NULL, report = NULL
+       leased_at = :now, lease_expires_at = :accept_by, granted = :granted, progress = NULL, noted = 0, report = NULL
  WHERE id = :id AND state IN ({task:grant})
 RETURNING job_id, attempt, files
 
@@ -442,7 +442,19 @@ SELECT id FROM tasks
 -- name: renew
 UPDATE tasks SET lease_expires_at = :expires_at, progress = :progress
  WHERE id = :id AND attempt = :attempt AND lease_id = :lease_id AND node_id = :node_id AND state IN ('Running', 'Stopping')
-RETURNING state
+RETURNING id, job_id, tenant_id, attempt, node_id, noted, state
+
+-- name: note_events
+UPDATE tasks SET noted = :noted WHERE id = :id
+
+-- name: keep_log
+INSERT INTO attempt_logs (task_id, attempt, job_id, node_id, said, text, at)
+VALUES (:task_id, :attempt, :job_id, :node_id, :said, :text, :now)
+ON CONFLICT (task_id, attempt) DO UPDATE SET said = excluded.said, text = excluded.text, at = excluded.at
+ WHERE attempt_logs.said <= excluded.said
+
+-- name: logs
+SELECT attempt, node_id, said, text, at FROM attempt_logs WHERE job_id = :job_id ORDER BY attempt DESC, task_id LIMIT :size
 
 -- name: unaccepted_of_node
 SELECT * FROM tasks WHERE node_id = :node_id AND boot_id = :boot_id AND state = 'Leased' AND leased_at <= :before

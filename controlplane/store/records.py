@@ -212,6 +212,8 @@ class Task:
     lease_id: LeaseId | None
     leased_at: int | None
     granted: str | None
+    noted: int
+    """Events of the attempt that are in the job's history."""
     report: str | None
     ended_lease: LeaseId | None
     ended_report: str | None
@@ -227,6 +229,17 @@ class Work:
 
     document: str
     presets: str
+
+
+@dataclass(frozen=True)
+class AttemptLog:
+    """The end of what an attempt said: the last of `said` characters."""
+
+    attempt: Attempt
+    node_id: NodeId
+    said: int
+    text: str
+    at: int
 
 
 @dataclass(frozen=True)

@@ -176,6 +176,7 @@ CREATE TABLE tasks (
   lease_expires_at BIGINT,
   granted TEXT,
   progress TEXT,
+  noted BIGINT NOT NULL DEFAULT 0,
   report TEXT,
   ended_lease TEXT,
   ended_report TEXT,
@@ -222,6 +223,19 @@ CREATE TABLE events (
   data TEXT NOT NULL
 );
 CREATE INDEX events_by_job ON events (job_id, id);
+
+-- The end of what each attempt said. `said` counts all of it, so that a reader knows what it lacks.
+CREATE TABLE attempt_logs (
+  task_id TEXT NOT NULL,
+  attempt BIGINT NOT NULL,
+  job_id TEXT NOT NULL,
+  node_id TEXT NOT NULL,
+  said BIGINT NOT NULL,
+  text TEXT NOT NULL,
+  at BIGINT NOT NULL,
+  PRIMARY KEY (task_id, attempt)
+);
+CREATE INDEX attempt_logs_by_job ON attempt_logs (job_id, attempt);
 
 -- Without an index but its key: every call that changes something adds a row.
 CREATE TABLE audit (

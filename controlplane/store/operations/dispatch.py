@@ -13,6 +13,7 @@ from controlplane.domain.fairness import Head, Standing, cost, in_turn
 from controlplane.domain.placement import Need, Offer
 from controlplane.domain.usage import read_in_vain
 from controlplane.store.operations import jobs, quotas
+from controlplane.store.operations.attempts import note
 from controlplane.store.operations.ending import fail, requeue
 from controlplane.store.port import Op, Row, call
 from controlplane.store.records import Node, Task, Work, record
@@ -137,6 +138,8 @@ def beat(
     for attempt in attempts:
         progress = attempt.progress.model_dump_json()
         rows = yield call("renew", **_key(attempt.ref, node_id), expires_at=now + lease, progress=progress)
+        if rows:
+            yield from note(rows[0], attempt.events, now)
         verdicts.append("drop" if not rows else "stop" if rows[0]["state"] == TaskState.STOPPING else "keep")
     return Heard(NodeState(seen[0]["state"]), seen[0]["reprobe_asked_at"] is not None, verdicts)
 

@@ -10,7 +10,7 @@ import orjson
 from controlplane.domain import retrying
 from controlplane.domain.lifecycle import LEASED_TASKS, TaskEvent, aggregate, task_sources
 from controlplane.domain.usage import FAILED, Made, made_by, size_of, spent_on
-from controlplane.store.operations import jobs, quotas
+from controlplane.store.operations import attempts, jobs, quotas
 from controlplane.store.port import Op, call
 from controlplane.store.records import Task, record
 from shared.errors import StaleLease
@@ -43,6 +43,9 @@ def report(request: ReportRequest, node_id: NodeId, now: int, *, sent: ReportReq
     is_live = task.lease_id == ref.lease_id and task.attempt == ref.attempt and task.node_id == node_id
     if not is_live or task.state not in LEASED_TASKS or task.ended_lease == ref.lease_id:
         raise StaleLease("This lease has ended.")
+    yield from attempts.note(rows[0], request.events, now)
+    if request.log is not None:
+        yield attempts.keep_log(rows[0], request.log, now)
     yield from _end(task, request, digest, now)
     (row,) = yield call("task", id=ref.task_id)
     return Reported(record(Task, row), repeated=False)

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from agent.capacity import PROBES, Surroundings, cgroup, cpu, nvenc, probe_all, scratch_left
+from agent.capacity import PROBES, Surroundings, cgroup, cpu, nvenc, probe_all, space
 from agent.capacity.ffmpeg import USED, NoFfmpeg, encoders_in, version_in
+from agent.capacity.scratch import usual_reserve
 from agent.media.encoders import AUDIO_ENCODERS, VIDEO_ENCODERS, Device
 from agent.sandbox.none import Unconfined
 from agent.settings import load
@@ -69,8 +70,14 @@ def test_threads_are_bounded_by_whatever_is_narrowest() -> None:
 
 
 def test_the_reserve_is_never_offered(tmp_path: Path) -> None:
-    assert scratch_left(tmp_path, 1 << 62) == 0
-    assert scratch_left(tmp_path, 0) > 0
+    assert space(tmp_path, 1 << 62).left == 0
+    assert space(tmp_path, 0).left > 0
+
+
+def test_the_usual_reserve_is_a_tenth_of_a_small_disk() -> None:
+    assert usual_reserve(1000 << 30) == 5 << 30
+    assert usual_reserve(20 << 30) == 2 << 30
+    assert usual_reserve(2 << 20) == (2 << 20) // 10
 
 
 def a_group(root: Path, path: str, **files: str) -> None:

@@ -2,13 +2,14 @@
 
 import pytest
 
+from agent.capacity import Space
 from agent.jobs.slots import NoRoom, Slots
 from shared.capacity import Capacity, Gpu
 from tests.unit.agent.builders import GIB, a_capacity, a_start
 
 
 def slots(capacity: Capacity | None = None, *, scratch_left: int = 1000 * GIB) -> Slots:
-    return Slots(capacity or a_capacity(), scratch_left=lambda: scratch_left)
+    return Slots(capacity or a_capacity(), disk=lambda: Space(free=scratch_left, reserve=0))
 
 
 def a_gpu(sessions: int, index: int = 0, *, encodes: bool = True, shares_cap: bool = False) -> Gpu:

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from aiohttp import web
 
+from agent.capacity import Space
 from agent.client import ControlPlane, Revoked
 from agent.jobs.outbox import Outbox
 from agent.jobs.runner import Runner
@@ -24,7 +25,7 @@ from tests.unit.agent.serving import Handler, client_of, problem
 
 def idle(client: ControlPlane, sleep: Sleeps, outbox: Path) -> tuple[Orders, Workload]:
     """A node that is given nothing to do."""
-    slots = Slots(a_capacity(), scratch_left=lambda: GIB)
+    slots = Slots(a_capacity(), disk=lambda: Space(free=100 * GIB, reserve=0))
     workload = Workload(asyncio.TaskGroup(), Runner.__new__(Runner), slots, Outbox(outbox, sleep.clock))
     timing = Timing(sleep.clock, sleep, lambda: 1.0)
     reprobing = Reprobing(workload, never, timing=timing)

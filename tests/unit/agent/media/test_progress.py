@@ -12,13 +12,13 @@ END = b"frame=1320\nfps=48.20\nout_time_us=54950000\nspeed=2.5x\nprogress=end\n"
 
 
 def test_a_block_becomes_a_sample() -> None:
-    assert ProgressParser(55.0).feed(HALF) == Sample(percent=50.0, fps=48.2, speed=2.5, eta=11.0)
+    assert ProgressParser(55.0).feed(HALF) == Sample(percent=50.0, seconds=27.5, fps=48.2, speed=2.5, eta=11.0)
 
 
 def test_an_unfinished_block_is_kept_for_later() -> None:
     parser = ProgressParser(55.0)
     assert parser.feed(HALF[:40]) is None
-    assert parser.feed(HALF[40:]) == Sample(percent=50.0, fps=48.2, speed=2.5, eta=11.0)
+    assert parser.feed(HALF[40:]) == Sample(percent=50.0, seconds=27.5, fps=48.2, speed=2.5, eta=11.0)
 
 
 def test_the_end_is_a_hundred_percent() -> None:
@@ -29,12 +29,12 @@ def test_the_end_is_a_hundred_percent() -> None:
 
 def test_nothing_known_yet_is_zero_percent() -> None:
     said = b"fps=0.00\nout_time_us=N/A\nspeed=N/A\nprogress=continue\n"
-    assert ProgressParser(55.0).feed(said) == Sample(percent=0.0, fps=None, speed=None, eta=None)
+    assert ProgressParser(55.0).feed(said) == Sample(percent=0.0, seconds=0.0, fps=None, speed=None, eta=None)
 
 
 def test_negative_times_and_bytes_that_are_no_text_are_tolerated() -> None:
     said = b"out_time_us=-9223372036854775807\nfps=\xff\xfe\nspeed=-1x\nprogress=continue\n"
-    assert ProgressParser(55.0).feed(said) == Sample(percent=0.0, fps=None, speed=None, eta=None)
+    assert ProgressParser(55.0).feed(said) == Sample(percent=0.0, seconds=0.0, fps=None, speed=None, eta=None)
 
 
 def test_without_a_duration_percent_waits_for_the_end() -> None:
