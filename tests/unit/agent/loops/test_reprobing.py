@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from pathlib import Path
 
+from agent.capacity import Space
 from agent.capacity.ffmpeg import NoFfmpeg
 from agent.jobs.outbox import Outbox
 from agent.jobs.runner import Runner
@@ -31,7 +32,7 @@ class Probes:
 
 
 def reprobing(probes: Probes, sleep: Sleeps, outbox: Path) -> tuple[Reprobing, Workload]:
-    slots = Slots(a_capacity(), scratch_left=lambda: GIB)
+    slots = Slots(a_capacity(), disk=lambda: Space(free=100 * GIB, reserve=0))
     workload = Workload(asyncio.TaskGroup(), Runner.__new__(Runner), slots, Outbox(outbox, sleep.clock))
     return Reprobing(workload, probes, timing=Timing(sleep.clock, sleep, lambda: 1.0)), workload
 
