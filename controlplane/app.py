@@ -110,7 +110,7 @@ def make_app(settings: Settings, database: Store, clock: Clock, secret: bytes) -
     links = Links(secret, clock)
     page_tokens = Pages(secret)
     dispatcher = Dispatcher(store, clock, signals, links, settings)
-    publisher = Publisher(store, clock, signals, dispatcher)
+    publisher = Publisher(store, clock, signals, dispatcher, settings)
     reaper = Reaper(store, clock, dispatcher, publisher, settings)
     presets = Presets(store, clock, ids)
 

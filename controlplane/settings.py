@@ -11,7 +11,9 @@ from typing import Annotated, Any, Final, NamedTuple, Self
 from pydantic import Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
 
+from controlplane.domain.retrying import Rules
 from controlplane.domain.throttle import Operation
+from controlplane.domain.trust import Breaker
 
 DEFAULT_FILE = Path("/etc/transcoder/controlplane.toml")
 DAY = 86_400.0
@@ -102,6 +104,16 @@ class Settings(BaseSettings):
     brake: Annotated[float, Field(ge=0)] = Field(
         300.0, description="How long nothing of such a cluster is handed out again."
     )
+    node_faults: Annotated[int, Field(ge=1)] = Field(
+        10, description="Attempts of one job that may fail by their nodes' fault; they count for nothing else."
+    )
+    breaker_faults: Annotated[int, Field(ge=1)] = Field(
+        3, description="Faults of one node within `breaker_window` that set it aside."
+    )
+    breaker_window: Seconds = 600.0
+    breaker_pause: Seconds = Field(
+        300.0, description="How long a node that was set aside gets no work; then it is tried with one task."
+    )
     idempotency_window: Seconds = Field(86_400.0, description="How long a client request token is remembered.")
     sweep_interval: Seconds = Field(60.0, description="Between two removals of what is too old.")
     keep_jobs: Seconds = Field(184 * DAY, description="Jobs that have ended, and all that is told of them.")
@@ -161,6 +173,11 @@ class Settings(BaseSettings):
     @property
     def proxies(self) -> tuple[Network, ...]:
         return self.trusted_proxies or (LOOPBACK if self.behind_proxy else ())
+
+    @property
+    def rules(self) -> Rules:
+        window, pause = int(self.breaker_window * 1000), int(self.breaker_pause * 1000)
+        return Rules(self.node_faults, Breaker(self.breaker_faults, window_ms=window, pause_ms=pause))
 
     @property
     def allowed_roots(self) -> tuple[Path, ...]:

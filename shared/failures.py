@@ -34,6 +34,7 @@ class FailureCode(IntEnum):
     PRESET_MISMATCH = 4008
     INTERNAL = 9000
     NODE_FAULT = 9001
+    QUARANTINED = 9002
     OUT_OF_ATTEMPTS = 9999
 
 

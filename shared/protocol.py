@@ -6,9 +6,12 @@ and `enrol`.
     authority once, and by GET: the certificate by which the control plane is known, for a join token that carries its
               fingerprint. Nothing else is said before the two were compared
     enrol     once: a one-time join token buys a node id and a credential
-    hello     at every start: a new boot id, the probed facts, the attempts whose result is still in the outbox.
-              Every other lease of the node's earlier boots ends at once and its work is handed out again;
-              that is how a kill is noticed, and the attempt counts. A graceful end hands back, and spends none
+    hello     at every start: a new boot id, those before it, the probed facts, the attempts whose result is still in the
+              outbox, and of the others in the agent's journal how they ended. Every lease of the node's earlier boots
+              that has no result to come ends at once and its work waits again. An attempt that a reboot ended, or a
+              kill before anything of the tenant's was read, is the node's fault and not counted; one that was being
+              read or encoded may be what killed the agent: it counts, and runs alone from then on. A graceful end
+              hands back, and spends none
     poll      held up to `poll_wait`; carries what is free; answered with orders as soon as there are any. A node breaks off
               a held poll and asks again when it has more (or less) free than it said; a poll answers again with every
               granted attempt that was not accepted yet, so an answer that got lost loses nothing. It says what the node
@@ -28,7 +31,9 @@ and `enrol`.
 
 Every message about an attempt carries its `AttemptRef`. One that is not the live lease changes nothing and is answered
 with `stale_lease` (409): the agent ends the attempt, deletes its workspace and says no more of it. Reports are idempotent:
-the same one again is answered as the first time. Clocks are never compared: messages carry durations, in seconds.
+the same one again is answered as the first time. Polls and beats of a start that another has followed are answered with
+`stale_lease` too, and its agent ends; two that go on as strangers to each other are clones: the node gets no work.
+Clocks are never compared: messages carry durations, in seconds.
 
     enrolled ─ hello ─┬─ poll ── StartTask ─ accept ─ probed ─ (beat | progress)* ─ urls ─ report
                       └─ poll ── StopTask  ─ the process ends ─ report(stopped)
@@ -168,12 +173,29 @@ class EnrolAnswer(Message):
     cluster_id: ClusterId
 
 
+class Interruption(Message):
+    """How an attempt ended that its agent could not report: told by the next start, from the journal."""
+
+    ref: AttemptRef
+    by: Literal["kill", "reboot"] = Field(description="Whether the machine itself started anew.")
+    phase: Phase = Field(description="What the attempt was doing.")
+
+
 class HelloRequest(Message):
     protocol: int = PROTOCOL_VERSION
     boot_id: BootId
+    before: tuple[BootId, ...] | None = Field(
+        None,
+        max_length=100,
+        description="The last earlier start that was answered and those since, as this machine remembers: "
+        "a start that does not name the one which is known comes from another machine. Null: not said.",
+    )
     facts: NodeFacts
     unreported: tuple[AttemptRef, ...] = Field(
         (), description="Attempts that ended and whose report is still in the outbox."
+    )
+    interrupted: tuple[Interruption, ...] = Field(
+        (), description="Attempts that the end of an earlier start cut off, without a report."
     )
 
 

@@ -44,6 +44,15 @@ class NodeState(StrEnum):
     REVOKED = "Revoked"
 
 
+class NodeTrust(StrEnum):
+    """Whether a node is trusted with work, whatever its state."""
+
+    GOOD = "Good"
+    SET_ASIDE = "SetAside"  # it failed too often: no work for a while
+    ON_TRIAL = "OnTrial"  # one task at a time, until one succeeds
+    CLONED = "Cloned"  # two machines use its credential: no work until an operator resumes it
+
+
 class Phase(StrEnum):
     """What an attempt is doing now."""
 

@@ -10,6 +10,7 @@ from controlplane.api.keys import CLUSTERS, TENANTS
 from controlplane.api.paging import page
 from controlplane.api.requests import (
     ClusterChanges,
+    EventsQuery,
     NewCluster,
     NewJoinToken,
     NewKey,
@@ -228,6 +229,19 @@ async def list_nodes(call: Call[None]) -> Reply:
 @nodes.add("GET", "/v1/nodes/{node_id}", permission=Action.NODES_READ, summary="Read a node", answer=views.NodeView)
 async def read_node(call: Call[None]) -> Reply:
     return Reply(views.node(await call.request.app[CLUSTERS].node(_node_id(call))))
+
+
+@nodes.add(
+    "GET",
+    "/v1/nodes/{node_id}/events",
+    permission=Action.NODES_READ,
+    summary="What happened to a node: starts, faults, when it was set aside or trusted again, clones",
+    query=EventsQuery,
+    answer=views.Page[views.EventView],
+)
+async def node_events(call: Call[None]) -> Reply:
+    history = await call.request.app[CLUSTERS].node_history(_node_id(call), call.query.after)
+    return Reply(views.Page[views.EventView](items=[views.event(event) for event in history]))
 
 
 @nodes.add(

@@ -24,7 +24,7 @@ from shared.ids import Attempt, ClusterId, JobId, KeyId, NodeId, PipelineId, Pre
 from shared.jobspec import Input, Output, Placement, Playlist, Settings, StartPolicy
 from shared.models import Answer
 from shared.protocol import DetectedProperties, Progress
-from shared.statuses import ClusterStatus, JobStatus, NodeState, PipelineStatus
+from shared.statuses import ClusterStatus, JobStatus, NodeState, NodeTrust, PipelineStatus
 
 Item = TypeVar("Item")
 
@@ -462,6 +462,7 @@ class NodeView(Answer):
     state: NodeState
     running: int = Field(description="Attempts that it holds.")
     is_to_reprobe: bool = Field(description="It gets no new work until it has found out anew what it can do.")
+    trust: NodeTrust = Field(description="Whether it gets work, as its own doings tell: see its events.")
     labels: dict[str, str]
     last_seen_at: dt.datetime | None
     created_at: dt.datetime
@@ -478,6 +479,7 @@ def node(found: records.NodeAtWork) -> NodeView:
         state=found.shown_state,
         running=found.running,
         is_to_reprobe=found.reprobe_asked_at is not None,
+        trust=found.trust,
         labels={**(facts.labels if facts else {}), **orjson.loads(found.labels)},
         last_seen_at=_time(found.last_seen_at),
         created_at=to_datetime(found.created_at),

@@ -78,6 +78,7 @@ async def list_nodes(api: Api, cluster_id: str | None, format_: str) -> None:
         "CLUSTER": lambda node: node["cluster_id"],
         "STATE": lambda node: node["state"],
         "RUNNING": lambda node: str(node["running"]),
+        "TRUST": lambda node: node["trust"],
         "THREADS": lambda node: str(node["facts"]["capacity"]["cpu_threads"]) if node["facts"] else "",
         "GPUS": lambda node: (
             ", ".join(gpu["name"] for gpu in node["facts"]["capacity"]["gpus"]) if node["facts"] else ""
@@ -103,6 +104,20 @@ async def join_token(api: Api, cluster_id: str, labels: tuple[str, ...], format_
 @nodes.command()
 @click.argument("node_id")
 @output.format_option
+@api_command
+async def events(api: Api, node_id: str, format_: str) -> None:
+    """What happened to a node: starts, faults, when it was set aside or trusted again, clones."""
+    found = (await api.call("GET", f"/v1/nodes/{node_id}/events"))["items"]
+    columns: dict[str, output.Show] = {
+        "AT": lambda event: event["at"],
+        "WHAT": lambda event: event["type"],
+        "DETAILS": lambda event: ", ".join(f"{name}: {value}" for name, value in event["data"].items()),
+    }
+    output.listed(found, columns, format_)
+
+
+@nodes.command()
+@click.argument("node_id")
 @api_command
 async def show(api: Api, node_id: str, format_: str) -> None:
     """What a node is, what it has and what is left of it."""

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from shared.capacity import Demand
-from shared.ids import PipelineId, TaskId, TenantId
+from shared.ids import NodeId, PipelineId, TaskId, TenantId
 
 ENCODER: Final = 1920 * 1080 * 30
 """Pixels per second of the work that costs one encoder."""
@@ -54,6 +54,9 @@ class Head:
     need: str
     priority: int
     waited_ms: int
+    failed_on: tuple[NodeId, ...] = ()
+    is_suspect: bool = False
+    """An agent died while it worked on this: it runs alone on its node."""
 
 
 def cost(demand: Demand) -> int:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -32,9 +32,12 @@ class Offer:
     labels: Mapping[str, str]
     capacity: Capacity
     free: Free
+    is_idle: bool = True
+    is_on_trial: bool = False
+    """It may take one task, and is trusted again when that succeeds."""
 
     def after(self, grant: Demand) -> Offer:
-        return replace(self, free=_less(self.free, self.capacity, grant))
+        return replace(self, free=_less(self.free, self.capacity, grant), is_idle=False)
 
 
 def lesser(one: Free, other: Free) -> Free:
@@ -163,6 +166,15 @@ def reserved(need: Need, offers: Iterable[Offer]) -> Offer | None:
 
 def _idle(offer: Offer) -> Offer:
     return replace(offer, free=remaining(offer.capacity, ()))
+
+
+def elsewhere(need: Need, offers: Iterable[Offer], failed_on: Collection[NodeId]) -> list[Offer]:
+    """Without the nodes on which the task failed before, as long as another here could run it."""
+    all_of_them = list(offers)
+    others = [offer for offer in all_of_them if offer.node_id not in failed_on]
+    return (
+        others if len(others) == len(all_of_them) or any(could_ever(need, offer) for offer in others) else all_of_them
+    )
 
 
 def best(need: Need, offers: Iterable[Offer]) -> tuple[Offer, Demand] | None:

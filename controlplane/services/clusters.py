@@ -11,9 +11,9 @@ from controlplane.services.dispatch import Dispatcher
 from controlplane.services.publishing import Publisher
 from controlplane.services.signals import Signals
 from controlplane.services.waiting import Reasons
-from controlplane.store.operations import dispatch, identity, resources
+from controlplane.store.operations import dispatch, identity, resources, trust
 from controlplane.store.port import Store
-from controlplane.store.records import Cluster, Node, NodeAtWork
+from controlplane.store.records import Cluster, Event, Node, NodeAtWork
 from shared.capacity import NodeFacts
 from shared.clock import Clock
 from shared.errors import ErrorCode, TranscoderError
@@ -120,13 +120,18 @@ class Clusters:
     async def node(self, node_id: NodeId) -> NodeAtWork:
         return await self._store.read(identity.node_at_work(node_id))
 
+    async def node_history(self, node_id: NodeId, after: int) -> list[Event]:
+        await self.node(node_id)
+        return await self._store.read(trust.events(node_id, after, 1000))
+
     async def drain(self, node_id: NodeId) -> NodeAtWork:
         """No new work; what runs goes on."""
-        await self._store.write(identity.set_node_state(node_id, NodeState.DRAINING))
+        await self._store.write(identity.set_node_state(node_id, NodeState.DRAINING, self._clock.now_ms()))
         return await self._changed(node_id)
 
     async def resume(self, node_id: NodeId) -> NodeAtWork:
-        await self._store.write(identity.set_node_state(node_id, NodeState.ACTIVE))
+        """Work again, also for a node that was set aside or found to be cloned: an operator has looked after it."""
+        await self._store.write(identity.set_node_state(node_id, NodeState.ACTIVE, self._clock.now_ms()))
         return await self._changed(node_id)
 
     async def reprobe(self, node_id: NodeId) -> NodeAtWork:

@@ -19,12 +19,12 @@ from controlplane.services.signals import Signals
 from controlplane.settings import Settings
 from controlplane.storage.files import FileBucket, staging_key
 from controlplane.storage.links import Links
-from controlplane.store.operations import attempts, dispatch, ending, fleet, identity
+from controlplane.store.operations import attempts, dispatch, ending, fleet, identity, trust
 from controlplane.store.port import Store
 from controlplane.store.records import Node
 from shared.clock import Clock
 from shared.errors import StaleLease, StorageFull, Unavailable
-from shared.ids import JobId, NodeId
+from shared.ids import BootId, JobId, NodeId
 from shared.protocol import (
     AttemptProgress,
     AttemptRef,
@@ -119,7 +119,12 @@ class Dispatcher:
         facts = request.facts.model_dump_json()
         lost = await self._store.write(
             dispatch.hello(
-                node.id, request.boot_id, facts, request.unreported, now=self._clock.now_ms(), lease=self._lease_ms
+                node.id,
+                _start(request),
+                facts,
+                now=self._clock.now_ms(),
+                lease=self._lease_ms,
+                rules=self._settings.rules,
             )
         )
         self._timings = self._timings_for(await self._store.read(identity.count_nodes()))
@@ -135,6 +140,7 @@ class Dispatcher:
     async def poll(self, node: Node, request: PollRequest) -> PollAnswer:
         """Held until there are orders for this node, or the time is over."""
         if node.boot_id != request.boot_id or node.facts is None:
+            await self._hear_older(node, request.boot_id)
             raise StaleLease("Another agent has started with this node's credential; say hello first.")
         waiter = self._register(node, request)
         try:
@@ -154,16 +160,19 @@ class Dispatcher:
         return self._timings
 
     async def beat(self, node: Node, request: BeatRequest) -> BeatAnswer:
-        heard = await self._store.write(
-            dispatch.beat(
-                node.id,
-                request.boot_id,
-                request.free.model_dump_json(),
-                request.attempts,
-                now=self._clock.now_ms(),
-                lease=self._lease_ms,
-            )
+        renewals = dispatch.beat(
+            node.id,
+            request.boot_id,
+            request.free.model_dump_json(),
+            request.attempts,
+            now=self._clock.now_ms(),
+            lease=self._lease_ms,
         )
+        try:
+            heard = await self._store.write(renewals)
+        except StaleLease:
+            await self._hear_older(node, request.boot_id)
+            raise
         return BeatAnswer(
             verdicts=tuple(
                 Verdict(ref=attempt.ref, verdict=verdict)
@@ -239,7 +248,9 @@ class Dispatcher:
             return
         accept_within = int(self._settings.accept_within * 1000)
         grants = await self._store.write(
-            dispatch.grant_round(offers, now=self._clock.now_ms(), accept_within=accept_within)
+            dispatch.grant_round(
+                offers, now=self._clock.now_ms(), accept_within=accept_within, breaker=self._settings.rules.breaker
+            )
         )
         given: dict[NodeId, list[dispatch.Grant]] = defaultdict(list)
         for granted in grants:
@@ -332,6 +343,12 @@ class Dispatcher:
         url = self._links.sign("get", files.tenant_id, files.input_bucket, key, seconds=LINK_SECONDS)
         return InputSpec(index=index, url=url, size=found.size if found else 0, sha256=sha256)
 
+    async def _hear_older(self, node: Node, boot_id: BootId) -> None:
+        """A start that another has followed is still alive."""
+        spoken = trust.older_start_speaks(node.id, boot_id, now=self._clock.now_ms(), lease=self._lease_ms)
+        if await self._store.write(spoken):
+            log.error("node.cloned", node_id=node.id, boot_id=boot_id, runs_now=node.boot_id)
+
     @property
     def _lease_ms(self) -> int:
         return int(self._timings.lease * 1000)
@@ -357,3 +374,7 @@ def _orders_to_be(node: Node, asked: PollRequest) -> list[Order]:
     if node.reprobe_asked_at is not None and not asked.reprobing:
         orders.append(Reprobe())
     return orders
+
+
+def _start(request: HelloRequest) -> dispatch.Start:
+    return dispatch.Start(request.boot_id, request.before, request.unreported, request.interrupted)

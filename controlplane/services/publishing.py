@@ -12,6 +12,7 @@ from controlplane.services.dispatch import Dispatcher
 from controlplane.services.files import JobFiles, attempt_name, make_visible, missing
 from controlplane.services.presets import UNREADABLE, UNREADABLE_JOB, planned
 from controlplane.services.signals import Signals
+from controlplane.settings import Settings
 from controlplane.storage.files import FileBucket
 from controlplane.store.operations import dispatch, ending, quotas, resources
 from controlplane.store.port import Store
@@ -30,11 +31,14 @@ RETRY_SECONDS = 5.0
 
 
 class Publisher:
-    def __init__(self, store: Store, clock: Clock, signals: Signals, dispatcher: Dispatcher) -> None:
+    def __init__(
+        self, store: Store, clock: Clock, signals: Signals, dispatcher: Dispatcher, settings: Settings
+    ) -> None:
         self._store = store
         self._clock = clock
         self._signals = signals
         self._dispatcher = dispatcher
+        self._settings = settings
         self._queue: asyncio.Queue[TaskId] = asyncio.Queue()
 
     async def report(self, node: Node, request: ReportRequest) -> ReportAnswer:
@@ -43,7 +47,8 @@ class Publisher:
         A report of objects that are not there, or that were never asked for, counts as the node's failure.
         """
         checked = await self._checked(node, request)
-        reported = await self._store.write(ending.report(checked, node.id, self._clock.now_ms(), sent=request))
+        taken = ending.report(checked, node.id, self._clock.now_ms(), sent=request, rules=self._settings.rules)
+        reported = await self._store.write(taken)
         task = reported.task
         if not reported.repeated:
             log.info(

@@ -80,7 +80,9 @@ class Reaper:
         amnesty = int(self._settings.amnesty * 1000)
         floor = silence.forgiven_before(started_at=started_at, now=now, amnesty=amnesty, lease=self._lease)
         braked = await self._braked(now)
-        lost = await self._store.write(dispatch.reap(now=now, floor=floor, braked=braked, size=_PAGE))
+        lost = await self._store.write(
+            dispatch.reap(now=now, floor=floor, braked=braked, size=_PAGE, rules=self._settings.rules)
+        )
         for ended in lost:
             log.warning("lease.expired", task_id=ended.task_id, attempt=ended.attempt, job_id=ended.job_id)
         if lost:

@@ -211,7 +211,10 @@ SELECT node_id, granted FROM tasks WHERE node_id IS NOT NULL AND state IN ('Leas
 SELECT COUNT(*) AS nodes FROM nodes WHERE state <> 'Revoked'
 
 -- name: boot_node
-UPDATE nodes SET boot_id = :boot_id, facts = :facts, last_seen_at = :now, reprobe_asked_at = NULL WHERE id = :id
+UPDATE nodes SET boot_id = :boot_id, booted_at = :now, ancestors = :ancestors, rival_boot = :rival_boot WHERE id = :id
+
+-- name: set_facts
+UPDATE nodes SET facts = :facts, last_seen_at = :now, reprobe_asked_at = NULL WHERE id = :id
 
 -- name: see_node
 UPDATE nodes SET last_seen_at = :now, free = :free WHERE id = :id AND boot_id = :boot_id
@@ -224,7 +227,29 @@ UPDATE nodes SET reprobe_asked_at = COALESCE(reprobe_asked_at, :now) WHERE id = 
 UPDATE nodes SET name = :name, labels = :labels WHERE id = :id AND state <> 'Revoked' RETURNING id
 
 -- name: set_node_state
-UPDATE nodes SET state = :state WHERE id = :id AND state <> 'Revoked' RETURNING *
+-- An operator who resumes a node trusts it again.
+UPDATE nodes SET state = :state, trust = CASE WHEN :state = 'Active' THEN 'Good' ELSE trust END,
+       trusted_since = CASE WHEN :state = 'Active' THEN :now ELSE trusted_since END,
+       rival_boot = CASE WHEN :state = 'Active' THEN NULL ELSE rival_boot END
+ WHERE id = :id AND state <> 'Revoked'
+RETURNING *
+
+-- name: set_trust
+UPDATE nodes SET trust = :trust, trusted_since = :now WHERE id = :id AND trust <> :trust RETURNING id
+
+-- name: note_clone
+UPDATE nodes SET trust = 'Cloned', trusted_since = :now
+ WHERE id = :id AND boot_id <> :boot_id AND trust <> 'Cloned'
+RETURNING id
+
+-- name: insert_node_event
+INSERT INTO node_events (node_id, at, type, data) VALUES (:node_id, :now, :type, :data)
+
+-- name: node_events
+SELECT id, at, type, data FROM node_events WHERE node_id = :node_id AND id > :after ORDER BY id LIMIT :size
+
+-- name: count_faults
+SELECT COUNT(*) AS faults FROM node_events WHERE node_id = :node_id AND type = 'fault' AND at > :since
 
 
 -- Buckets, pipelines, presets
@@ -385,8 +410,8 @@ SELECT j.document, t.presets FROM tasks t JOIN jobs j ON j.id = t.job_id WHERE t
 
 -- name: heads
 -- The first waiting task of every line that may move.
-SELECT t.id, t.tenant_id, t.pipeline_id, t.need, t.priority, n.running, n.running_cost, n.served, n.weight, n.priority_ceiling,
-       n.max_running
+SELECT t.id, t.tenant_id, t.pipeline_id, t.need, t.priority, t.failed_on, t.killed_on, n.running, n.running_cost, n.served,
+       n.weight, n.priority_ceiling, n.max_running
   FROM lanes l
   JOIN pipelines p ON p.id = l.pipeline_id AND p.status = 'Active'
   JOIN tenants n ON n.id = l.tenant_id AND n.suspended_at IS NULL AND (n.max_running IS NULL OR n.running < n.max_running)
@@ -398,7 +423,7 @@ SELECT t.id, t.tenant_id, t.pipeline_id, t.need, t.priority, n.running, n.runnin
 
 -- name: head
 -- The first waiting task of one line.
-SELECT id, tenant_id, pipeline_id, need, priority FROM tasks
+SELECT id, tenant_id, pipeline_id, need, priority, failed_on, killed_on FROM tasks
  WHERE pipeline_id = :pipeline_id AND need = :need AND state = 'Waiting' AND not_before <= :now
  ORDER BY priority DESC, id LIMIT 1
 
@@ -413,7 +438,7 @@ SELECT MIN(not_before) AS at FROM tasks WHERE state = 'Waiting' AND not_before >
 
 -- name: held_by_node
 -- A row for each task that the node holds, or one without; none when it must not get work, or not at this boot.
-SELECT t.granted FROM nodes n
+SELECT t.granted, t.killed_on, n.trust, n.trusted_since FROM nodes n
   JOIN clusters c ON c.id = n.cluster_id AND c.status = 'Active'
   LEFT JOIN tasks t ON t.node_id = n.id AND t.state IN ('Leased', 'Running', 'Stopping')
  WHERE n.id = :node_id AND n.boot_id = :boot_id AND n.state = 'Active' AND n.reprobe_asked_at IS NULL
@@ -496,7 +521,7 @@ SELECT cluster_id FROM nodes WHERE id = :id
 -- name: requeue
 UPDATE tasks SET state = 'Waiting', not_before = :not_before, node_id = NULL, boot_id = NULL, lease_id = NULL,
        lease_expires_at = NULL, granted = NULL, progress = NULL, spent = :spent,
-       ended_lease = lease_id, ended_report = :report
+       node_faults = :node_faults, failed_on = :failed_on, killed_on = :killed_on, ended_lease = lease_id, ended_report = :report
  WHERE id = :id AND state IN ({task:requeue})
 
 -- name: finish

@@ -22,7 +22,7 @@ from shared.ids import (
     TenantId,
     UserId,
 )
-from shared.statuses import ClusterStatus, JobStatus, NodeState, PipelineStatus, TaskState
+from shared.statuses import ClusterStatus, JobStatus, NodeState, NodeTrust, PipelineStatus, TaskState
 
 R = TypeVar("R")
 
@@ -36,7 +36,7 @@ def record(kind: type[R], row: Row) -> R:
 def _columns(kind: type[Any]) -> Mapping[str, Callable[[Any], Any] | None]:
     """The columns of a record; those that hold a state are made into it."""
     hints = get_type_hints(kind)
-    states = (ClusterStatus, JobStatus, NodeState, PipelineStatus, TaskState)
+    states = (ClusterStatus, JobStatus, NodeState, NodeTrust, PipelineStatus, TaskState)
     return {field.name: hints[field.name] if hints[field.name] in states else None for field in fields(kind)}
 
 
@@ -109,6 +109,11 @@ class Node:
     free: str | None
     last_seen_at: int | None
     reprobe_asked_at: int | None
+    trust: NodeTrust
+    trusted_since: int
+    booted_at: int
+    ancestors: str
+    rival_boot: BootId | None
     created_at: int
 
 
@@ -207,6 +212,9 @@ class Task:
     max_attempts: int
     attempt: Attempt
     spent: int
+    node_faults: int
+    failed_on: str
+    killed_on: str
     node_id: NodeId | None
     boot_id: BootId | None
     lease_id: LeaseId | None

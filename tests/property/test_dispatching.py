@@ -24,8 +24,16 @@ from shared.capacity import Demand
 from shared.errors import StaleLease, TooManyQueued, WrongState
 from shared.failures import Cause
 from shared.ids import BootId, ClusterId, JobId, NodeId, PipelineId, TenantId, UserId
-from shared.protocol import AttemptProgress, DetectedProperties, Failed, HandedBack, ReportRequest, Stopped
-from shared.statuses import JobStatus, PipelineStatus
+from shared.protocol import (
+    AttemptProgress,
+    DetectedProperties,
+    Failed,
+    HandedBack,
+    Interruption,
+    ReportRequest,
+    Stopped,
+)
+from shared.statuses import JobStatus, Phase, PipelineStatus
 from tests.builders import a_capacity, a_failure, a_job, finished, free_of, some_facts, some_progress
 from tests.clock import NOW_MS
 from tests.soak import times
@@ -114,7 +122,7 @@ class Dispatching(RuleBasedStateMachine):
         for name in NODES:
             self.do(identity.add_join_token(name, CLUSTER, "{}", now=self.now, expires_at=self.now + 1))
             self.do(identity.enrol(name, NodeId(name), name, "", self.now))
-            self.hello(name, [], same_boot=True)
+            self.hello(name, [], [], same_boot=True)
 
     @rule(
         target=submitted,
@@ -200,12 +208,24 @@ class Dispatching(RuleBasedStateMachine):
     def give_up_publishing(self, grant: Grant) -> None:
         self.do(ending.unpublished(grant.ref.task_id, a_failure(), self.now))
 
-    @rule(name=st.sampled_from(NODES), unreported=st.lists(grants, max_size=2), same_boot=st.booleans())
-    def hello(self, name: str, unreported: list[Grant], same_boot: bool) -> None:
+    @rule(
+        name=st.sampled_from(NODES),
+        unreported=st.lists(grants, max_size=2),
+        cut_off=st.lists(st.tuples(grants, st.sampled_from(["kill", "reboot"]), st.sampled_from(Phase)), max_size=3),
+        same_boot=st.booleans(),
+    )
+    def hello(
+        self, name: str, unreported: list[Grant], cut_off: list[tuple[Grant, Any, Phase]], same_boot: bool
+    ) -> None:
         self.boots[name] += not same_boot
         facts = some_facts().model_dump_json()
-        refs = [grant.ref for grant in unreported]
-        self.do(dispatch.hello(NodeId(name), self.boot_of(name), facts, refs, now=self.now, lease=60_000))
+        start = dispatch.Start(
+            self.boot_of(name),
+            before=tuple(self.boot_of(name, number) for number in range(1, self.boots[name])),
+            unreported=tuple(grant.ref for grant in unreported),
+            interrupted=tuple(Interruption(ref=grant.ref, by=by, phase=phase) for grant, by, phase in cut_off),
+        )
+        self.do(dispatch.hello(NodeId(name), start, facts, now=self.now, lease=60_000))
 
     @rule(braked=st.booleans(), spare_older=st.booleans())
     def reap(self, braked: bool, spare_older: bool) -> None:
@@ -300,8 +320,19 @@ class Dispatching(RuleBasedStateMachine):
     def minutes(self) -> list[tuple[int, ...]]:
         return self.rows("SELECT used, most FROM quotas WHERE quota = 'output_minutes' ORDER BY tenant_id")
 
-    def boot_of(self, name: str) -> BootId:
-        return BootId(f"boot-{self.boots[name]}-of-{name}")
+    @invariant()
+    def what_killed_an_agent_runs_alone_and_never_kills_two(self) -> None:
+        leased = self.rows("SELECT node_id, killed_on FROM tasks WHERE state IN ('Leased', 'Running', 'Stopping')")
+        for node_id, killed_on in leased:
+            assert killed_on == "[]" or [other for other, _ in leased].count(node_id) == 1
+        assert self.rows("SELECT id FROM tasks WHERE state = 'Waiting' AND json_array_length(killed_on) > 1") == []
+
+    @invariant()
+    def nodes_that_start_again_are_no_clones(self) -> None:
+        assert self.rows("SELECT id FROM nodes WHERE trust = 'Cloned'") == []
+
+    def boot_of(self, name: str, number: int | None = None) -> BootId:
+        return BootId(f"boot-{number or self.boots[name]}-of-{name}")
 
 
 def pipeline_of(tenant_id: TenantId) -> Pipeline:

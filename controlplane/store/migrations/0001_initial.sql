@@ -92,9 +92,24 @@ CREATE TABLE nodes (
   facts TEXT,
   free TEXT,
   last_seen_at BIGINT,
+  trust TEXT NOT NULL DEFAULT 'Good',
+  trusted_since BIGINT NOT NULL DEFAULT 0,
+  booted_at BIGINT NOT NULL DEFAULT 0,
+  ancestors TEXT NOT NULL DEFAULT '[]',
+  rival_boot TEXT,
   created_at BIGINT NOT NULL
 );
 CREATE INDEX nodes_by_cluster ON nodes (cluster_id, id);
+
+CREATE TABLE node_events (
+  id {serial},
+  node_id TEXT NOT NULL,
+  at BIGINT NOT NULL,
+  type TEXT NOT NULL,
+  data TEXT NOT NULL
+);
+CREATE INDEX node_events_by_node ON node_events (node_id, id);
+CREATE INDEX node_faults ON node_events (node_id, at) WHERE type = 'fault';
 
 CREATE TABLE join_tokens (
   secret_hash TEXT PRIMARY KEY,
@@ -168,6 +183,9 @@ CREATE TABLE tasks (
   max_attempts BIGINT NOT NULL,
   attempt BIGINT NOT NULL DEFAULT 0,
   spent BIGINT NOT NULL DEFAULT 0,
+  node_faults BIGINT NOT NULL DEFAULT 0,
+  failed_on TEXT NOT NULL DEFAULT '[]',
+  killed_on TEXT NOT NULL DEFAULT '[]',
   not_before BIGINT NOT NULL DEFAULT 0,
   node_id TEXT,
   boot_id TEXT,

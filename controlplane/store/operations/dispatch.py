@@ -5,16 +5,20 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 from functools import lru_cache
+from typing import Final
 
 import orjson
 
 from controlplane.domain import placement, retrying
 from controlplane.domain.fairness import Head, Standing, cost, in_turn
+from controlplane.domain.lineage import Kinship, kinship
 from controlplane.domain.placement import Need, Offer
+from controlplane.domain.retrying import Ended, Retry, Rules
+from controlplane.domain.trust import Admits, Breaker, admits
 from controlplane.domain.usage import read_in_vain
-from controlplane.store.operations import jobs, quotas
+from controlplane.store.operations import ending, jobs, quotas, trust
 from controlplane.store.operations.attempts import note
-from controlplane.store.operations.ending import fail, requeue
+from controlplane.store.operations.ending import NOWHERE, RULES
 from controlplane.store.port import Op, Row, call
 from controlplane.store.records import Node, Task, Work, record
 from shared.capacity import Demand, remaining
@@ -33,8 +37,10 @@ from shared.ids import (
     made_at,
 )
 from shared.jobspec import HardwarePreference
-from shared.protocol import AttemptProgress, AttemptRef, DetectedProperties
-from shared.statuses import NodeState, TaskState
+from shared.protocol import AttemptProgress, AttemptRef, DetectedProperties, Interruption
+from shared.statuses import NodeState, NodeTrust, TaskState
+
+STARTS_REMEMBERED: Final = 100
 
 
 @dataclass(frozen=True)
@@ -47,6 +53,16 @@ class Grant:
     work: Work
     files: str
     granted: Demand
+
+
+@dataclass(frozen=True)
+class Start:
+    """One start of an agent, and what it knows of those before it."""
+
+    boot_id: BootId
+    before: tuple[BootId, ...] | None = None
+    unreported: tuple[AttemptRef, ...] = ()
+    interrupted: tuple[Interruption, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -75,9 +91,14 @@ class Silence:
     silent: int
 
 
-def grant_round(offers: Sequence[Offer], *, now: int, accept_within: int) -> Op[list[Grant]]:
-    """Gives the best waiting tasks to waiting nodes until no more fit; never one task to two nodes."""
-    room = yield from _room(offers)
+def grant_round(
+    offers: Sequence[Offer], *, now: int, accept_within: int, breaker: Breaker = RULES.breaker
+) -> Op[list[Grant]]:
+    """Gives the best waiting tasks to waiting nodes until no more fit; never one task to two nodes.
+
+    A node on trial gets one task. A suspect task gets a node that does nothing else, and keeps it to itself.
+    """
+    room = yield from _room(offers, now, breaker)
     if not room:
         return []
     rows = yield call("heads", now=now)
@@ -89,8 +110,13 @@ def grant_round(offers: Sequence[Offer], *, now: int, accept_within: int) -> Op[
         granted = yield from _grant(head, offer, demand, now=now, accept_by=now + accept_within)
         if granted is not None:
             grants.append(granted)
-            room[offer.node_id] = room[offer.node_id].after(demand)
             standings[head.tenant_id] = standings[head.tenant_id].after(demand)
+            if offer.is_on_trial:
+                yield from trust.on_trial(offer.node_id, now)
+            if offer.is_on_trial or head.is_suspect:
+                del room[offer.node_id]
+            else:
+                room[offer.node_id] = offer.after(demand)
         del lanes[head.pipeline_id, head.need]
         for row in (yield call("head", pipeline_id=head.pipeline_id, need=head.need, now=now)):
             lanes[_lane(row)] = _head(row, now)
@@ -119,7 +145,7 @@ def probed(ref: AttemptRef, node_id: NodeId, inputs: Sequence[DetectedProperties
         outputs = len(orjson.loads((yield from work(task.id)).document)["outputs"])
         refusal = yield from quotas.reserve_minutes(task, inputs, outputs, now)
         if refusal is not None:
-            yield from fail(task, now, refusal, report=None, made=read_in_vain(inputs))
+            yield from ending.fail(task, now, refusal, report=None, made=read_in_vain(inputs))
     (row,) = yield call("task", id=ref.task_id)
     return record(Task, row)
 
@@ -144,25 +170,45 @@ def beat(
     return Heard(NodeState(seen[0]["state"]), seen[0]["reprobe_asked_at"] is not None, verdicts)
 
 
-def hello(
-    node_id: NodeId, boot_id: BootId, facts: str, unreported: Sequence[AttemptRef], *, now: int, lease: int
-) -> Op[list[Lost]]:
+def hello(node_id: NodeId, start: Start, facts: str, *, now: int, lease: int, rules: Rules = RULES) -> Op[list[Lost]]:
     """A node starts: leases of its earlier boots end, except those whose report is still to come.
 
-    What ran counts as an attempt: it may be what brought the agent down.
+    Raises StaleLease for a start that a later one of the same machine has followed already.
     """
-    yield call("boot_node", id=node_id, boot_id=boot_id, facts=facts, now=now)
-    to_come = {(ref.task_id, ref.attempt, ref.lease_id) for ref in unreported}
+    known = yield from node(node_id)
+    kin = kinship(start.boot_id, start.before, present=known.boot_id, ancestors=orjson.loads(known.ancestors))
+    if kin is Kinship.LATE:
+        raise StaleLease("Another agent has started with this node's credential.")
+    if kin is not Kinship.SAME:
+        yield from _follow(known, start, kin, now)
+    yield call("set_facts", id=node_id, facts=facts, now=now)
+    unreported = set(map(_identity, start.unreported))
+    told = {_identity(interruption.ref): interruption for interruption in start.interrupted}
     lost = []
     rows = yield call("leases_of_node", node_id=node_id)
     for task in [record(Task, row) for row in rows]:
-        if (task.id, task.attempt, task.lease_id) in to_come:
-            yield call("adopt_lease", id=task.id, boot_id=boot_id, expires_at=now + lease)
-        elif task.boot_id != boot_id:
-            lost.append(
-                (yield from _lose(task, now, reason="the agent restarted", counts=task.state is TaskState.RUNNING))
-            )
+        identity = (task.id, task.attempt, task.lease_id)
+        if identity in unreported:
+            yield call("adopt_lease", id=task.id, boot_id=start.boot_id, expires_at=now + lease)
+        elif task.boot_id != start.boot_id:
+            how = retrying.how_it_ended(told.get(identity))
+            lost.append((yield from _lose(task, now, how, rules, reason="the agent restarted")))
     return lost
+
+
+def _follow(known: Node, start: Start, kin: Kinship, now: int) -> Op[None]:
+    """From now on this start is the node. The one it took the place of, if a stranger, must say nothing more."""
+    followed = [known.boot_id] if known.boot_id and kin is Kinship.SUCCESSOR else []
+    ancestors = dict.fromkeys([*orjson.loads(known.ancestors), *(start.before or ()), *followed])
+    yield call(
+        "boot_node",
+        id=known.id,
+        boot_id=start.boot_id,
+        ancestors=orjson.dumps(list(ancestors)[-STARTS_REMEMBERED:]).decode(),
+        rival_boot=known.boot_id if kin is Kinship.STRANGER else known.rival_boot,
+        now=now,
+    )
+    yield from trust.note(known.id, "started", now, {"boot_id": start.boot_id})
 
 
 def node(node_id: NodeId) -> Op[Node]:
@@ -199,7 +245,7 @@ def stopping(node_id: NodeId) -> Op[list[AttemptRef]]:
     return [AttemptRef(task_id=row["id"], attempt=row["attempt"], lease_id=row["lease_id"]) for row in rows]
 
 
-def reap(*, now: int, floor: int, braked: Set[ClusterId], size: int) -> Op[list[Lost]]:
+def reap(*, now: int, floor: int, braked: Set[ClusterId], size: int, rules: Rules = RULES) -> Op[list[Lost]]:
     """Ends leases that ran out. An unaccepted one costs nothing; a silent runner costs an attempt.
 
     Spares those last renewed before `floor` (as lease ends), and every running one in a braked cluster.
@@ -208,7 +254,7 @@ def reap(*, now: int, floor: int, braked: Set[ClusterId], size: int) -> Op[list[
     spared = [row["cluster_id"] in braked and row["state"] != TaskState.LEASED for row in rows]
     lost = []
     for task in [record(Task, row) for row, spare in zip(rows, spared, strict=True) if not spare]:
-        lost.append((yield from _lose(task, now, reason="its lease ran out", counts=task.state is TaskState.RUNNING)))
+        lost.append((yield from _lose(task, now, Ended.SILENT, rules, reason="its lease ran out")))
     return lost
 
 
@@ -224,12 +270,12 @@ def revoke(node_id: NodeId, now: int) -> Op[list[Lost]]:
 
     Raises NotFound for a node that was revoked before.
     """
-    if not (yield call("set_node_state", id=node_id, state=NodeState.REVOKED)):
+    if not (yield call("set_node_state", id=node_id, state=NodeState.REVOKED, now=now)):
         raise NotFound("node")
     rows = yield call("leases_of_node", node_id=node_id)
     lost = []
     for task in [record(Task, row) for row in rows]:
-        lost.append((yield from _lose(task, now, reason="its node was revoked", counts=False)))
+        lost.append((yield from _lose(task, now, Ended.TAKEN_AWAY, RULES, reason="its node was revoked")))
     return lost
 
 
@@ -262,17 +308,36 @@ def live_lease(ref: AttemptRef, node_id: NodeId) -> Op[Task]:
     return record(Task, row)
 
 
-def _room(offers: Sequence[Offer]) -> Op[dict[NodeId, Offer]]:
+def _room(offers: Sequence[Offer], now: int, breaker: Breaker) -> Op[dict[NodeId, Offer]]:
     """The nodes that may have work, each with the lesser of what it says is free and what our own ledger says."""
     room = {}
     for offer in offers:
         held = yield call("held_by_node", node_id=offer.node_id, boot_id=offer.boot_id)
-        if not held:
-            continue  # it was drained, revoked or started anew while its poll was held
+        admitted = _admits(held, now, breaker) if held else Admits.NOTHING
+        if admitted is Admits.NOTHING:
+            continue  # it was drained, revoked, started anew or set aside while its poll was held
         taken = [Demand.model_validate_json(row["granted"]) for row in held if row["granted"] is not None]
         ours = remaining(offer.capacity, taken)
-        room[offer.node_id] = replace(offer, free=placement.lesser(offer.free, ours))
+        room[offer.node_id] = replace(
+            offer,
+            free=placement.lesser(offer.free, ours),
+            is_idle=not taken,
+            is_on_trial=admitted is Admits.ONE,
+        )
     return room
+
+
+def _admits(held: Sequence[Row], now: int, breaker: Breaker) -> Admits:
+    """What a node may be given, from the rows of what it holds."""
+    tasks = [row for row in held if row["granted"] is not None]
+    return admits(
+        NodeTrust(held[0]["trust"]),
+        since=held[0]["trusted_since"],
+        now=now,
+        holds=len(tasks),
+        holds_suspect=any(row["killed_on"] != NOWHERE for row in tasks),
+        breaker=breaker,
+    )
 
 
 def _choose(heads: Iterable[Head], offers: Mapping[NodeId, Offer]) -> tuple[Head, Offer, Demand] | None:
@@ -283,12 +348,16 @@ def _choose(heads: Iterable[Head], offers: Mapping[NodeId, Offer]) -> tuple[Head
         if head.need in passed_over:
             continue  # room only shrinks: what had none before has none now
         need = need_from_json(head.need)
-        found = placement.best(need, room.values())
+        eligible = placement.elsewhere(need, room.values(), head.failed_on)
+        found = placement.best(need, [offer for offer in eligible if offer.is_idle or not head.is_suspect])
         if found is not None:
             return head, *found
-        passed_over.add(head.need)
-        waits_on = placement.reserved(need, room.values())
-        if waits_on is not None:
+        if not head.failed_on:
+            passed_over.add(head.need)
+        waits_on = placement.reserved(need, eligible)
+        if waits_on is not None and head.is_suspect:
+            del room[waits_on.node_id]  # nothing more begins there until it is idle
+        elif waits_on is not None:
             room[waits_on.node_id] = waits_on
     return None
 
@@ -305,6 +374,8 @@ def _head(row: Row, now: int) -> Head:
         need=row["need"],
         priority=row["priority"],
         waited_ms=max(0, now - made_at(row["id"])),
+        failed_on=ending.nodes_in(row["failed_on"]),
+        is_suspect=row["killed_on"] != NOWHERE,
     )
 
 
@@ -352,8 +423,8 @@ def _accepted_before(ref: AttemptRef, node_id: NodeId) -> Op[JobId]:
     return task.job_id
 
 
-def _lose(task: Task, now: int, *, reason: str, counts: bool) -> Op[Lost]:
-    """Ends a lease without a result. Work that was asked to stop has stopped now."""
+def _lose(task: Task, now: int, how: Ended, rules: Rules, *, reason: str) -> Op[Lost]:
+    """Ends a lease without a result. Work that was asked to stop has stopped now; what was not begun costs nothing."""
     lost = Lost(task.id, task.attempt, task.job_id, task.files)
     if task.state is TaskState.STOPPING:
         yield call("stop_task", id=task.id, report=None)
@@ -361,15 +432,19 @@ def _lose(task: Task, now: int, *, reason: str, counts: bool) -> Op[Lost]:
         yield call("stop_job", id=task.job_id, now=now)
         yield jobs.event(task.tenant_id, task.job_id, "canceled", now)
         return lost
-    if not counts:
-        yield from requeue(task, now, not_before=now, spent=task.spent, reason=reason, report=None)
+    tally, node_id = ending.tally_of(task), ending.holder(task)
+    if task.state is TaskState.LEASED:
+        yield from ending.requeue(task, now, retry=Retry(0, tally), reason=reason, report=None)
         return lost
-    verdict = retrying.after_silence(spent=task.spent, allowed=task.max_attempts)
-    if isinstance(verdict, retrying.Retry):
-        yield from requeue(task, now, not_before=now, spent=task.spent, reason=reason, report=None)
-    else:
-        yield from fail(task, now, verdict, report=None)
+    if how in (Ended.REBOOTED, Ended.RESTARTED):
+        yield from trust.fault(node_id, now, rules.breaker, {"job_id": task.job_id, "message": f"it {how}"})
+    verdict = retrying.after_interruption(how, tally, node_id, rules)
+    yield from ending.settle(task, verdict, now, reason=reason, report=None)
     return lost
+
+
+def _identity(ref: AttemptRef) -> tuple[TaskId, Attempt, LeaseId | None]:
+    return ref.task_id, ref.attempt, ref.lease_id
 
 
 def _key(ref: AttemptRef, node_id: NodeId) -> dict[str, str | int]:

@@ -3,21 +3,27 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Final
 
 import orjson
 
 from controlplane.domain import retrying
 from controlplane.domain.lifecycle import LEASED_TASKS, TaskEvent, aggregate, task_sources
+from controlplane.domain.retrying import Retry, Rules, Tally
 from controlplane.domain.usage import FAILED, Made, made_by, size_of, spent_on
-from controlplane.store.operations import attempts, jobs, quotas
+from controlplane.store.operations import attempts, jobs, quotas, trust
 from controlplane.store.port import Op, call
 from controlplane.store.records import Task, record
 from shared.errors import StaleLease
-from shared.failures import Failure
+from shared.failures import Cause, Failure
 from shared.ids import Attempt, NodeId, TaskId
 from shared.protocol import Failed, Finished, HandedBack, ReportRequest, Stopped
 from shared.statuses import JobStatus, TaskState
+
+RULES: Final = Rules()
+NOWHERE: Final = "[]"
+"""No nodes, as a task keeps them."""
 
 
 @dataclass(frozen=True)
@@ -28,7 +34,9 @@ class Reported:
     repeated: bool
 
 
-def report(request: ReportRequest, node_id: NodeId, now: int, *, sent: ReportRequest | None = None) -> Op[Reported]:
+def report(
+    request: ReportRequest, node_id: NodeId, now: int, *, sent: ReportRequest | None = None, rules: Rules = RULES
+) -> Op[Reported]:
     """Takes the end of an attempt, once. Raises StaleLease for any lease but the live one.
 
     `sent` is what the node said, where it is not taken at its word.
@@ -46,7 +54,7 @@ def report(request: ReportRequest, node_id: NodeId, now: int, *, sent: ReportReq
     yield from attempts.note(rows[0], request.events, now)
     if request.log is not None:
         yield attempts.keep_log(rows[0], request.log, now)
-    yield from _end(task, request, digest, now)
+    yield from _end(task, request, digest, now, rules)
     (row,) = yield call("task", id=ref.task_id)
     return Reported(record(Task, row), repeated=False)
 
@@ -87,6 +95,13 @@ def give_up(task_id: TaskId, failure: Failure, now: int) -> Op[None]:
         yield from fail(unfit, now, failure, report=None)
 
 
+def holder(task: Task) -> NodeId:
+    """The node of a task that is leased."""
+    if task.node_id is None:
+        raise StaleLease("No node holds this task.")
+    return task.node_id
+
+
 def to_publish() -> Op[list[TaskId]]:
     rows = yield call("publishing")
     return [TaskId(row["id"]) for row in rows]
@@ -98,11 +113,47 @@ def live_attempts() -> Op[set[tuple[TaskId, Attempt]]]:
     return {(TaskId(row["id"]), Attempt(row["attempt"])) for row in rows}
 
 
-def requeue(task: Task, now: int, *, not_before: int, spent: int, reason: str, report: str | None) -> Op[None]:
-    yield call("requeue", id=task.id, not_before=not_before, spent=spent, report=report)
+def tally_of(task: Task) -> Tally:
+    return Tally(
+        allowed=task.max_attempts,
+        spent=task.spent,
+        node_faults=task.node_faults,
+        failed_on=nodes_in(task.failed_on),
+        killed_on=nodes_in(task.killed_on),
+    )
+
+
+def nodes_in(text: str) -> tuple[NodeId, ...]:
+    """As a task keeps them."""
+    return () if text == NOWHERE else tuple(orjson.loads(text))
+
+
+def settle(
+    task: Task, verdict: Retry | Failure, now: int, *, reason: str, report: str | None, failed: Failed | None = None
+) -> Op[None]:
+    """An attempt came to nothing: the task waits again, or has failed."""
+    if isinstance(verdict, Retry):
+        yield from requeue(task, now, retry=verdict, reason=reason, report=report)
+    else:
+        made = spent_on(failed) if failed else FAILED
+        yield from fail(task, now, verdict, report=report, result=_failed(verdict, failed), made=made)
+
+
+def requeue(task: Task, now: int, *, retry: Retry, reason: str, report: str | None) -> Op[None]:
+    tally = retry.tally
+    yield call(
+        "requeue",
+        id=task.id,
+        not_before=now + retry.delay_ms,
+        spent=tally.spent,
+        node_faults=tally.node_faults,
+        failed_on=orjson.dumps(tally.failed_on).decode(),
+        killed_on=orjson.dumps(tally.killed_on).decode(),
+        report=report,
+    )
     yield from jobs.rejoin(task, now)
-    data = orjson.dumps({"attempt": task.attempt, "node_id": task.node_id, "reason": reason}).decode()
-    yield jobs.event(task.tenant_id, task.job_id, "requeued", now, data)
+    told = {"attempt": task.attempt, "node_id": task.node_id, "reason": reason, "is_suspect": tally.is_suspect}
+    yield jobs.event(task.tenant_id, task.job_id, "requeued", now, orjson.dumps(told).decode())
 
 
 def fail(
@@ -120,27 +171,26 @@ def fail(
     yield jobs.event(task.tenant_id, task.job_id, "error", now, failure.model_dump_json())
 
 
-def _end(task: Task, request: ReportRequest, digest: str, now: int) -> Op[None]:
+def _end(task: Task, request: ReportRequest, digest: str, now: int, rules: Rules) -> Op[None]:
     if task.state is TaskState.STOPPING:
         yield from _stopped(task, digest, now)
         return
     match request.outcome:
         case Finished() as finished if task.state is TaskState.RUNNING:
             yield from _finish(task, finished, digest, now)
+            yield from trust.success(holder(task), now)
         case Failed() as failed:
             spent = task.spent + (task.state is TaskState.LEASED)  # else what fails before it is accepted never ends
-            verdict = retrying.after_failure(failed.failure, spent=spent, allowed=task.max_attempts)
-            if isinstance(verdict, retrying.Retry):
-                later = now + verdict.delay_ms
-                reason = failed.failure.message
-                yield from requeue(task, now, not_before=later, spent=spent, reason=reason, report=digest)
-            else:
-                result = _failed(verdict, failed)
-                yield from fail(task, now, verdict, report=digest, result=result, made=spent_on(failed))
+            node_id, failure = holder(task), failed.failure
+            if failure.cause is Cause.NODE:
+                yield from trust.fault(node_id, now, rules.breaker, {"job_id": task.job_id, "message": failure.message})
+            verdict = retrying.after_failure(failure, replace(tally_of(task), spent=spent), node_id, rules)
+            yield from settle(task, verdict, now, reason=failure.message, report=digest, failed=failed)
         case Stopped() | HandedBack() as back:
             reason = back.reason if isinstance(back, HandedBack) else "the agent stopped it"
             unspent = task.spent - (task.state is TaskState.RUNNING)
-            yield from requeue(task, now, not_before=now, spent=unspent, reason=reason, report=digest)
+            retry = Retry(0, replace(tally_of(task), spent=unspent))
+            yield from requeue(task, now, retry=retry, reason=reason, report=digest)
         case _:
             raise StaleLease("This lease was never accepted.")
 

@@ -139,7 +139,7 @@ async def test_a_node_that_fails_what_it_never_accepted_spends_an_attempt(world:
     for _ in range(2):
         world.clock.pass_seconds(60)
         (grant,) = await world.grant()
-        await world.report(grant, Failed(failure=a_failure()))
+        await world.report(grant, Failed(failure=a_failure(Cause.UNKNOWN)))
     assert (await world.job(job_id)).status is JobStatus.ERROR
 
 

@@ -25,9 +25,8 @@ WHOLE_NODE = Demand(cpu_threads=8, memory=1, scratch=1)
 def a_reaper(world: World, settings: Settings = SETTINGS) -> Reaper:
     signals = Signals()
     dispatcher = Dispatcher(world.store, world.clock, signals, Links(b"secret", world.clock), settings)
-    return Reaper(
-        world.store, world.clock, dispatcher, Publisher(world.store, world.clock, signals, dispatcher), settings
-    )
+    publisher = Publisher(world.store, world.clock, signals, dispatcher, settings)
+    return Reaper(world.store, world.clock, dispatcher, publisher, settings)
 
 
 async def started(world: World, settings: Settings = SETTINGS) -> Reaper:

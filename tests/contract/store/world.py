@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import orjson
@@ -22,6 +23,7 @@ from shared.protocol import (
     AttemptRef,
     Failed,
     HandedBack,
+    Interruption,
     Outcome,
     ReportRequest,
 )
@@ -109,10 +111,20 @@ class World:
         node_id: NodeId,
         boot_id: BootId,
         capacity: Capacity | None = None,
+        *,
+        before: Sequence[str] | None = None,
         unreported: Sequence[AttemptRef] = (),
+        interrupted: Sequence[Interruption] = (),
     ) -> list[dispatch.Lost]:
+        """A start of the node's agent. What the node offers from now on, this start offers."""
+        start = dispatch.Start(
+            boot_id, None if before is None else tuple(map(BootId, before)), tuple(unreported), tuple(interrupted)
+        )
         facts = some_facts(capacity).model_dump_json()
-        return await self.store.write(dispatch.hello(node_id, boot_id, facts, unreported, now=self.now, lease=LEASE_MS))
+        lost = await self.store.write(dispatch.hello(node_id, start, facts, now=self.now, lease=LEASE_MS))
+        if node_id in self.offers:
+            self.offers[node_id] = replace(self.offers[node_id], boot_id=boot_id)
+        return lost
 
     async def submit(self, tenant_id: TenantId = TENANT, **wishes: Any) -> JobId:
         return (await self.create_job(tenant_id, **wishes)).job.id

@@ -1,4 +1,4 @@
-"""Small decisions: whose turn it is, where work goes, what becomes of failures, whether two requests are the same."""
+"""Small decisions: whose turn it is, where work goes, whether two requests are the same."""
 
 from __future__ import annotations
 
@@ -14,12 +14,10 @@ from controlplane.domain.demand import demand, rounded_up
 from controlplane.domain.fairness import AGING_MS, ENCODER, LEAST_COST, Head, Standing, cost, in_turn
 from controlplane.domain.idempotency import fingerprint
 from controlplane.domain.placement import Need, Offer, best, grant, lesser, reserved, suits
-from controlplane.domain.retrying import BACKOFF_MS, Retry, after_failure, after_silence
 from shared.capacity import Demand, Free, Gpu, remaining
-from shared.failures import Cause, Failure, FailureCode
 from shared.ids import BootId, ClusterId, NodeId, PipelineId, TaskId, TenantId
 from shared.jobspec import HardwarePreference, JobDocument
-from tests.builders import SMALL, a_capacity, a_failure, free_of, hls_document
+from tests.builders import SMALL, a_capacity, free_of, hls_document
 
 PARIS = ClusterId("paris")
 numbers = st.integers(0, 100)
@@ -220,33 +218,6 @@ class TestTurns:
     def test_what_runs_costs_by_its_pixels_and_never_nothing(self) -> None:
         assert cost(SMALL) == LEAST_COST
         assert cost(Demand(cpu_threads=1, memory=1, scratch=1, pixel_rate=4 * ENCODER)) == 4000
-
-
-class TestRetries:
-    def test_an_input_s_fault_is_final(self) -> None:
-        failure = a_failure(Cause.INPUT)
-        assert after_failure(failure, spent=1, allowed=3) is failure
-
-    def test_other_faults_are_tried_again_later_and_later(self) -> None:
-        delays = [after_failure(a_failure(), spent=spent, allowed=99) for spent in range(1, 8)]
-        assert delays == [Retry(ms) for ms in (*BACKOFF_MS[1:], BACKOFF_MS[-1], BACKOFF_MS[-1], BACKOFF_MS[-1])]
-
-    def test_the_last_attempt_tells_how_often_it_was_tried(self) -> None:
-        ended = after_failure(
-            Failure(cause=Cause.NODE, code=FailureCode.NODE_FAULT, message="x" * 255), spent=3, allowed=3
-        )
-        assert isinstance(ended, Failure)
-        assert ended.code is FailureCode.OUT_OF_ATTEMPTS
-        assert ended.message.startswith("3 attempts failed")
-        assert len(ended.message) == 255
-
-    def test_an_unknown_cause_keeps_its_own_reason(self) -> None:
-        failure = a_failure(Cause.UNKNOWN)
-        assert after_failure(failure, spent=3, allowed=3) is failure
-
-    def test_silence_counts_as_a_node_s_fault(self) -> None:
-        assert isinstance(after_silence(spent=1, allowed=2), Retry)
-        assert isinstance(after_silence(spent=2, allowed=2), Failure)
 
 
 class TestFingerprints:
