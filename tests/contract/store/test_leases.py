@@ -32,10 +32,8 @@ def strangers(grant: Grant) -> list[Grant]:
 
 async def beat(world: World, grant: Grant, boot_id: BootId = BOOT) -> str:
     said = (AttemptProgress(ref=grant.ref, progress=some_progress(40)),)
-    _, verdicts = await world.store.write(
-        dispatch.beat(grant.node_id, boot_id, "{}", said, now=world.now, lease=LEASE_MS)
-    )
-    return verdicts[0]
+    heard = await world.store.write(dispatch.beat(grant.node_id, boot_id, "{}", said, now=world.now, lease=LEASE_MS))
+    return heard.verdicts[0]
 
 
 async def test_only_the_owner_of_a_lease_can_accept_it(world: World) -> None:
