@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from controlplane.api.keys import JOBS
 from controlplane.api.problems import STATUS
 from shared.errors import ErrorCode
 from tests.builders import hls_document, mp4_settings, ts_settings
@@ -238,10 +239,10 @@ def test_every_code_has_a_status() -> None:
 async def test_a_fault_of_ours_tells_nothing_about_us(
     tenant: Caller, service: Service, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def fails(*_: object) -> None:
+    def fails(*_: object, **__: object) -> None:
         raise RuntimeError("secret of /var/lib")
 
-    monkeypatch.setattr(service.store, "read", fails)
+    monkeypatch.setattr(service.app[JOBS], "page", fails)
     answer = await tenant.get("/v1/jobs")
     assert answer.fault == (500, "internal", None)
     assert b"secret" not in answer.content
