@@ -134,7 +134,7 @@ def make_app(settings: Settings, database: Store, clock: Clock, secret: bytes) -
     app[keys.CLUSTERS] = Clusters(store, clock, signals, dispatcher, publisher, reasons, read_authority(settings))
     app[keys.PIPELINES] = Pipelines(store, clock, ids, dispatcher)
     app[keys.BUCKETS] = Buckets(store, links, clock, settings.allowed_roots, settings.link_lifetime)
-    app[keys.QUOTAS] = Quotas(store, clock, signals, dispatcher)
+    app[keys.QUOTAS] = ledger = Quotas(store, clock, signals, dispatcher, settings, health.tell_drift)
     app[keys.LOGS] = Logs(store, clock, signals)
     app[keys.JOBS] = Jobs(store, clock, ids, presets, dispatcher, signals, page_tokens, settings)
 
@@ -146,6 +146,7 @@ def make_app(settings: Settings, database: Store, clock: Clock, secret: bytes) -
     app.cleanup_ctx.append(_background(dispatcher.run(), "dispatcher"))
     app.cleanup_ctx.append(_background(publisher.run(), "publisher"))
     app.cleanup_ctx.append(_background(reaper.run(), "reaper"))
+    app.cleanup_ctx.append(_background(ledger.run(), "recount"))
     app.cleanup_ctx.append(_background(sealer.run(), "sealer"))
     app.cleanup_ctx.append(_background(Sweeper(database, clock, publisher, settings).run(), "sweeper"))
 

@@ -123,6 +123,7 @@ class Settings(BaseSettings):
     keep_uploads: Annotated[float, Field(ge=DAY)] = Field(
         DAY, description="Unfinished uploads after their last byte; their links are good for a day."
     )
+    recount_interval: Seconds = Field(86_400.0, description="Between two recounts of what quotas count.")
     seal_interval: Seconds = Field(1.0, description="For which audit rows are gathered before they are sealed.")
     shutdown_grace: Seconds = Field(20.0, description="For requests in flight when the service stops.")
 

@@ -19,7 +19,13 @@ class Health:
         self._queued = Gauge("transcoder_tasks_queued", "Tasks that wait or are held.", registry=self._registry)
         self._running = Gauge("transcoder_tasks_running", "Tasks that nodes hold.", registry=self._registry)
         self._age = Gauge("transcoder_queue_age_seconds", "Age of the oldest waiting task.", registry=self._registry)
+        self._drift = Gauge(
+            "transcoder_quota_drift", "Counters that a recount found wrong, when last looked.", registry=self._registry
+        )
         self._nodes = Gauge("transcoder_nodes", "Nodes that are not revoked.", registry=self._registry)
+
+    def tell_drift(self, counters: int) -> None:
+        self._drift.set(counters)
 
     async def is_ready(self) -> bool:
         if self.is_stopping:

@@ -2,25 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Final
 
 import structlog
 
 from controlplane.domain.quota import Drift, Line, Quota, month_of
 from controlplane.services.dispatch import Dispatcher
 from controlplane.services.signals import Signals
+from controlplane.settings import Settings
 from controlplane.store.operations import dispatch, identity, quotas
 from controlplane.store.port import Store
 from controlplane.store.records import Node, Usage
 from shared.clock import Clock
+from shared.errors import StorageFull, Unavailable
 from shared.ids import TenantId
 from shared.protocol import ProbedAnswer, ProbedRequest
 from shared.statuses import TaskState
 
 log = structlog.get_logger()
 
-_PAGE = 200
+_PAGE: Final = 200
+_LONGEST_MONTH: Final = 31 * 86_400.0
 
 
 @dataclass(frozen=True)
@@ -32,11 +37,22 @@ class Account:
 
 
 class Quotas:
-    def __init__(self, store: Store, clock: Clock, signals: Signals, dispatcher: Dispatcher) -> None:
+    def __init__(
+        self,
+        store: Store,
+        clock: Clock,
+        signals: Signals,
+        dispatcher: Dispatcher,
+        settings: Settings,
+        tell_drift: Callable[[int], None],
+    ) -> None:
+        """`tell_drift` is told after every recount how many counters were wrong."""
         self._store = store
         self._clock = clock
         self._signals = signals
         self._dispatcher = dispatcher
+        self._settings = settings
+        self._tell_drift = tell_drift
 
     async def read(self, tenant_id: TenantId) -> Account:
         now = self._clock.now_ms()
@@ -62,14 +78,25 @@ class Quotas:
         self._dispatcher.wake()
         return ProbedAnswer(verdict="drop")
 
+    async def run(self) -> None:
+        """Recounts at the start and once in a while. What is wrong is told and left as it is: it is a fault of ours to be found."""
+        while True:
+            try:
+                await self.drift()
+            except (Unavailable, StorageFull) as error:
+                log.error("recount.delayed", error=str(error))
+            await asyncio.sleep(self._settings.recount_interval)
+
     async def drift(self) -> list[Drift]:
-        """Counters, of any tenant, that do not equal a recount; nothing is mended. Tenant by tenant, so that others may go on."""
+        """Counters, of any tenant, that do not equal a recount. Tenant by tenant, so that others may go on meanwhile."""
+        keeps_months = self._settings.keep_jobs >= _LONGEST_MONTH
         found: list[Drift] = []
         after = ""
         while page := await self._store.read(identity.tenants(after, _PAGE)):
             for tenant in page:
-                found += await self._store.write(quotas.drift(tenant.id))
+                found += await self._store.write(quotas.drift(tenant.id, keeps_months=keeps_months))
             after = page[-1].id
         for drift in found:
             log.error("quota.drift", **vars(drift))
+        self._tell_drift(len(found))
         return found

@@ -18,7 +18,7 @@ from controlplane.domain.quota import Quota
 from controlplane.services.buckets import UPLOAD_LIFETIME
 from shared.protocol import DetectedProperties, Finished, OutputResult, ProbedRequest, StartTask
 from shared.statuses import JobStatus
-from tests.contract.api.service import OUT, Answer, Caller, Node, Service, a_document
+from tests.contract.api.service import OUT, Answer, Caller, Node, Service, a_document, serving
 from tests.soak import times
 
 CALLERS = 32
@@ -421,3 +421,12 @@ async def test_a_counter_that_is_wrong_is_told_to_operators(service: Service, op
     (drift,) = (await operator.get("/v1/drift")).json["items"]
     assert drift == {"tenant_id": tenant.tenant_id, "counter": "queued", "counted": 3, "found": 0}
     assert await used(tenant, "queued_jobs") == 3
+    assert b"transcoder_quota_drift 1.0" in (await service.call("GET", "/metrics")).content
+
+
+async def test_minutes_are_not_recounted_where_jobs_go_before_their_month_is_over(tmp_path: Path) -> None:
+    async with serving(tmp_path / "state", keep_jobs=30 * 86_400.0) as service:
+        tenant, operator = await service.tenant(), await service.operator()
+        service.store._writer.execute("UPDATE quotas SET used = 9, month = '2025-11' WHERE quota = 'output_minutes'")  # type: ignore[attr-defined]
+        assert (await operator.get("/v1/drift")).json["items"] == []
+        assert (await tenant.get("/v1/quotas")).status == 200

@@ -11,6 +11,7 @@ import pytest
 from controlplane.store.operations import ending, identity, jobs
 from controlplane.store.port import Store
 from controlplane.store.postgres import PostgresStore
+from shared.errors import TooManyQueued
 from shared.ids import TenantId
 from shared.protocol import ReportRequest
 from tests.builders import a_capacity, a_job, a_token, finished
@@ -104,3 +105,20 @@ async def test_an_acknowledged_write_is_read_by_every_replica(replicas: tuple[Wo
     world, other = replicas
     await world.store.write(identity.set_meta("key", "value"))
     assert await other.read(identity.meta("key")) == "value"
+
+
+async def test_a_quota_holds_for_all_replicas_together(replicas: tuple[World, Store]) -> None:
+    world, other = replicas
+    await world.limit(queued_jobs=10)
+    for round_ in range(times(5, 50)):
+        new = [a_job(f"{round_:013d}-{caller:06d}", TENANT, world.pipelines[TENANT]) for caller in range(32)]
+        made = await asyncio.gather(
+            *((world.store, other)[index % 2].write(jobs.create(job, world.now)) for index, job in enumerate(new)),
+            return_exceptions=True,
+        )
+        let_in = [answer.job.id for answer in made if isinstance(answer, jobs.Created)]
+        assert len(let_in) == 10
+        assert sum(isinstance(answer, TooManyQueued) for answer in made) == 22
+        for job_id in let_in:
+            await other.write(jobs.cancel(TENANT, job_id, world.now))
+    await world.assert_counted()
