@@ -126,7 +126,7 @@ class Service:
         self._do(identity.add_join_token("token", CLUSTER, "{}", now=BEGAN_MS, expires_at=BEGAN_MS + 1))
         self._do(identity.enrol("token", self._node_id, "node", "", BEGAN_MS))
         facts = _facts(self._capacity).model_dump_json()
-        self._do(dispatch.hello(self._node_id, self._boot_id, facts, (), now=BEGAN_MS, lease=60_000))
+        self._do(dispatch.hello(self._node_id, dispatch.Start(self._boot_id), facts, now=BEGAN_MS, lease=60_000))
 
     def _do(self, operation: Op[T]) -> T:
         self._database.execute("BEGIN")

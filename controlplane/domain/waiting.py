@@ -32,6 +32,7 @@ class Code(StrEnum):
     RUNNING_QUOTA = "running_quota"
     CLUSTER_PAUSED = "cluster_paused"
     NODES_DRAINED = "nodes_drained"
+    NODES_SET_ASIDE = "nodes_set_aside"
     NODES_SILENT = "nodes_silent"
     NODES_FULL = "nodes_full"
     IN_TURN = "in_turn"
@@ -56,6 +57,7 @@ class Site:
     state: NodeState
     is_in_paused_cluster: bool
     is_to_reprobe: bool
+    is_set_aside: bool
     is_silent: bool
 
 
@@ -90,9 +92,13 @@ def for_nodes(need: Need, sites: Iterable[Site]) -> Waiting:
     if not active:
         message = f"{_nodes(open_to_work)} could run it, and take no new work: drained, or about to be probed."
         return Waiting(Code.NODES_DRAINED, message, count)
-    heard_of = [site for site in active if not site.is_silent]
+    trusted = [site for site in active if not site.is_set_aside]
+    if not trusted:
+        message = f"{_nodes(active)} could run it, and get no work for now, since what they had before failed."
+        return Waiting(Code.NODES_SET_ASIDE, message, count)
+    heard_of = [site for site in trusted if not site.is_silent]
     if not heard_of:
-        return Waiting(Code.NODES_SILENT, f"{_nodes(active)} could run it, and cannot be heard of.", count)
+        return Waiting(Code.NODES_SILENT, f"{_nodes(trusted)} could run it, and cannot be heard of.", count)
     if not any(placement.grant(need, site.offer) for site in heard_of):
         return Waiting(Code.NODES_FULL, f"{_nodes(heard_of)} could run it, and have no room for it now.", count)
     return Waiting(Code.IN_TURN, "There is room for it: it begins when its turn comes.", count)

@@ -200,7 +200,7 @@ SELECT n.*, (SELECT COUNT(*) FROM tasks t WHERE t.node_id = n.id AND t.state IN 
   FROM nodes n WHERE n.cluster_id = :cluster_id AND n.id > :after ORDER BY n.id LIMIT :size
 
 -- name: fleet
-SELECT n.id, n.cluster_id, n.boot_id, n.state, n.labels, n.facts, n.free, n.last_seen_at, n.reprobe_asked_at,
+SELECT n.id, n.cluster_id, n.boot_id, n.state, n.trust, n.labels, n.facts, n.free, n.last_seen_at, n.reprobe_asked_at,
        c.status AS cluster_status
   FROM nodes n JOIN clusters c ON c.id = n.cluster_id WHERE n.state <> 'Revoked' AND n.facts IS NOT NULL
 

@@ -116,7 +116,7 @@ def grant_round(
             if offer.is_on_trial or head.is_suspect:
                 del room[offer.node_id]
             else:
-                room[offer.node_id] = offer.after(demand)
+                room[offer.node_id] = room[offer.node_id].after(demand)
         del lanes[head.pipeline_id, head.need]
         for row in (yield call("head", pipeline_id=head.pipeline_id, need=head.need, now=now)):
             lanes[_lane(row)] = _head(row, now)
@@ -352,7 +352,7 @@ def _choose(heads: Iterable[Head], offers: Mapping[NodeId, Offer]) -> tuple[Head
         found = placement.best(need, [offer for offer in eligible if offer.is_idle or not head.is_suspect])
         if found is not None:
             return head, *found
-        if not head.failed_on:
+        if not head.failed_on and not head.is_suspect:
             passed_over.add(head.need)
         waits_on = placement.reserved(need, eligible)
         if waits_on is not None and head.is_suspect:

@@ -14,7 +14,7 @@ from controlplane.domain.waiting import Site
 from controlplane.store.port import Op, call
 from shared.capacity import Capacity, Demand, Free, NodeFacts, remaining
 from shared.ids import BootId, ClusterId, NodeId
-from shared.statuses import ClusterStatus, NodeState
+from shared.statuses import ClusterStatus, NodeState, NodeTrust
 
 
 def sites(silent_since: int) -> Op[list[Site]]:
@@ -34,6 +34,7 @@ def sites(silent_since: int) -> Op[list[Site]]:
             NodeState(row["state"]),
             is_in_paused_cluster=row["cluster_status"] == ClusterStatus.PAUSED,
             is_to_reprobe=row["reprobe_asked_at"] is not None,
+            is_set_aside=row["trust"] in (NodeTrust.SET_ASIDE, NodeTrust.CLONED),
             is_silent=row["last_seen_at"] < silent_since,
         )
         found.append(site)

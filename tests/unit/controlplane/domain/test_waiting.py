@@ -22,8 +22,8 @@ def a_site(name: str = "one", *, threads: int = 8, sessions: int = 0, busy: int 
     capacity = a_capacity(threads=threads, sessions=sessions)
     free = remaining(capacity, [Demand(cpu_threads=busy, memory=0, scratch=0)])
     offer = Offer(NodeId(name), BootId("boot"), PARIS, {"disk": "ssd"}, capacity, free)
-    state = {"state": NodeState.ACTIVE, "is_in_paused_cluster": False, "is_to_reprobe": False, "is_silent": False}
-    return Site(offer, **state | changes)
+    told = dict.fromkeys(("is_in_paused_cluster", "is_to_reprobe", "is_set_aside", "is_silent"), False)
+    return Site(offer, **{"state": NodeState.ACTIVE} | told | changes)
 
 
 def a_need(**changes: Any) -> Need:
@@ -75,6 +75,7 @@ def test_more_renditions_than_any_one_card_encodes_at_once_are_told_as_such() ->
         (a_site(is_in_paused_cluster=True, state=NodeState.DRAINING), Code.CLUSTER_PAUSED),
         (a_site(state=NodeState.DRAINING, is_silent=True), Code.NODES_DRAINED),
         (a_site(is_to_reprobe=True), Code.NODES_DRAINED),
+        (a_site(is_set_aside=True, is_silent=True), Code.NODES_SET_ASIDE),
         (a_site(is_silent=True, busy=8), Code.NODES_SILENT),
         (a_site(busy=7), Code.NODES_FULL),
         (a_site(), Code.IN_TURN),
