@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Final, TypeVar
+from typing import Any, Final, TypeVar
 
 from aiohttp import web
 from aiohttp.test_utils import TestServer
@@ -18,6 +18,7 @@ from shared.models import Message
 from shared.protocol import (
     AcceptAnswer,
     AcceptRequest,
+    AttemptEvent,
     AttemptRef,
     BeatAnswer,
     BeatRequest,
@@ -27,6 +28,8 @@ from shared.protocol import (
     HelloAnswer,
     HelloRequest,
     InputSpec,
+    LogRequest,
+    LogTail,
     Order,
     Outcome,
     OutputSpec,
@@ -46,7 +49,7 @@ from shared.protocol import (
     UrlsRequest,
     Verdict,
 )
-from tests.unit.agent.builders import GIB, a_start, an_output
+from tests.unit.agent.builders import a_start, an_output
 from tests.unit.agent.serving import problem
 
 CREDENTIAL: Final = "node-s3cret"
@@ -72,6 +75,8 @@ class ControlPlane:
     unsent: list[Order] = field(default_factory=list)
     told: dict[AttemptRef, list[Progress]] = field(default_factory=dict)
     reports: dict[AttemptRef, Outcome] = field(default_factory=dict)
+    events: dict[AttemptRef, tuple[AttemptEvent, ...]] = field(default_factory=dict)
+    logs: dict[AttemptRef, list[LogTail]] = field(default_factory=dict)
     staged: dict[AttemptRef, dict[str, bytes]] = field(default_factory=dict)
     hellos: list[HelloRequest] = field(default_factory=list)
     polls: list[PollRequest] = field(default_factory=list)
@@ -91,19 +96,27 @@ class ControlPlane:
             await self._changed.wait_for(claim)
 
     async def grant(
-        self, task: str = "tk_1", *, attempt: int = 1, outputs: tuple[OutputSpec, ...] = (), scratch: int = GIB
+        self, task: str = "tk_1", *, attempt: int = 1, outputs: tuple[OutputSpec, ...] = (), **wishes: Any
     ) -> AttemptRef:
         order = a_start(
             task,
             attempt=attempt,
-            inputs=(InputSpec(index=0, url=f"/objects/in?sig={task}", size=len(self.movie)),),
+            inputs=(self.input(task),),
             outputs=outputs or (an_output(),),
-            scratch=scratch,
+            **wishes,
         )
-        self.orders[order.ref] = order
-        self.leases[order.ref] = Lease.GRANTED
+        self.known(order)
         await self._tell()
         return order.ref
+
+    def input(self, task: str) -> InputSpec:
+        return InputSpec(index=0, url=f"/objects/in?sig={task}", size=len(self.movie))
+
+    def known(self, order: StartTask) -> StartTask:
+        """From now on a grant that waits to be polled for and accepted."""
+        self.orders[order.ref] = order
+        self.leases[order.ref] = Lease.GRANTED
+        return order
 
     async def order(self, order: Order) -> None:
         self.unsent.append(order)
@@ -150,6 +163,7 @@ class ControlPlane:
             "probed": self._probed,
             "beat": self._beat,
             "progress": self._progress,
+            "log": self._log,
             "urls": self._urls,
             "report": self._report,
         }
@@ -235,6 +249,11 @@ class ControlPlane:
             self.told.setdefault(attempt.ref, []).append(attempt.progress)
         return web.json_response({})
 
+    async def _log(self, request: web.Request) -> web.Response:
+        told = await _parsed(request, LogRequest)
+        self.logs.setdefault(told.ref, []).append(told.log)
+        return web.json_response({})
+
     async def _urls(self, request: web.Request) -> web.Response:
         asked = await _parsed(request, UrlsRequest)
         if self.leases.get(asked.ref) is not Lease.ACCEPTED:
@@ -250,6 +269,9 @@ class ControlPlane:
             return problem("stale_lease", 409)
         self.leases[report.ref] = Lease.REPORTED
         self.reports[report.ref] = report.outcome
+        self.events[report.ref] = report.events
+        if report.log is not None:
+            self.logs.setdefault(report.ref, []).append(report.log)
         return _json(ReportAnswer(task_state="Succeeded"))
 
     async def _object(self, request: web.Request) -> web.StreamResponse:

@@ -11,11 +11,12 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
 import psutil
 
 from agent.app import Agent, Shutdown
+from agent.backoff import Sleep
 from agent.client import ControlPlane
 from agent.process import Ladder
 from agent.sandbox.none import Unconfined
@@ -24,7 +25,7 @@ from agent.state import State
 from tests.contract.agent.control_plane import CREDENTIAL
 
 STAND_INS: Final = Path(__file__).parent / "stand_ins"
-Mode = Literal["honest", "hangs", "deaf", "disk_full", "guilty_output", "empty"]
+Mode = Literal["honest", "hangs", "deaf", "disk_full", "guilty_output", "empty", "talkative"]
 
 
 @dataclass(frozen=True)
@@ -32,6 +33,7 @@ class Tools:
     """The stand-in for ffmpeg: how it behaves, and which processes of it there were."""
 
     directory: Path
+    programs: Path = STAND_INS
 
     def behave(self, mode: Mode) -> None:
         (self.directory / "mode").write_text(mode)
@@ -74,12 +76,12 @@ class Node:
 
 @asynccontextmanager
 async def node(
-    url: str, state: Path, tools: Tools, *, drain_grace: float = 20, report_grace: float = 5
+    url: str, state: Path, tools: Tools, *, sleep: Sleep | None = None, **settings: Any
 ) -> AsyncIterator[Node]:
     """An agent until the test is over; a test that ends it itself is fine too."""
     shutdown = Shutdown()
     with State(state).claimed() as claimed:
-        agent = an_agent(url, claimed, tools, drain_grace=drain_grace, report_grace=report_grace)
+        agent = an_agent(url, claimed, tools, sleep=sleep, **settings)
         task = asyncio.create_task(agent.run(shutdown))
         try:
             yield Node(task, shutdown, claimed)
@@ -90,14 +92,15 @@ async def node(
                 task.exception()
 
 
-def an_agent(url: str, state: State, tools: Tools, *, drain_grace: float = 20, report_grace: float = 5) -> Agent:
-    environment = {"PATH": f"{STAND_INS}:/usr/bin:/bin", "STAND_IN": str(tools.directory)}
+def an_agent(url: str, state: State, tools: Tools, *, sleep: Sleep | None = None, **settings: Any) -> Agent:
+    environment = {"PATH": f"{tools.programs}:/usr/bin:/bin", "STAND_IN": str(tools.directory)}
+    usual = {"drain_grace": 20, "report_grace": 5, "scratch_reserve": 0}
     return Agent(
-        settings=load(None, state=state.root, drain_grace=drain_grace, report_grace=report_grace, scratch_reserve=0),
+        settings=load(None, state=state.root, **usual | settings),
         state=state,
         client=ControlPlane(url, CREDENTIAL, sleep=briefly, randomly=lambda: 1.0),
         sandbox=Unconfined(environment=environment, ladder=Ladder(quit=0.2, interrupt=0.2)),
-        sleep=briefly,
+        sleep=sleep or briefly,
     )
 
 

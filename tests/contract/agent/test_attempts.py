@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import errno
+from collections import namedtuple
 from pathlib import Path
 
+import psutil
 import pytest
 
 from agent.jobs.failure import SCRATCH_FULL
-from shared.failures import Cause, FailureCode
-from shared.protocol import Failed, Finished, OutputResult, Stopped
+from shared.failures import Cause, FailureCode, FailureReason
+from shared.protocol import Failed, Finished, OutputResult, Split, Stopped
 from shared.statuses import JobStatus
 from tests.contract.agent.control_plane import ControlPlane, Lease
 from tests.contract.agent.nodes import Tools, node
-from tests.unit.agent.builders import an_output
+from tests.unit.agent.builders import GIB, an_output
 
 
 async def test_a_movie_becomes_the_output_that_was_ordered(control: ControlPlane, tools: Tools, state: Path) -> None:
@@ -267,3 +269,75 @@ async def test_a_lease_lives_on_until_its_report_is_answered(control: ControlPla
 
 def failure_code(output: OutputResult) -> FailureCode | None:
     return output.failure.code if output.failure else None
+
+
+async def test_an_encoder_that_stands_still_is_ended_and_said_to_have_stalled(
+    control: ControlPlane, tools: Tools, state: Path
+) -> None:
+    tools.behave("hangs")
+    async with node(control.url, state, tools, stall_starting=2, stall_working=0.4) as running:
+        ref = await control.grant()
+        await control.until(lambda: ref in control.reports)
+        outcome = control.reports[ref]
+        assert isinstance(outcome, Failed)
+        assert outcome.failure.reason is FailureReason.STALLED
+        assert tools.alive() == []
+        running.shutdown.ask()
+        await running.ended()
+    assert running.leftovers == []
+
+
+async def test_what_eats_the_reserve_of_the_disk_ends_at_once_and_is_told_as_storage_full(
+    control: ControlPlane, tools: Tools, state: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tools.behave("deaf")
+    free = 100 * GIB
+    usage = namedtuple("usage", "total free")
+    monkeypatch.setattr(psutil, "disk_usage", lambda _: usage(total=1000 * GIB, free=free))
+    async with node(control.url, state, tools, scratch_reserve=None) as running:
+        ref = await control.grant(scratch=GIB)
+        await control.until(lambda: "encoding" in control.phases(ref) and tools.alive())
+        free = 2 * GIB
+        await control.until(lambda: ref in control.reports)
+        outcome = control.reports[ref]
+        assert isinstance(outcome, Failed)
+        assert (outcome.failure.reason, outcome.failure.cause) == (FailureReason.STORAGE_FULL, Cause.NODE)
+        await control.until(lambda: control.polls[-1].free.scratch == 0)
+        assert tools.alive() == []
+        running.shutdown.ask()
+        await running.ended()
+    assert running.leftovers == []
+
+
+async def test_the_log_tells_what_happened_and_nothing_that_is_nobodys_business(
+    control: ControlPlane, tools: Tools, state: Path
+) -> None:
+    tools.behave("talkative")
+    async with node(control.url, state, tools):
+        ref = await control.grant()
+        await control.until(lambda: ref in control.reports)
+    last = control.logs[ref][-1]
+    assert "[in#0] opening <address> from <path>, <key>" in last.text
+    assert "-- output 1 by libx264 with 1 threads" in last.text
+    assert last.text.endswith("-- finished\n")
+    assert last.said == len(last.text)
+    assert not any(word in last.text for word in ("s3cret", "storage.example", "/var", "0x55aa", "sig="))
+
+
+async def test_the_log_is_told_while_the_work_goes_on(control: ControlPlane, tools: Tools, state: Path) -> None:
+    tools.behave("hangs")
+    async with node(control.url, state, tools):
+        ref = await control.grant()
+        await control.until(lambda: any("-- encoding" in log.text for log in control.logs.get(ref, ())))
+        assert ref not in control.reports
+
+
+async def test_a_split_pass_is_told_as_an_event(control: ControlPlane, tools: Tools, state: Path) -> None:
+    tools.behave("guilty_output")
+    async with node(control.url, state, tools):
+        ref = await control.grant(outputs=(an_output(0), an_output(1), an_output(2)))
+        await control.until(lambda: ref in control.reports)
+    outcome = control.reports[ref]
+    assert isinstance(outcome, Finished)
+    assert [output.status for output in outcome.outputs] == [JobStatus.COMPLETE, JobStatus.ERROR, JobStatus.COMPLETE]
+    assert control.events[ref] == (Split(outputs=(0, 1, 2), reason=FailureReason.UNKNOWN),)

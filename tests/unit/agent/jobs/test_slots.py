@@ -5,6 +5,7 @@ import pytest
 from agent.capacity import Space
 from agent.jobs.slots import NoRoom, Slots
 from shared.capacity import Capacity, Gpu
+from shared.failures import FailureReason
 from tests.unit.agent.builders import GIB, a_capacity, a_start
 
 
@@ -119,4 +120,82 @@ def test_a_node_that_shrank_under_its_work_has_nothing_free_rather_than_less() -
     ledger = slots()
     ledger.take(a_start(threads=4))
     ledger.resize(a_capacity(threads=2))
+    assert ledger.free().cpu_threads == 0
+
+
+def on_disk(free: int, reserve: int, *running: int) -> int:
+    """What is offered of a disk while attempts of these estimates run."""
+    space = Space(free=1000 * GIB, reserve=reserve)
+    ledger = Slots(a_capacity(scratch=1000 * GIB), disk=lambda: space)
+    for number, scratch in enumerate(running):
+        ledger.take(a_start(f"tk_{number}", threads=0, scratch=scratch))
+    space = Space(free=free, reserve=reserve)
+    return ledger.free().scratch
+
+
+def test_the_reserve_is_never_offered() -> None:
+    assert on_disk(20 * GIB, 5 * GIB) == 15 * GIB
+    assert on_disk(4 * GIB, 5 * GIB) == 0
+
+
+def test_nothing_is_taken_while_less_is_free_than_twice_the_largest_estimate() -> None:
+    assert on_disk(30 * GIB, 5 * GIB, 3 * GIB, 16 * GIB) == 0
+    assert on_disk(32 * GIB, 5 * GIB, 3 * GIB, 16 * GIB) == 27 * GIB
+
+
+def test_a_busy_card_has_one_session_less_than_were_asked_of_it() -> None:
+    ledger = slots(cards(a_gpu(8)))
+    ledger.take(a_start("tk_1", nvenc_sessions=3))
+    ledger.take(a_start("tk_2", nvenc_sessions=2))
+    ledger.learn(a_start("tk_2").ref, FailureReason.HARDWARE_BUSY)
+    assert ledger.free().nvenc_sessions == 0
+    ledger.give_back(a_start("tk_1").ref)
+    ledger.give_back(a_start("tk_2").ref)
+    assert ledger.free().nvenc_sessions == 4
+    assert ledger.doubted.is_set()
+    ledger.trust_again()
+    assert ledger.free().nvenc_sessions == 8
+
+
+def test_consumer_cards_learn_of_the_cap_that_they_share() -> None:
+    ledger = slots(cards(a_gpu(8, 0, shares_cap=True), a_gpu(8, 1, shares_cap=True), cap=8))
+    ledger.take(a_start("tk_1", nvenc_sessions=2))
+    ledger.take(a_start("tk_2", nvenc_sessions=2))
+    ledger.learn(a_start("tk_2").ref, FailureReason.HARDWARE_BUSY)
+    ledger.give_back(a_start("tk_1").ref)
+    assert ledger.free().shared_nvenc_sessions == 1
+
+
+def test_only_the_card_that_failed_is_doubted() -> None:
+    ledger = slots(cards(a_gpu(2, 0), a_gpu(2, 1)))
+    ledger.take(a_start("tk_1", nvenc_sessions=1))
+    ledger.learn(a_start("tk_1").ref, FailureReason.HARDWARE_FAILED)
+    assert [card.nvenc_sessions for card in ledger.free().cards] == [0, 2]
+
+
+def test_a_driver_that_is_too_old_is_not_trusted_again_until_the_next_probe() -> None:
+    ledger = slots(cards(a_gpu(2)))
+    ledger.take(a_start("tk_1", nvenc_sessions=1))
+    ledger.learn(a_start("tk_1").ref, FailureReason.DRIVER_TOO_OLD)
+    assert not ledger.doubted.is_set()
+    ledger.give_back(a_start("tk_1").ref)
+    ledger.trust_again()
+    assert ledger.free().nvenc_sessions == 0
+    ledger.resize(cards(a_gpu(2)))
+    assert ledger.free().nvenc_sessions == 2
+
+
+def test_a_picture_that_a_card_cannot_make_says_nothing_of_the_card() -> None:
+    ledger = slots(cards(a_gpu(2)))
+    ledger.take(a_start("tk_1", nvenc_sessions=1))
+    ledger.learn(a_start("tk_1").ref, FailureReason.PICTURE_UNSUPPORTED)
+    ledger.give_back(a_start("tk_1").ref)
+    assert ledger.free().nvenc_sessions == 2
+
+
+def test_software_that_stands_in_for_a_card_gets_the_threads_that_are_idle() -> None:
+    ledger = slots(cards(a_gpu(2)))
+    ledger.take(a_start("tk_1", nvenc_sessions=1, threads=1))
+    ledger.take(a_start("tk_2", threads=2))
+    assert ledger.widen(a_start("tk_1").ref, 4) == 2
     assert ledger.free().cpu_threads == 0
