@@ -14,7 +14,7 @@ from agent.backoff import Random, Sleep
 from agent.capacity import Surroundings, probe_all, space
 from agent.client import CLOCK_ALARM, ControlPlane
 from agent.files import remove_drafts, write_durably
-from agent.jobs.journal import Journal, kill_strangers
+from agent.jobs.journal import Journal, interruption, kill_strangers
 from agent.jobs.outbox import Outbox
 from agent.jobs.runner import Runner
 from agent.jobs.slots import Slots
@@ -32,12 +32,13 @@ from agent.loops.watchdog import Notifier, Watchdog
 from agent.racing import Interrupted, unless
 from agent.sandbox import Sandbox
 from agent.settings import Settings
+from agent.starts import Starts, machine_boot
 from agent.state import State
 from agent.vigil import Patience
 from shared.capacity import NodeFacts
 from shared.clock import Clock, SystemClock
 from shared.ids import BootId, prefixed_id
-from shared.protocol import HelloRequest
+from shared.protocol import HelloRequest, Interruption
 
 log = structlog.get_logger()
 
@@ -68,25 +69,30 @@ class Agent:
 
     async def run(self, shutdown: Shutdown) -> None:
         """Until it is shut down. Raises a group with Revoked or ProtocolTooOld when the control plane wants it no more."""
-        await asyncio.to_thread(clear_leftovers, self.state)
+        interrupted = await asyncio.to_thread(clear_leftovers, self.state)
         around = Surroundings(self.settings, self.sandbox, self.state.work)
         facts = await probe_all(around)
         async with self.client:
-            await Service(self, around, facts).run(shutdown)
+            await Service(self, around, facts, interrupted).run(shutdown)
         log.info("agent.ended")
 
 
 class Service:
     """One start of an agent, from hello to its end."""
 
-    def __init__(self, agent: Agent, around: Surroundings, facts: NodeFacts) -> None:
+    def __init__(
+        self, agent: Agent, around: Surroundings, facts: NodeFacts, interrupted: tuple[Interruption, ...]
+    ) -> None:
         self._settings = agent.settings
         self._client = agent.client
         self._notifier = agent.notifier
         self._state = state = agent.state
         self._around = around
         self._facts = facts
+        self._interrupted = interrupted
         self._boot_id = BootId(prefixed_id("bt", agent.clock.now_ms()))
+        self._starts = Starts(state.starts)
+        self._before: tuple[BootId, ...] = ()
         self._timing = Timing(agent.clock, agent.sleep, agent.randomly)
         self._watchdog = Watchdog(agent.notifier, agent.watchdog_every, timing=self._timing)
         self._outbox = Outbox(state.outbox, agent.clock)
@@ -118,11 +124,13 @@ class Service:
     async def _greet(self, shutdown: Shutdown) -> bool | None:
         """Whether to take no work yet, says the answer to the hello; None when the shutdown came before it."""
         await self._note_facts()
+        self._before = await asyncio.to_thread(self._starts.begin, self._boot_id)
         try:
             answer = await unless(shutdown.draining.wait(), self._client.hello(self._hello()))
         except Interrupted:
             log.info("agent.shut_down_unheard")
             return None
+        await asyncio.to_thread(self._settle_past)
         log.info("agent.greeted", boot_id=self._boot_id, draining=answer.draining, gpu_note=self._facts.gpu_note)
         skew = self._client.clock_skew
         if skew is not None and abs(skew) > CLOCK_ALARM:
@@ -130,6 +138,12 @@ class Service:
                 "clock.skewed", seconds=round(skew, 1), fix="synchronise this machine's clock: timedatectl set-ntp true"
             )
         return answer.draining
+
+    def _settle_past(self) -> None:
+        """The control plane knows now what became of earlier starts; not before, or a crash on the way would hide it."""
+        self._starts.answered(self._boot_id)
+        self._journal.clear()
+        self._interrupted = ()
 
     async def _work(self, loops: asyncio.TaskGroup, shutdown: Shutdown, draining: bool) -> None:
         """From the first poll until the last attempt has ended."""
@@ -198,7 +212,13 @@ class Service:
             log.error("facts.not_on_disk", reason=str(error))
 
     def _hello(self) -> HelloRequest:
-        return HelloRequest(boot_id=self._boot_id, facts=self._facts, unreported=self._outbox.refs())
+        return HelloRequest(
+            boot_id=self._boot_id,
+            before=self._before,
+            facts=self._facts,
+            unreported=self._outbox.refs(),
+            interrupted=self._interrupted,
+        )
 
 
 def patience_of(settings: Settings) -> Patience:
@@ -209,14 +229,15 @@ def patience_of(settings: Settings) -> Patience:
     )
 
 
-def clear_leftovers(state: State) -> None:
-    """What an agent that was killed left behind. Its leases end with our hello, so nothing of it is of use."""
-    journal = Journal(state.journal)
-    interrupted = [(entry.ref.task_id, entry.ref.attempt) for entry in journal.entries()]
+def clear_leftovers(state: State) -> tuple[Interruption, ...]:
+    """What an agent that was killed left behind is removed; how its attempts ended is told."""
+    machine = machine_boot()
+    interrupted = tuple(interruption(entry, machine=machine) for entry in Journal(state.journal).entries())
     killed = kill_strangers(state.work)
     removed = remove_leftovers(state.work)
-    journal.clear()
     for directory in (state.root, state.journal, state.outbox):
         remove_drafts(directory)
     if interrupted or killed or removed:
-        log.warning("agent.cleared_leftovers", interrupted=interrupted, killed=killed, workspaces=removed)
+        attempts = [(left.ref.task_id, left.ref.attempt, left.by, left.phase) for left in interrupted]
+        log.warning("agent.cleared_leftovers", interrupted=attempts, killed=killed, workspaces=removed)
+    return interrupted

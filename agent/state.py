@@ -31,6 +31,10 @@ class State:
         return self.root / "outbox"
 
     @property
+    def starts(self) -> Path:
+        return self.root / "starts.json"
+
+    @property
     def facts(self) -> Path:
         return self.root / "facts.json"
 

@@ -11,13 +11,14 @@ from typing import Final
 
 import psutil
 import structlog
-from pydantic import ValidationError
+from pydantic import Field, ValidationError
 
 from agent.files import remove_durably, write_durably
 from agent.jobs.workspace import ATTEMPT_NAME, name_of
 from shared.ids import JobId
 from shared.models import Message
-from shared.protocol import AttemptRef
+from shared.protocol import AttemptRef, Interruption
+from shared.statuses import Phase
 
 _SUPERVISED: Final = frozenset({"ffmpeg", "ffprobe", "bwrap"})
 
@@ -30,14 +31,16 @@ class Entry(Message):
     ref: AttemptRef
     job_id: JobId
     since_ms: int
+    machine: str = Field("", description="The start of the machine during which it ran.")
+    phase: Phase = Phase.FETCHING
 
 
 class Journal:
     def __init__(self, directory: Path) -> None:
         self._directory = directory
 
-    async def open(self, entry: Entry) -> None:
-        """Returns when the entry is on disk: before anything of the attempt is started."""
+    async def note(self, entry: Entry) -> None:
+        """Returns when the entry, new or in a new phase, is on disk: before anything of that phase is started."""
         await asyncio.to_thread(write_durably, self._path(entry.ref), entry.model_dump_json().encode())
 
     async def close(self, ref: AttemptRef) -> None:
@@ -47,11 +50,17 @@ class Journal:
         return [entry for path in sorted(self._directory.glob("*.json")) if (entry := _read(path)) is not None]
 
     def clear(self) -> None:
+        """Once the control plane knows what became of what is in it."""
         for path in self._directory.glob("*.json"):
             path.unlink(missing_ok=True)
 
     def _path(self, ref: AttemptRef) -> Path:
         return self._directory / f"{name_of(ref)}.json"
+
+
+def interruption(entry: Entry, *, machine: str) -> Interruption:
+    """How an attempt ended that is in the journal of an earlier start."""
+    return Interruption(ref=entry.ref, by="kill" if entry.machine == machine else "reboot", phase=entry.phase)
 
 
 def kill_strangers(work: Path) -> list[int]:

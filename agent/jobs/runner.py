@@ -15,15 +15,17 @@ from agent.jobs.failure import AGENT_FAULT, CONFINEMENT_FAILED, SCRATCH_FULL, At
 from agent.jobs.journal import Entry, Journal
 from agent.jobs.outbox import Outbox
 from agent.jobs.slots import Slots
-from agent.jobs.transcode import Transcode
+from agent.jobs.transcode import Note, Transcode
 from agent.jobs.workspace import Workspace, name_of, workspace
 from agent.racing import Interrupted, unless
 from agent.sandbox import ConfinementError, Sandbox
+from agent.starts import machine_boot
 from agent.vigil import Patience
 from shared.clock import Clock
 from shared.errors import StaleLease, TranscoderError
 from shared.failures import Failure
 from shared.protocol import AttemptRef, Failed, Finished, HandedBack, Outcome, ReportRequest, Stopped, TranscodeFile
+from shared.statuses import Phase
 
 log = structlog.get_logger()
 
@@ -93,14 +95,19 @@ class Runner:
 
     async def _run_accepted(self, attempt: Attempt) -> None:
         """The report goes out before the workspace is cleared away: nobody need wait for that."""
-        await self._journal.open(Entry(ref=attempt.ref, job_id=attempt.job_id, since_ms=self._clock.now_ms()))
+        entry = Entry(ref=attempt.ref, job_id=attempt.job_id, since_ms=self._clock.now_ms(), machine=machine_boot())
+
+        async def note(phase: Phase) -> None:
+            await self._journal.note(entry.model_copy(update={"phase": phase}))
+
+        await self._journal.note(entry)
         try:
             async with workspace(self._work, attempt.ref) as space:
-                await self._report(attempt, await self._outcome(attempt, space))
+                await self._report(attempt, await self._outcome(attempt, space, note))
         finally:
             await self._journal.close(attempt.ref)
 
-    async def _outcome(self, attempt: Attempt, space: Workspace) -> Outcome | None:
+    async def _outcome(self, attempt: Attempt, space: Workspace, note: Note) -> Outcome | None:
         """What came of it by itself; None when it was ended from outside before anything did."""
         match attempt.order.payload:
             case TranscodeFile() as task:
@@ -108,6 +115,7 @@ class Runner:
                     attempt,
                     task,
                     space,
+                    note=note,
                     client=self._client,
                     sandbox=self._sandbox,
                     slots=self._slots,

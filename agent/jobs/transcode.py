@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from itertools import chain
 from typing import Any, Final
 
@@ -68,6 +68,9 @@ THREADS_PER_RENDITION: Final = 2
 
 log = structlog.get_logger()
 
+Note = Callable[[Phase], Awaitable[None]]
+"""Returns when the beginning of a phase is on disk."""
+
 
 class Transcode:
     def __init__(
@@ -76,6 +79,7 @@ class Transcode:
         task: TranscodeFile,
         space: Workspace,
         *,
+        note: Note,
         client: ControlPlane,
         sandbox: Sandbox,
         slots: Slots,
@@ -87,6 +91,7 @@ class Transcode:
         self._order = attempt.order
         self._task = task
         self._space = space
+        self._note = note
         self._client = client
         self._sandbox = sandbox
         self._slots = slots
@@ -105,6 +110,7 @@ class Transcode:
         await self._unless_ended(self._tell_probed())
         planned = await asyncio.to_thread(self._plan, facts)
         self._failures.update(planned.refused)
+        await self._enter(Phase.ENCODING)
         for number, encode in enumerate(planned.passes):
             await self._encode(encode, done=number / len(planned.passes), share=1 / len(planned.passes))
         raise_if_nothing_came(self._verified, self._failures)
@@ -122,6 +128,11 @@ class Transcode:
         """Wall time in ffmpeg so far."""
         return round(self._encode_seconds, 3)
 
+    async def _enter(self, phase: Phase) -> None:
+        """Noted on disk first: what this agent dies of, its next start can tell."""
+        await self._note(phase)
+        self._attempt.reach(phase)
+
     async def _fetch(self) -> None:
         whole = sum(source.size for source in self._order.inputs) or 1
         got = 0
@@ -136,7 +147,7 @@ class Transcode:
             await self._unless_ended(fetch(self._client, self._attempt.ref, source, target, told))
 
     async def _probe(self) -> tuple[MediaFacts, ...]:
-        self._attempt.reach(Phase.PROBING)
+        await self._enter(Phase.PROBING)
         facts: list[MediaFacts] = []
         for source in self._order.inputs:
             output, ended = await self._capture(ffprobe_argv(f"in/{source.index}"))
@@ -254,7 +265,7 @@ class Transcode:
         return packed
 
     async def _publish(self, packed: Package) -> None:
-        self._attempt.reach(Phase.UPLOADING)
+        await self._enter(Phase.UPLOADING)
         files = staged(packed)
         whole = sum(file.size for file in files) or 1
         sent = 0

@@ -21,7 +21,7 @@ def an_entry() -> Entry:
 
 
 async def test_an_entry_is_there_until_it_is_closed(tmp_path: Path) -> None:
-    await Journal(tmp_path).open(an_entry())
+    await Journal(tmp_path).note(an_entry())
     assert Journal(tmp_path).entries() == [an_entry()]
     await Journal(tmp_path).close(a_ref())
     assert Journal(tmp_path).entries() == []
