@@ -13,6 +13,7 @@ from agent.jobs.attempt import Attempt, EndReason
 from agent.jobs.failure import AttemptFailed
 from agent.jobs.publish import publish
 from agent.jobs.runner import Runner
+from agent.jobs.transcode import Note
 from agent.jobs.workspace import Workspace
 from agent.racing import Interrupted, unless
 from agent.sandbox import Sandbox
@@ -40,10 +41,11 @@ class SimulatedRunner(Runner):
     history: History
     chance: random.Random
 
-    async def _outcome(self, attempt: Attempt, space: Workspace) -> Outcome | None:
+    async def _outcome(self, attempt: Attempt, space: Workspace, note: Note) -> Outcome | None:
         loop = asyncio.get_running_loop()
         self.history.began(attempt.job_id, attempt.ref)
         self.history.tell(loop.time(), "began", attempt.ref.task_id, attempt.ref.attempt)
+        await note(Phase.ENCODING)
         try:
             return await self._encoded(attempt, space)
         except Interrupted:
@@ -135,10 +137,10 @@ class Node:
         self._client = Client(self._network, self.node_id, self._credential, **timing)
         sandbox: Sandbox = None  # type: ignore[assignment]
         with state.claimed():
-            clear_leftovers(state)
+            interrupted = clear_leftovers(state)
             agent = Agent(settings, state, self._client, sandbox, clock=self.clock, randomly=self._chance.random)
             async with self._client:
-                service = Service(agent, Surroundings(settings, sandbox, state.work), self._facts)
+                service = Service(agent, Surroundings(settings, sandbox, state.work), self._facts, interrupted)
                 service._runner = self._simulated(service)
                 await service.run(self._shutdown)
 

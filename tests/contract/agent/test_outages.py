@@ -14,8 +14,11 @@ import pytest
 from agent.client import Revoked
 from agent.jobs.journal import Journal
 from agent.loops.orders import Superseded
+from agent.starts import Starts
 from agent.state import StateInUse
-from shared.protocol import Drain, Finished, HandedBack, Reprobe, Resume
+from shared.ids import BootId
+from shared.protocol import Drain, Finished, HandedBack, Interruption, Reprobe, Resume
+from shared.statuses import Phase
 from tests.contract.agent.control_plane import ControlPlane, Lease
 from tests.contract.agent.nodes import Tools, eventually, node
 from tests.unit.agent.builders import a_start
@@ -196,7 +199,7 @@ async def test_a_killed_agent_leaves_no_encoder_and_the_next_one_cleans_up_and_d
         process.kill()
         await process.wait()
     await eventually(lambda: not tools.alive(), within=5)
-    assert [entry.ref for entry in Journal(state / "journal").entries()] == [ref]
+    assert [(entry.ref, entry.phase) for entry in Journal(state / "journal").entries()] == [(ref, Phase.ENCODING)]
     assert len(list((state / "work").iterdir())) == 1
     tools.behave("honest")
     async with node(control.url, state, tools) as again:
@@ -207,6 +210,8 @@ async def test_a_killed_agent_leaves_no_encoder_and_the_next_one_cleans_up_and_d
     assert (reported.task_id, reported.attempt) == (ref.task_id, 2)
     assert isinstance(outcome, Finished)
     assert control.hellos[-1].unreported == ()
+    assert control.hellos[-1].interrupted == (Interruption(ref=ref, by="kill", phase=Phase.ENCODING),)
+    assert control.hellos[-1].before == (control.hellos[0].boot_id,)
     assert again.leftovers == []
 
 
@@ -257,6 +262,45 @@ async def test_an_order_that_names_a_place_outside_is_ignored(control: ControlPl
         ref = await control.grant()
         await control.until(lambda: ref in control.reports)
     assert list(control.reports) == [ref]
+
+
+async def test_how_an_attempt_ended_is_told_until_somebody_has_heard_it(
+    control: ControlPlane, tools: Tools, state: Path
+) -> None:
+    """A start that ends before its hello is answered takes nothing with it."""
+    tools.behave("hangs")
+    async with killable(control.url, state, tools) as process:
+        ref = await control.grant()
+        await control.until(lambda: "encoding" in control.phases(ref) and tools.alive())
+        process.kill()
+        await process.wait()
+    await eventually(lambda: not tools.alive(), within=5)
+    control.is_away = True
+    async with node(control.url, state, tools) as unheard:
+        await eventually(lambda: len(Starts(unheard.state.starts).begin(BootId("look"))) > 1)
+        unheard.shutdown.ask()
+        await unheard.ended()
+    control.is_away = False
+    tools.behave("honest")
+    async with node(control.url, state, tools) as heard:
+        await control.until(lambda: len(control.hellos) == 2)
+        heard.shutdown.ask()
+        await heard.ended()
+    assert [told.ref for told in control.hellos[-1].interrupted] == [ref]
+    assert control.hellos[-1].before is not None
+    assert control.hellos[-1].before[0] == control.hellos[0].boot_id
+    assert len(control.hellos[-1].before) > 1
+    assert Journal(state / "journal").entries() == []
+
+
+async def test_a_clean_end_leaves_nothing_to_tell(control: ControlPlane, tools: Tools, state: Path) -> None:
+    for count in (1, 2):
+        async with node(control.url, state, tools) as running:
+            await control.until(lambda count=count: len(control.polls) and len(control.hellos) == count)  # type: ignore[misc]
+            running.shutdown.ask()
+            await running.ended()
+    assert [hello.interrupted for hello in control.hellos] == [(), ()]
+    assert control.hellos[1].before == (control.hellos[0].boot_id,)
 
 
 @contextlib.asynccontextmanager

@@ -9,8 +9,9 @@ from pathlib import Path, PurePosixPath
 
 import pytest
 
-from agent.jobs.journal import Entry, Journal, is_workspace, kill_strangers
+from agent.jobs.journal import Entry, Journal, interruption, is_workspace, kill_strangers
 from shared.ids import JobId
+from shared.statuses import Phase
 from tests.unit.agent.builders import a_ref
 
 WORK = Path("/var/lib/transcoder/agent/work")
@@ -32,6 +33,19 @@ async def test_an_entry_that_cannot_be_read_is_no_entry_and_is_cleared_with_the_
     assert Journal(tmp_path).entries() == []
     Journal(tmp_path).clear()
     assert list(tmp_path.iterdir()) == []
+
+
+async def test_an_entry_is_noted_again_in_every_phase(tmp_path: Path) -> None:
+    for phase in (Phase.FETCHING, Phase.PROBING, Phase.UPLOADING):
+        await Journal(tmp_path).note(an_entry().model_copy(update={"phase": phase}))
+        assert [entry.phase for entry in Journal(tmp_path).entries()] == [phase]
+
+
+@pytest.mark.parametrize(("machine", "by"), [("m1", "kill"), ("m2", "reboot")])
+def test_a_kill_is_told_from_a_start_of_the_machine(machine: str, by: str) -> None:
+    entry = an_entry().model_copy(update={"machine": "m1", "phase": Phase.ENCODING})
+    told = interruption(entry, machine=machine)
+    assert (told.ref, told.by, told.phase) == (entry.ref, by, Phase.ENCODING)
 
 
 @pytest.fixture
