@@ -15,6 +15,7 @@ import structlog
 from aiohttp import web
 
 from controlplane.api import (
+    about,
     agents,
     audit,
     jobs,
@@ -26,6 +27,7 @@ from controlplane.api import (
     resources,
     routing,
     throttling,
+    users,
 )
 from controlplane.api.connections import Guard
 from controlplane.api.problems import problems
@@ -47,6 +49,7 @@ from controlplane.services.reaper import Reaper
 from controlplane.services.retention import Sweeper
 from controlplane.services.signals import Signals
 from controlplane.services.tenants import Tenants
+from controlplane.services.users import Users
 from controlplane.services.waiting import Reasons
 from controlplane.settings import Settings
 from controlplane.storage.links import Links
@@ -65,7 +68,8 @@ ROUTES: tuple[routing.Routes, ...] = (
     resources.pipelines,
     resources.presets,
     resources.buckets,
-    resources.keys,
+    users.routes,
+    users.keys,
     operations.tenants,
     operations.clusters,
     operations.nodes,
@@ -130,6 +134,7 @@ def make_app(settings: Settings, database: Store, clock: Clock, secret: bytes) -
     app[keys.PRESETS] = presets
     app[keys.HEALTH] = health = Health(store, clock)
     app[keys.TENANTS] = Tenants(store, clock, bearers.forget, dispatcher.wake)
+    app[keys.USERS] = Users(store, clock, bearers.forget)
     app[keys.REASONS] = reasons = Reasons(store, clock, settings)
     app[keys.CLUSTERS] = Clusters(store, clock, signals, dispatcher, publisher, reasons, read_authority(settings))
     app[keys.PIPELINES] = Pipelines(store, clock, ids, dispatcher)
@@ -139,7 +144,9 @@ def make_app(settings: Settings, database: Store, clock: Clock, secret: bytes) -
     app[keys.JOBS] = Jobs(store, clock, ids, presets, dispatcher, signals, page_tokens, settings)
 
     documented = [route for part in ROUTES for route in part.all]
-    app.add_routes([web.route(route.method, route.path, routing.handler(route)) for route in documented])
+    app.add_routes(
+        [web.route(route.method, route.path, routing.handler(route, about.finder(route))) for route in documented]
+    )
     app.add_routes([*agents.routes(), *objects.routes(), *pages.routes(documented)])
 
     app.cleanup_ctx.append(_background(guard.run(), "connections"))

@@ -7,10 +7,11 @@ from typing import Any, Final
 
 from aiohttp import web
 
-from controlplane.api import views
+from controlplane.api import about, views
 from controlplane.api.connections import held
 from controlplane.api.keys import BUCKETS, JOBS, LOGS, REASONS, SETTINGS
 from controlplane.api.links import absolute
+from controlplane.api.paging import visible
 from controlplane.api.requests import LAST_EVENT, EventsQuery, JobsQuery, LogQuery
 from controlplane.api.routing import Call, Reply, Routes
 from controlplane.api.streaming import EventStream
@@ -63,9 +64,12 @@ async def page(call: Call[None]) -> Reply:
         "pipeline_id": query.pipeline_id,
         "cluster_id": query.cluster_id,
     }
-    found, more = await call.request.app[JOBS].page(
-        call.principal.tenant, wanted, ascending=query.ascending, page_token=query.page_token, size=query.page_size
-    )
+    jobs, tenant_id = call.request.app[JOBS], call.principal.tenant
+
+    async def batch(token: str | None, size: int) -> tuple[list[Job], str | None]:
+        return await jobs.page(tenant_id, wanted, ascending=query.ascending, page_token=token, size=size)
+
+    found, more = await visible(call, batch, about.of_job)
     return Reply({"items": [await _view(call, job) for job in found], "next_page_token": more})
 
 

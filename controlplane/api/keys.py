@@ -19,6 +19,7 @@ from controlplane.services.presets import Presets
 from controlplane.services.publishing import Publisher
 from controlplane.services.quotas import Quotas
 from controlplane.services.tenants import Tenants
+from controlplane.services.users import Users
 from controlplane.services.waiting import Reasons
 from controlplane.settings import Settings
 from shared.clock import Clock
@@ -39,3 +40,4 @@ REASONS: Final = web.AppKey("reasons", Reasons)
 QUOTAS: Final = web.AppKey("quotas", Quotas)
 SETTINGS: Final = web.AppKey("settings", Settings)
 TENANTS: Final = web.AppKey("tenants", Tenants)
+USERS: Final = web.AppKey("users", Users)

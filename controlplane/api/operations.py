@@ -108,7 +108,8 @@ async def resume_tenant(call: Call[None]) -> Reply:
 )
 async def create_tenant_key(call: Call[NewKey]) -> Reply:
     service, tenant_id = call.request.app[TENANTS], _tenant_id(call)
-    made, text = await service.create_first_key(tenant_id, call.body.label, call.body.expires_in)
+    user_id = call.body.user_id or await service.first_admin(tenant_id)
+    made, text = await service.create_key(tenant_id, user_id, call.body.label, call.body.expires_in)
     return Reply(views.NewKeyView(**dict(views.key(made)), key=text), status=201)
 
 

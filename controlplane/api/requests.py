@@ -5,10 +5,12 @@ from __future__ import annotations
 import datetime as dt
 from typing import Annotated, Any, Final, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
 
+from controlplane.domain.permissions import GRANTS, KINDS, Role, matches
 from controlplane.domain.quota import DEFAULTS, MINUTE_MS, Quota
 from controlplane.domain.throttle import Operation
+from shared.ids import UserId
 from shared.jobspec import Settings
 from shared.jobspec.fields import BucketName, KeyPrefix, LabelKey, LabelValue, Name, ObjectKey, Slug, TranscoderId
 from shared.models import Sent
@@ -20,6 +22,12 @@ LAST_EVENT: Final = (1 << 63) - 1
 _PLAIN: Final = r"^[^\x00-\x1f\x7f]*$"
 Words = Annotated[str, StringConstraints(pattern=_PLAIN, max_length=100)]
 """A line that people write for themselves."""
+
+
+def _some_action(pattern: str) -> str:
+    if not any(matches(pattern, action) for action in GRANTS[Role.TENANT_ADMIN]):
+        raise ValueError("no action has such a name")
+    return pattern
 
 
 class Query(BaseModel):
@@ -106,10 +114,43 @@ class NewLink(Sent):
 
 
 class NewKey(Sent):
+    user_id: UserId | None = Field(None, description="Null: the caller, or the first admin of the tenant in the path.")
     label: Words = ""
     expires_in: Annotated[float, Field(gt=0, le=10 * 366 * 86_400)] | None = Field(
         None, description="Seconds; null: never."
     )
+
+
+class KeysQuery(PageQuery):
+    user_id: UserId | None = None
+
+
+ActionPattern = Annotated[str, StringConstraints(max_length=64), AfterValidator(_some_action)]
+ResourcePattern = Annotated[str, StringConstraints(pattern=rf"^(\*|({'|'.join(KINDS)})/[A-Za-z0-9_.*-]{{1,128}})$")]
+
+
+class Permission(Sent):
+    """In both lists `*` stands for anything."""
+
+    actions: Annotated[tuple[ActionPattern, ...], Field(min_length=1, max_length=50, examples=[["jobs:*"]])]
+    resources: Annotated[
+        tuple[ResourcePattern, ...], Field(min_length=1, max_length=50, examples=[["cluster/paris-1"]])
+    ]
+
+
+Permissions = Annotated[tuple[Permission, ...], Field(max_length=50)]
+
+
+class NewUser(Sent):
+    name: Name
+    role: Role | None = Field(None, description="`tenant_user` when null.")
+    permissions: Permissions = Field((), description="Narrow the role to what one of them allows; none: all of it.")
+
+
+class UserChanges(Sent):
+    name: Name | None = None
+    role: Role | None = None
+    permissions: Permissions | None = None
 
 
 class NewTenant(Sent):

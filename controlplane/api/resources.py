@@ -1,18 +1,18 @@
-"""/v1/pipelines, presets, buckets and their objects, keys: what tenants set up."""
+"""/v1/pipelines, presets, buckets and their objects: what tenants set up."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from functools import partial
 from typing import Any, Final
 
-from controlplane.api import views
-from controlplane.api.keys import BUCKETS, PIPELINES, PRESETS, SETTINGS, TENANTS
+from controlplane.api import about, views
+from controlplane.api.keys import BUCKETS, PIPELINES, PRESETS, SETTINGS
 from controlplane.api.links import absolute
 from controlplane.api.paging import page
 from controlplane.api.requests import (
     NewBucket,
-    NewKey,
     NewLink,
     NewPipeline,
     NewPreset,
@@ -22,17 +22,17 @@ from controlplane.api.requests import (
     PipelineChanges,
 )
 from controlplane.api.routing import Call, Reply, Routes
+from controlplane.auth.principal import Principal
 from controlplane.domain.permissions import Action
 from controlplane.services.buckets import UPLOAD_LIFETIME
 from controlplane.store.records import Pipeline
 from shared.errors import InvalidField
-from shared.ids import KeyId, PipelineId, PresetId
+from shared.ids import PipelineId, PresetId
 from shared.statuses import PipelineStatus
 
 pipelines: Final = Routes("pipelines")
 presets: Final = Routes("presets")
 buckets: Final = Routes("buckets")
-keys: Final = Routes("keys")
 
 
 @pipelines.add(
@@ -45,6 +45,7 @@ keys: Final = Routes("keys")
     status=201,
 )
 async def create_pipeline(call: Call[NewPipeline]) -> Reply:
+    _check_buckets(call.principal, dict(call.body))
     made = await call.request.app[PIPELINES].create(call.principal.tenant, **dict(call.body))
     return _pipeline(made, status=201)
 
@@ -59,7 +60,7 @@ async def create_pipeline(call: Call[NewPipeline]) -> Reply:
 )
 async def list_pipelines(call: Call[None]) -> Reply:
     find = partial(call.request.app[PIPELINES].page, call.principal.tenant)
-    return Reply(await page(call, ["pipelines"], find, lambda found: found.id, views.pipeline))
+    return Reply(await page(call, ["pipelines"], find, lambda found: found.id, views.pipeline, about.of_pipeline))
 
 
 @pipelines.add(
@@ -86,6 +87,7 @@ async def update_pipeline(call: Call[PipelineChanges]) -> Reply:
     null = next((name for name, value in changes.items() if value is None), None)
     if null is not None:
         raise InvalidField("This cannot be null.", pointer=f"/{null}")
+    _check_buckets(call.principal, changes)
     service = call.request.app[PIPELINES]
     return _pipeline(
         await service.update(call.principal.tenant, _pipeline_id(call), changes, if_version=_if_match(call))
@@ -149,7 +151,7 @@ async def create_preset(call: Call[NewPreset]) -> Reply:
 )
 async def list_presets(call: Call[None]) -> Reply:
     find = partial(call.request.app[PRESETS].page, call.principal.tenant_id)
-    return Reply(await page(call, ["presets"], find, lambda found: found.id, views.preset))
+    return Reply(await page(call, ["presets"], find, lambda found: found.id, views.preset, about.of_preset))
 
 
 @presets.add(
@@ -196,7 +198,7 @@ async def create_bucket(call: Call[NewBucket]) -> Reply:
 )
 async def list_buckets(call: Call[None]) -> Reply:
     find = partial(call.request.app[BUCKETS].page, call.principal.tenant)
-    return Reply(await page(call, ["buckets"], find, lambda found: found.name, views.bucket))
+    return Reply(await page(call, ["buckets"], find, lambda found: found.name, views.bucket, about.of_bucket))
 
 
 @buckets.add(
@@ -229,7 +231,10 @@ async def delete_bucket(call: Call[None]) -> Reply:
 async def list_objects(call: Call[None]) -> Reply:
     bucket, prefix = call.path("bucket"), call.query.prefix
     find = partial(call.request.app[BUCKETS].objects, call.principal.tenant, bucket, prefix)
-    return Reply(await page(call, ["objects", bucket, prefix], find, lambda found: found.key, views.stored))
+    listed = await page(
+        call, ["objects", bucket, prefix], find, lambda found: found.key, views.stored, lambda _: (f"bucket/{bucket}",)
+    )
+    return Reply(listed)
 
 
 @buckets.add(
@@ -277,40 +282,18 @@ async def create_link(call: Call[NewLink]) -> Reply:
     return Reply(views.LinkView(method="GET", url=url, expires_in=app[SETTINGS].link_lifetime), status=201)
 
 
-@keys.add(
-    "POST",
-    "/v1/keys",
-    permission=Action.KEYS_CREATE,
-    summary="Make an API key",
-    body=NewKey,
-    answer=views.NewKeyView,
-    status=201,
-)
-async def create_key(call: Call[NewKey]) -> Reply:
-    tenants = call.request.app[TENANTS]
-    made, text = await tenants.create_key(call.principal, call.body.label, call.body.expires_in)
-    return Reply(views.NewKeyView(**dict(views.key(made)), key=text), status=201)
+_USES: Final = {
+    "input_bucket": Action.OBJECTS_DOWNLOAD,
+    "output_bucket": Action.OBJECTS_CREATE,
+    "thumbnail_bucket": Action.OBJECTS_CREATE,
+}
 
 
-@keys.add(
-    "GET",
-    "/v1/keys",
-    permission=Action.KEYS_READ,
-    summary="List API keys",
-    query=PageQuery,
-    answer=views.Page[views.KeyView],
-)
-async def list_keys(call: Call[None]) -> Reply:
-    find = partial(call.request.app[TENANTS].keys, call.principal.tenant_id)
-    return Reply(await page(call, ["keys"], find, lambda found: found.id, views.key))
-
-
-@keys.add(
-    "DELETE", "/v1/keys/{key_id}", permission=Action.KEYS_DELETE, summary="Revoke an API key, at once", status=204
-)
-async def revoke_key(call: Call[None]) -> Reply:
-    await call.request.app[TENANTS].revoke_key(call.principal.tenant_id, KeyId(call.path("key_id")))
-    return Reply()
+def _check_buckets(principal: Principal, document: Mapping[str, str | None]) -> None:
+    """A pipeline reads and writes for whoever submits to it: its maker must be allowed that. Raises Forbidden."""
+    for field, action in _USES.items():
+        if (name := document.get(field)) is not None:
+            principal.check(action, (f"bucket/{name}",))
 
 
 async def _set_status(call: Call[None], status: PipelineStatus) -> Reply:

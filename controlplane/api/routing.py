@@ -5,6 +5,7 @@ The same values make the router, the OpenAPI document and the tests that go thro
 
 from __future__ import annotations
 
+import re
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, Generic, TypeVar
@@ -21,7 +22,7 @@ from controlplane.api.requests import PageQuery
 from controlplane.api.throttling import count
 from controlplane.auth.bearer import Bearers
 from controlplane.auth.principal import Principal
-from controlplane.domain.permissions import OPERATORS_OWN, Action, Role
+from controlplane.domain.permissions import OPERATORS_OWN, Action, Resources, Role
 from controlplane.domain.throttle import Operation, operation
 from controlplane.services.acting import ACTING, Acting
 from controlplane.services.audit import Audit
@@ -31,6 +32,7 @@ BEARERS: Final = web.AppKey("bearers", Bearers)
 MAX_DOCUMENT: Final = web.AppKey("max_document", int)
 
 Body = TypeVar("Body")
+PLACEHOLDER: Final = re.compile(r"\{(\w+)(?::[^}]+)?\}")
 
 
 @dataclass(frozen=True)
@@ -38,6 +40,7 @@ class Call(Generic[Body]):
     """A request that was let in and understood."""
 
     principal: Principal
+    action: Action
     body: Body
     sent: bytes
     query: Any
@@ -45,6 +48,10 @@ class Call(Generic[Body]):
 
     def path(self, name: str) -> str:
         return self.request.match_info[name]
+
+    def may(self, resources: Resources) -> bool:
+        """Whether the caller may do what it asks to these."""
+        return self.principal.may(self.action, resources)
 
 
 @dataclass(frozen=True)
@@ -78,8 +85,12 @@ class Route:
         return self.serve.__name__ if self.tag != "jobs" else f"{self.serve.__name__}_job"
 
     @property
+    def is_list(self) -> bool:
+        return self.query is not None and issubclass(self.query, PageQuery)
+
+    @property
     def counted_as(self) -> Operation:
-        return operation(self.permission, is_list=self.query is not None and issubclass(self.query, PageQuery))
+        return operation(self.permission, is_list=self.is_list)
 
     @property
     def changes(self) -> bool:
@@ -146,31 +157,47 @@ class Routes:
         return register
 
 
-def handler(route: Route) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
-    """The aiohttp handler of a route: authenticate, parse, call, render."""
+Find = Callable[[Call[Any]], Awaitable[Resources]]
+"""Finds what a call is about. Raises NotFound."""
+
+
+def handler(route: Route, find: Find | None) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
+    """The aiohttp handler of a route: authenticate, count, parse, call, render."""
     may_break_off = route.may_break_off or route.method == "GET"
     counted_as = route.counted_as
 
     async def handle(request: web.Request) -> web.StreamResponse:
         principal = await authenticated(request)
         count(request, principal, counted_as)
-        principal.check(route.permission)
+        principal.check_side(route.permission)
+        if route.permission not in principal.actions:
+            await _refuse(route, principal, request, find)
         sent = await document(request, request.app[MAX_DOCUMENT]) if route.body is not None else b""
         try:
             query = route.query.model_validate(dict(request.query)) if route.query else _no_query(request)
             body = route.body.model_validate_json(sent or b"{}") if route.body else None
         except ValidationError as error:
             raise invalid(error) from error
+        call = Call(principal, route.permission, body, sent, query, request)
+        if principal.statements and find is not None:
+            principal.check(route.permission, await find(call))
         acting = _acting(route, principal, request)
         before = ACTING.set(acting)  # the next request of this connection may be another's
         try:
-            served = _served(route, Call(principal, body, sent, query, request), acting)
+            served = _served(route, call, acting)
             reply = await (served if may_break_off else to_its_end(served))
         finally:
             ACTING.reset(before)
         return reply if isinstance(reply, web.StreamResponse) else _render(reply)
 
     return handle
+
+
+async def _refuse(route: Route, principal: Principal, request: web.Request, find: Find | None) -> None:
+    """Another tenant's things are not found, whatever one may do to one's own."""
+    if find is not None and PLACEHOLDER.search(route.path):
+        await find(Call(principal, route.permission, None, b"", None, request))
+    principal.check(route.permission, ())
 
 
 async def _served(route: Route, call: Call[Any], acting: Acting) -> Reply | web.StreamResponse:

@@ -10,6 +10,7 @@ import orjson
 from pydantic import Field
 
 from controlplane.domain.auditing import Deed
+from controlplane.domain.permissions import Role
 from controlplane.domain.quota import MINUTE_MS, Drift, Line, Quota
 from controlplane.domain.throttle import Operation
 from controlplane.domain.waiting import Code, Waiting
@@ -20,7 +21,7 @@ from controlplane.store import records
 from shared.capacity import Free, NodeFacts
 from shared.clock import to_datetime
 from shared.failures import FailureReason
-from shared.ids import Attempt, ClusterId, JobId, KeyId, NodeId, PipelineId, PresetId, TenantId
+from shared.ids import Attempt, ClusterId, JobId, KeyId, NodeId, PipelineId, PresetId, TenantId, UserId
 from shared.jobspec import Input, Output, Placement, Playlist, Settings, StartPolicy
 from shared.models import Answer
 from shared.protocol import DetectedProperties, Progress
@@ -301,8 +302,34 @@ class OutputLinks(Answer):
     url: str
 
 
+class PermissionView(Answer):
+    actions: tuple[str, ...]
+    resources: tuple[str, ...]
+
+
+class UserView(Answer):
+    id: UserId
+    tenant_id: TenantId | None = Field(description="Null for operators.")
+    name: str
+    role: Role
+    permissions: tuple[PermissionView, ...]
+    created_at: dt.datetime
+
+
+def user(found: records.User) -> UserView:
+    return UserView(
+        id=found.id,
+        tenant_id=found.tenant_id,
+        name=found.name,
+        role=found.role,
+        permissions=orjson.loads(found.permissions),
+        created_at=to_datetime(found.created_at),
+    )
+
+
 class KeyView(Answer):
     id: KeyId
+    user_id: UserId
     label: str
     created_at: dt.datetime
     expires_at: dt.datetime | None
@@ -316,6 +343,7 @@ class NewKeyView(KeyView):
 def key(found: records.ApiKey) -> KeyView:
     return KeyView(
         id=found.id,
+        user_id=found.user_id,
         label=found.label,
         created_at=to_datetime(found.created_at),
         expires_at=_time(found.expires_at),

@@ -8,7 +8,7 @@ from typing import Final, NamedTuple
 import orjson
 
 from controlplane.auth import credentials
-from controlplane.auth.principal import Principal
+from controlplane.auth.principal import Principal, statements
 from controlplane.auth.throttling import Throttle
 from controlplane.domain.permissions import Role
 from controlplane.domain.throttle import Operation, pace, paces
@@ -74,7 +74,14 @@ class Bearers:
         own = orjson.loads(holder.rates) if holder.rates else {}
         rates = {operation: own.get(operation, default) for operation, default in self._rates.items()}
         is_suspended = holder.suspended_at is not None
-        return Principal(holder.user_id, Role(holder.role), holder.tenant_id, paces(rates), is_suspended)
+        return Principal(
+            holder.user_id,
+            Role(holder.role),
+            holder.tenant_id,
+            paces(rates),
+            is_suspended,
+            statements(holder.permissions),
+        )
 
     def _check_address(self, address: str) -> None:
         wait = self._failures.wait(address, self._failure_pace)

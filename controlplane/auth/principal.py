@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Final
 
-from controlplane.domain.permissions import GRANTS, Action, Role
+import orjson
+
+from controlplane.domain.permissions import GRANTS, Action, Resources, Role, Statement, allowed, covered
 from controlplane.domain.throttle import Operation, Pace
 from shared.errors import Forbidden, TenantSuspended
 from shared.ids import TenantId, UserId
@@ -21,6 +24,12 @@ class Principal:
     tenant_id: TenantId | None  # None for operators
     paces: Mapping[Operation, Pace]
     is_suspended: bool = False
+    statements: tuple[Statement, ...] = ()
+
+    @cached_property
+    def actions(self) -> frozenset[Action]:
+        """What it may do to anything at all."""
+        return allowed(self.role, self.statements)
 
     def counted_as(self, operation: Operation) -> tuple[str, Operation]:
         """Whose calls these are: a user's own, but all of a tenant's cancels are counted together."""
@@ -28,17 +37,25 @@ class Principal:
             return self.tenant_id, operation
         return self.user_id, operation
 
-    def check(self, action: Action) -> None:
-        """Raises TenantSuspended, or Forbidden in the same words whatever the action was to be done to."""
+    def may(self, action: Action, resources: Resources) -> bool:
+        return action in self.actions and covered(self.statements, action, resources)
+
+    def check_side(self, action: Action) -> None:
+        """Raises TenantSuspended, or Forbidden for what only operators do, or only tenants: in the same words whatever it
+        was to be done to."""
         if self.is_suspended:
             raise TenantSuspended("This tenant is suspended; ask the operators of this service.")
-        if action in GRANTS[self.role]:
+        if action in self.actions:
             return
         if self.tenant_id is None:
             raise Forbidden(_NO_TENANT)
         if action not in GRANTS[Role.TENANT_ADMIN]:
             raise Forbidden("This is for operators.")
-        raise Forbidden(f"You may not do this: your user lacks `{action}`.")
+
+    def check(self, action: Action, resources: Resources) -> None:
+        """Raises Forbidden. What belongs to another tenant must not come this far."""
+        if not self.may(action, resources):
+            raise Forbidden(f"Your user may not do this: it lacks `{action}` here.")
 
     @property
     def tenant(self) -> TenantId:
@@ -46,3 +63,8 @@ class Principal:
         if self.tenant_id is None:
             raise Forbidden(_NO_TENANT)
         return self.tenant_id
+
+
+def statements(text: str) -> tuple[Statement, ...]:
+    """As they are stored."""
+    return tuple(Statement(tuple(one["actions"]), tuple(one["resources"])) for one in orjson.loads(text))

@@ -1,12 +1,16 @@
 """Who may do what: every action there is, the roles that hold them, and statements that narrow a role.
 
-An action is a noun and a verb. What is not granted here is refused.
+An action is a noun and a verb. What is not granted here is refused: a user may do what its role holds and, when it has
+statements, only what one of them allows.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from enum import StrEnum
+from functools import lru_cache
 from typing import Final
 
 
@@ -56,6 +60,11 @@ class Action(StrEnum):
     QUOTAS_READ = "quotas:read"
     USAGE_READ = "usage:read"
 
+    USERS_CREATE = "users:create"
+    USERS_READ = "users:read"
+    USERS_UPDATE = "users:update"
+    USERS_DELETE = "users:delete"
+
     TENANTS_CREATE = "tenants:create"
     TENANTS_READ = "tenants:read"
     TENANTS_UPDATE = "tenants:update"
@@ -102,8 +111,55 @@ def _every(*nouns: str) -> frozenset[Action]:
 _WORK: Final = _every("jobs", "pipelines", "presets", "buckets", "objects", "quotas", "usage")
 
 GRANTS: Final[Mapping[Role, frozenset[Action]]] = {
-    Role.OPERATOR: _every("tenants", "clusters", "nodes", "keys", "audit") | {Action.PRESETS_READ},
-    Role.TENANT_ADMIN: _WORK | _every("keys", "audit"),
+    Role.OPERATOR: _every("tenants", "clusters", "nodes", "users", "keys", "audit") | {Action.PRESETS_READ},
+    Role.TENANT_ADMIN: _WORK | _every("users", "keys", "audit"),
     Role.TENANT_USER: _WORK,
     Role.READ_ONLY: frozenset(action for action in _WORK if action.verb in READING),
 }
+
+NARROWED: Final = frozenset({Role.TENANT_USER, Role.READ_ONLY})
+"""The roles that statements may narrow: whoever makes users and keys could give themselves what they lack."""
+
+KINDS: Final = ("pipeline", "job", "preset", "bucket", "cluster")
+"""What a resource may be: `pipeline/1763…-00k2x9`, `bucket/input`, `cluster/paris-1`."""
+
+Resources = tuple[str, ...]
+"""The names of what a call is about. A job goes by its own, its pipeline's and, once it has one, its cluster's."""
+
+
+@dataclass(frozen=True)
+class Statement:
+    """Allows every one of these actions on every one of these resources; in both, `*` stands for anything."""
+
+    actions: tuple[str, ...]
+    resources: tuple[str, ...]
+
+    def names(self, action: Action) -> bool:
+        return any(matches(pattern, action) for pattern in self.actions)
+
+    def covers(self, resources: Resources) -> bool:
+        """One of the names is enough. What has no name is covered by `*` alone."""
+        return any(
+            pattern == "*" or any(matches(pattern, resource) for resource in resources) for pattern in self.resources
+        )
+
+
+def allowed(role: Role, statements: Sequence[Statement]) -> frozenset[Action]:
+    """What a user may do to anything at all."""
+    if not statements:
+        return GRANTS[role]
+    return frozenset(action for action in GRANTS[role] if any(statement.names(action) for statement in statements))
+
+
+def covered(statements: Sequence[Statement], action: Action, resources: Resources) -> bool:
+    """Whether statements leave an action on these resources to somebody whose role holds it."""
+    return not statements or any(statement.names(action) and statement.covers(resources) for statement in statements)
+
+
+def matches(pattern: str, name: str) -> bool:
+    return _expression(pattern).fullmatch(name) is not None
+
+
+@lru_cache(maxsize=4096)
+def _expression(pattern: str) -> re.Pattern[str]:
+    return re.compile(".*".join(map(re.escape, pattern.split("*"))), re.DOTALL)

@@ -6,11 +6,11 @@ import secrets
 from collections.abc import Callable, Mapping
 
 from controlplane.auth import credentials
-from controlplane.auth.principal import Principal
 from controlplane.store.operations import identity
 from controlplane.store.port import Store
 from controlplane.store.records import ApiKey, Tenant
 from shared.clock import Clock
+from shared.errors import InvalidField, NotFound
 from shared.ids import KeyId, TenantId, UserId, prefixed_id
 
 
@@ -73,14 +73,23 @@ class Tenants:
         self._wake()
         return resumed
 
-    async def create_key(self, principal: Principal, label: str, seconds: float | None) -> tuple[ApiKey, str]:
-        """A key for the caller, and its text: this is the only time that it is shown."""
-        return await self._add_key(principal.user_id, principal.tenant_id, label, seconds)
+    async def create_key(
+        self, tenant_id: TenantId | None, user_id: UserId, label: str, seconds: float | None
+    ) -> tuple[ApiKey, str]:
+        """A key for a user, and its text: this is the only time that it is shown."""
+        try:
+            await self._store.read(identity.user(tenant_id, user_id))
+        except NotFound as error:
+            raise InvalidField(f"There is no user {user_id!r}.", pointer="/user_id") from error
+        return await self._add_key(user_id, tenant_id, label, seconds)
 
     async def create_first_key(self, tenant_id: TenantId, label: str, seconds: float | None) -> tuple[ApiKey, str]:
-        """A key for a tenant's first user: how an operator lets a tenant in."""
-        user_id = await self._store.read(identity.tenant_user(tenant_id))
+        """A key for a tenant's first admin: how an operator lets a tenant in."""
+        user_id = await self.first_admin(tenant_id)
         return await self._add_key(user_id, tenant_id, label, seconds)
+
+    async def first_admin(self, tenant_id: TenantId) -> UserId:
+        return await self._store.read(identity.first_admin(tenant_id))
 
     async def create_operator(self, label: str) -> str:
         """A new operator with a key of their own; the key's text."""
@@ -90,8 +99,12 @@ class Tenants:
         _, text = await self._add_key(user_id, None, label, None)
         return text
 
-    async def keys(self, tenant_id: TenantId | None, after: str, size: int) -> list[ApiKey]:
-        return await self._store.read(identity.keys(tenant_id, after, size))
+    async def key(self, tenant_id: TenantId | None, key_id: KeyId) -> ApiKey:
+        return await self._store.read(identity.key(tenant_id, key_id))
+
+    async def keys(self, tenant_id: TenantId | None, user_id: UserId | None, after: str, size: int) -> list[ApiKey]:
+        """Of a tenant or of the operators: all, or those of one user."""
+        return await self._store.read(identity.keys(tenant_id, user_id, after, size))
 
     async def revoke_key(self, tenant_id: TenantId | None, key_id: KeyId) -> None:
         await self._store.write(identity.revoke_key(tenant_id, key_id, self._clock.now_ms()))

@@ -31,24 +31,51 @@ UPDATE tenants SET suspended_at = COALESCE(suspended_at, :now) WHERE id = :id RE
 UPDATE tenants SET suspended_at = NULL WHERE id = :id RETURNING *
 
 -- name: insert_user
-INSERT INTO users (id, tenant_id, name, role, created_at) VALUES (:id, :tenant_id, :name, :role, :now)
+INSERT INTO users (id, tenant_id, name, role, permissions, created_at)
+VALUES (:id, :tenant_id, :name, :role, :permissions, :now)
+
+-- name: user
+SELECT * FROM users WHERE id = :id AND tenant_id IS NOT DISTINCT FROM :tenant_id
+
+-- name: users
+SELECT * FROM users WHERE tenant_id IS NOT DISTINCT FROM :tenant_id AND id > :after ORDER BY id LIMIT :size
+
+-- name: update_user
+UPDATE users SET name = :name, role = :role, permissions = :permissions
+ WHERE id = :id AND tenant_id IS NOT DISTINCT FROM :tenant_id
+RETURNING *
+
+-- name: delete_user
+DELETE FROM users WHERE id = :id AND tenant_id IS NOT DISTINCT FROM :tenant_id RETURNING id
+
+-- name: has_manager
+-- Whether anybody is left who may let others in.
+SELECT 1 FROM users WHERE tenant_id IS NOT DISTINCT FROM :tenant_id AND role IN ('operator', 'tenant_admin') LIMIT 1
+
+-- name: delete_keys_of_user
+DELETE FROM api_keys WHERE user_id = :user_id RETURNING revoked_at
 
 -- name: insert_key
 INSERT INTO api_keys (id, user_id, tenant_id, label, secret_hash, created_at, expires_at)
 VALUES (:id, :user_id, :tenant_id, :label, :secret_hash, :now, :expires_at)
 
 -- name: key_holder
-SELECT k.secret_hash, k.expires_at, k.revoked_at, k.user_id, k.tenant_id, u.role, n.rates, n.suspended_at
+SELECT k.secret_hash, k.expires_at, k.revoked_at, k.user_id, k.tenant_id, u.role, u.permissions, n.rates, n.suspended_at
   FROM api_keys k JOIN users u ON u.id = k.user_id LEFT JOIN tenants n ON n.id = k.tenant_id WHERE k.id = :id
 
+-- name: key
+SELECT * FROM api_keys WHERE id = :id AND tenant_id IS NOT DISTINCT FROM :tenant_id
+
 -- name: keys
-SELECT * FROM api_keys WHERE tenant_id IS NOT DISTINCT FROM :tenant_id AND id > :after ORDER BY id LIMIT :size
+SELECT * FROM api_keys WHERE tenant_id IS NOT DISTINCT FROM :tenant_id AND id > :after
+   AND (CAST(:user_id AS TEXT) IS NULL OR user_id = :user_id)
+ ORDER BY id LIMIT :size
 
 -- name: revoke_key
 UPDATE api_keys SET revoked_at = :now WHERE id = :id AND tenant_id IS NOT DISTINCT FROM :tenant_id AND revoked_at IS NULL RETURNING id
 
--- name: tenant_user
-SELECT id FROM users WHERE tenant_id = :tenant_id ORDER BY id LIMIT 1
+-- name: first_admin
+SELECT id FROM users WHERE tenant_id = :tenant_id AND role = 'tenant_admin' ORDER BY id LIMIT 1
 
 
 -- Quotas and usage

@@ -7,6 +7,7 @@ from dataclasses import dataclass, fields
 from functools import cache
 from typing import Any, TypeVar, get_type_hints
 
+from controlplane.domain.permissions import Role
 from controlplane.store.port import Row
 from shared.ids import (
     Attempt,
@@ -36,7 +37,7 @@ def record(kind: type[R], row: Row) -> R:
 def _columns(kind: type[Any]) -> Mapping[str, Callable[[Any], Any] | None]:
     """The columns of a record; those that hold a state are made into it."""
     hints = get_type_hints(kind)
-    states = (ClusterStatus, JobStatus, NodeState, NodeTrust, PipelineStatus, TaskState)
+    states = (ClusterStatus, JobStatus, NodeState, NodeTrust, PipelineStatus, Role, TaskState)
     return {field.name: hints[field.name] if hints[field.name] in states else None for field in fields(kind)}
 
 
@@ -75,13 +76,27 @@ class KeyHolder:
     user_id: UserId
     tenant_id: TenantId | None
     role: str
+    permissions: str
     rates: str | None
     suspended_at: int | None
 
 
 @dataclass(frozen=True)
+class User:
+    """`permissions` is a JSON text."""
+
+    id: UserId
+    tenant_id: TenantId | None
+    name: str
+    role: Role
+    permissions: str
+    created_at: int
+
+
+@dataclass(frozen=True)
 class ApiKey:
     id: KeyId
+    user_id: UserId
     label: str
     created_at: int
     expires_at: int | None

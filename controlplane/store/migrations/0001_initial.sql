@@ -58,8 +58,10 @@ CREATE TABLE users (
   tenant_id TEXT REFERENCES tenants (id),
   name TEXT NOT NULL,
   role TEXT NOT NULL,
+  permissions TEXT NOT NULL DEFAULT '[]',
   created_at BIGINT NOT NULL
 );
+CREATE INDEX users_by_tenant ON users (tenant_id, id);
 
 CREATE TABLE api_keys (
   id TEXT PRIMARY KEY,
@@ -72,6 +74,7 @@ CREATE TABLE api_keys (
   revoked_at BIGINT
 );
 CREATE INDEX api_keys_by_tenant ON api_keys (tenant_id, id);
+CREATE INDEX api_keys_by_user ON api_keys (user_id);
 
 CREATE TABLE clusters (
   id TEXT PRIMARY KEY,

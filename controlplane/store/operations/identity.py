@@ -6,11 +6,12 @@ from collections.abc import Mapping, Sequence
 
 import orjson
 
+from controlplane.domain.permissions import Role
 from controlplane.domain.quota import Quota
 from controlplane.store.operations import quotas
 from controlplane.store.port import Op, Row, call
-from controlplane.store.records import ApiKey, KeyHolder, Node, NodeAtWork, Tenant, record
-from shared.errors import AlreadyExists, NotFound, Unauthenticated
+from controlplane.store.records import ApiKey, KeyHolder, Node, NodeAtWork, Tenant, User, record
+from shared.errors import AlreadyExists, InUse, NotFound, Unauthenticated
 from shared.ids import ClusterId, KeyId, NodeId, TenantId, UserId
 from shared.statuses import NodeState
 
@@ -28,13 +29,13 @@ def add_tenant(tenant_id: TenantId, name: str, weight: int, user_id: UserId, now
     """A tenant and its first user."""
     if not (yield call("insert_tenant", id=tenant_id, name=name, weight=weight, now=now)):
         raise AlreadyExists(f"There is a tenant named {name!r} already.", pointer="/name")
-    yield call("insert_user", id=user_id, tenant_id=tenant_id, name="default", role="tenant_admin", now=now)
+    yield from add_user(User(user_id, tenant_id, "default", Role.TENANT_ADMIN, "[]", now))
     yield from quotas.open_ledger(tenant_id)
     return (yield from tenant(tenant_id))
 
 
 def add_operator(user_id: UserId, now: int) -> Op[None]:
-    yield call("insert_user", id=user_id, tenant_id=None, name="operator", role="operator", now=now)
+    yield from add_user(User(user_id, None, "operator", Role.OPERATOR, "[]", now))
 
 
 def tenant(tenant_id: TenantId) -> Op[Tenant]:
@@ -79,11 +80,68 @@ def resume_tenant(tenant_id: TenantId) -> Op[Tenant]:
     return _tenant((yield call("resume_tenant", id=tenant_id)))
 
 
-def tenant_user(tenant_id: TenantId) -> Op[UserId]:
-    rows = yield call("tenant_user", tenant_id=tenant_id)
+def first_admin(tenant_id: TenantId) -> Op[UserId]:
+    rows = yield call("first_admin", tenant_id=tenant_id)
     if not rows:
         raise NotFound("tenant")
     return UserId(rows[0]["id"])
+
+
+def add_user(new: User) -> Op[User]:
+    yield call(
+        "insert_user",
+        id=new.id,
+        tenant_id=new.tenant_id,
+        name=new.name,
+        role=new.role,
+        permissions=new.permissions,
+        now=new.created_at,
+    )
+    return new
+
+
+def user(tenant_id: TenantId | None, user_id: UserId) -> Op[User]:
+    """Of a tenant, or of the operators."""
+    rows = yield call("user", id=user_id, tenant_id=tenant_id)
+    if not rows:
+        raise NotFound("user")
+    return record(User, rows[0])
+
+
+def users(tenant_id: TenantId | None, after: str, size: int) -> Op[list[User]]:
+    rows = yield call("users", tenant_id=tenant_id, after=after, size=size)
+    return [record(User, row) for row in rows]
+
+
+def update_user(changed: User) -> Op[User]:
+    """Raises InUse when nobody would be left who may let others in."""
+    rows = yield call(
+        "update_user",
+        id=changed.id,
+        tenant_id=changed.tenant_id,
+        name=changed.name,
+        role=changed.role,
+        permissions=changed.permissions,
+    )
+    if not rows:
+        raise NotFound("user")
+    yield from _check_manager(changed.tenant_id)
+    return record(User, rows[0])
+
+
+def delete_user(tenant_id: TenantId | None, user_id: UserId) -> Op[None]:
+    """With all its keys. Raises InUse when nobody would be left who may let others in."""
+    yield from user(tenant_id, user_id)
+    gone = yield call("delete_keys_of_user", user_id=user_id)
+    if tenant_id is not None:
+        yield from quotas.give_back(tenant_id, Quota.KEYS, sum(key["revoked_at"] is None for key in gone))
+    yield call("delete_user", id=user_id, tenant_id=tenant_id)
+    yield from _check_manager(tenant_id)
+
+
+def _check_manager(tenant_id: TenantId | None) -> Op[None]:
+    if not (yield call("has_manager", tenant_id=tenant_id)):
+        raise InUse("This is the last user that may manage users.")
 
 
 def add_key(
@@ -109,7 +167,7 @@ def add_key(
         expires_at=expires_at,
         now=now,
     )
-    return ApiKey(key_id, label, now, expires_at, None)
+    return ApiKey(key_id, user_id, label, now, expires_at, None)
 
 
 def key_holder(key_id: KeyId) -> Op[KeyHolder | None]:
@@ -117,8 +175,15 @@ def key_holder(key_id: KeyId) -> Op[KeyHolder | None]:
     return record(KeyHolder, rows[0]) if rows else None
 
 
-def keys(tenant_id: TenantId | None, after: str, size: int) -> Op[list[ApiKey]]:
-    rows = yield call("keys", tenant_id=tenant_id, after=after, size=size)
+def key(tenant_id: TenantId | None, key_id: KeyId) -> Op[ApiKey]:
+    rows = yield call("key", id=key_id, tenant_id=tenant_id)
+    if not rows:
+        raise NotFound("key")
+    return record(ApiKey, rows[0])
+
+
+def keys(tenant_id: TenantId | None, user_id: UserId | None, after: str, size: int) -> Op[list[ApiKey]]:
+    rows = yield call("keys", tenant_id=tenant_id, user_id=user_id, after=after, size=size)
     return [record(ApiKey, row) for row in rows]
 
 

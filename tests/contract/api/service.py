@@ -109,6 +109,13 @@ class Service:
         _, key = await self.app[TENANTS].create_first_key(made.id, "test", None)
         return Caller(self, key, made.id)
 
+    async def user(self, admin: Caller, name: str = "user", **wishes: Any) -> Caller:
+        """One of the admin's tenant, with a key of its own."""
+        made = await admin.post("/v1/users", {"name": name, **wishes})
+        assert made.status == 201, made.content
+        key = await admin.post("/v1/keys", {"user_id": made.json["id"]})
+        return Caller(self, key.json["key"], admin.tenant_id, made.json["id"])
+
     async def node(self, capacity: Capacity | None = None, *, labels: dict[str, str] | None = None) -> Node:
         with suppress(AlreadyExists):
             await self.app[CLUSTERS].create(CLUSTER, "Paris")
@@ -128,10 +135,11 @@ class Service:
 class Caller:
     """A person or a program with an API key."""
 
-    def __init__(self, service: Service, key: str, tenant_id: TenantId | None) -> None:
+    def __init__(self, service: Service, key: str, tenant_id: TenantId | None, user_id: str | None = None) -> None:
         self.service = service
         self.key = key
         self.tenant_id = tenant_id
+        self.user_id = user_id
 
     async def call(self, method: str, path: str, document: Any = None, **given: Any) -> Answer:
         return await self.service.call(method, path, key=self.key, document=document, **given)

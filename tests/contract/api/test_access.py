@@ -10,8 +10,8 @@ import pytest
 
 from controlplane.api.routing import Route, Routes
 from controlplane.app import ROUTES
-from controlplane.domain.permissions import GRANTS, Action, Role
-from tests.contract.api.service import Caller, Node, Service, a_document
+from controlplane.domain.permissions import GRANTS, Action
+from tests.contract.api.service import Caller, Service, a_document
 
 EVERY: list[Route] = [route for part in ROUTES for route in part.all]
 PLACEHOLDER = re.compile(r"\{(\w+)(?::[^}]+)?\}")
@@ -83,62 +83,13 @@ async def test_other_schemes_are_no_credentials(service: Service, tenant: Caller
     assert (await service.call("GET", "/v1/jobs", headers={"Authorization": f"bearer  {tenant.key} "})).status == 200
 
 
-async def test_roles_open_just_their_routes(service: Service, tenant: Caller, operator: Caller) -> None:
-    for route in EVERY:
-        as_tenant = await tenant.call(route.method, path_of(route), {} if route.body else None)
-        as_operator = await operator.call(route.method, path_of(route), {} if route.body else None)
-        if route.permission in GRANTS[Role.TENANT_ADMIN]:
-            assert as_tenant.status not in (401, 403, 500), named(route)
-        else:
-            assert as_tenant.code == "forbidden", named(route)
-        if route.permission in GRANTS[Role.OPERATOR]:
-            assert as_operator.status not in (401, 403, 500), named(route)
-        else:
-            assert as_operator.code == "forbidden", named(route)
-
-
-async def test_another_tenants_object_answers_as_one_that_never_was(
-    service: Service, tenant: Caller, pipeline: str, node: Node
-) -> None:
-    job_id = await tenant.submit(pipeline)
-    preset = await tenant.post("/v1/presets", {"name": "p", "settings": a_document("")["outputs"][0]["settings"]})
-    key = await tenant.post("/v1/keys", {})
-    await tenant.upload("object", b"content")
-    theirs = {
-        "job_id": job_id,
-        "pipeline_id": pipeline,
-        "preset_id": preset.json["id"],
-        "bucket": "bucket",
-        "key": "object",
-        "key_id": key.json["id"],
-    }
-    never = {name: f"never-{value}" for name, value in theirs.items()}
-    documents: dict[str, Any] = {
-        "/v1/buckets/{bucket}/uploads": {"key": "object"},
-        "/v1/buckets/{bucket}/links": {"key": "object"},
-        "/v1/pipelines/{pipeline_id}": {"name": "stolen"},
-    }
-    stranger = await service.tenant("stranger")
-    tried = 0
-    for route in EVERY:
-        if route.permission not in GRANTS[Role.TENANT_ADMIN] or not PLACEHOLDER.search(route.path):
-            continue
-        document = documents.get(route.path) if route.body else None
-        answers = [await stranger.call(route.method, path_of(route, **ids), document) for ids in (theirs, never)]
-        assert [answer.status for answer in answers] == [404, 404], named(route)
-        assert len({without_request_id(answer.content) for answer in answers}) == 1, named(route)
-        tried += 1
-    assert tried > 15
-    assert await tenant.status(job_id) == "Submitted"
-    assert (await tenant.get(f"/v1/pipelines/{pipeline}")).json["name"] == "p"
-
-
 async def test_lists_hold_nothing_of_others(service: Service, tenant: Caller, pipeline: str) -> None:
     await tenant.submit(pipeline)
     stranger = await service.tenant("stranger")
     for path in ("/v1/jobs", "/v1/pipelines", "/v1/buckets", f"/v1/jobs?pipeline_id={pipeline}"):
         assert (await stranger.get(path)).json == {"items": [], "next_page_token": None}
     assert len((await stranger.get("/v1/keys")).json["items"]) == 1
+    assert len((await stranger.get("/v1/users")).json["items"]) == 1
 
 
 async def test_another_tenants_things_cannot_be_named_in_documents(

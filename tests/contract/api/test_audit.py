@@ -100,6 +100,12 @@ async def a_tenant(world: Audited) -> str:
     return str(world.tenant.tenant_id)
 
 
+async def a_user(world: Audited) -> str:
+    user_id = (await world.service.user(world.tenant)).user_id
+    assert user_id is not None
+    return user_id
+
+
 async def an_object(world: Audited) -> str:
     return await world.stored("in/film.mp4")
 
@@ -144,6 +150,9 @@ after("delete_preset", "tenant", "/v1/presets/{}", Audited.preset)
 simply("create_bucket", "tenant", "/v1/buckets", {"name": "new"})
 after("delete_object", "tenant", "/v1/buckets/bucket/objects/{}", an_object)
 simply("create_key", "tenant", "/v1/keys", {})
+simply("create_user", "tenant", "/v1/users", {"name": "u"})
+after("update_user", "tenant", "/v1/users/{}", a_user, {"name": "v"})
+after("delete_user", "tenant", "/v1/users/{}", a_user)
 after("revoke_key", "tenant", "/v1/keys/{}", Audited.key)
 simply("create_tenant", "operator", "/v1/tenants", {"name": "other"})
 after("update_tenant", "operator", "/v1/tenants/{}", a_tenant, {"rates": {"list": 60}})

@@ -72,6 +72,19 @@ async def test_kinds_of_operations_are_counted_apart(tenant: Caller, pipeline: s
     assert await admitted(lambda: tenant.post(f"/v1/jobs/{held[1]}/cancel")) == 5
 
 
+async def test_users_are_counted_apart_but_a_tenants_cancels_together(
+    service: Service, operator: Caller, tenant: Caller, pipeline: str
+) -> None:
+    another = await service.user(tenant, "another")
+    assert await admitted(lambda: tenant.get("/v1/jobs")) == BURST
+    assert await admitted(lambda: another.get("/v1/jobs")) == BURST
+    job_id = await tenant.submit(pipeline)
+    assert await admitted(lambda: tenant.post(f"/v1/jobs/{job_id}/cancel")) == 5
+    assert await admitted(lambda: another.post(f"/v1/jobs/{job_id}/cancel")) == 0
+    stranger = await service.tenant("stranger")
+    assert await admitted(lambda: stranger.post(f"/v1/jobs/{job_id}/cancel")) == 5
+
+
 async def test_two_keys_of_a_user_share_its_rate(service: Service, tenant: Caller) -> None:
     second = Caller(service, (await tenant.post("/v1/keys", {})).json["key"], tenant.tenant_id)
     assert await admitted(lambda: tenant.get("/v1/jobs")) == BURST

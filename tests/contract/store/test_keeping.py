@@ -126,5 +126,5 @@ async def test_two_jobs_of_one_id_cannot_be(world: World) -> None:
 
 async def test_users_of_unknown_tenants_cannot_be(world: World) -> None:
     with pytest.raises(NotFound):
-        await world.store.read(identity.tenant_user("nobody"))
+        await world.store.read(identity.first_admin("nobody"))
     await world.store.write(identity.add_operator(UserId("us_operator"), world.now))
