@@ -20,7 +20,7 @@ USERS: Final = Path("/etc/sysusers.d/edge-transcoder.conf")
 
 SERVICE: Final = "transcoder-agent.service"
 _UNIT_FILES: Final = (SERVICE, "transcoder-encode@.service", "transcoder-encode@.socket")
-_GPU_DROP_INS: Final = {
+GPU_DROP_INS: Final = {
     "gpu-agent.conf": f"{SERVICE}.d/gpu.conf",
     "gpu-encode.conf": "transcoder-encode@.service.d/gpu.conf",
 }
@@ -72,7 +72,7 @@ def write_units(source: Path, units: Path, *, has_gpu: bool) -> None:
     """The unit files, and what a card needs where there is one."""
     for name in _UNIT_FILES:
         _copied(source / name, units / name)
-    for name, target in _GPU_DROP_INS.items():
+    for name, target in GPU_DROP_INS.items():
         if has_gpu:
             _copied(source / name, units / target)
         else:

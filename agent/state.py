@@ -38,10 +38,14 @@ class State:
     def facts(self) -> Path:
         return self.root / "facts.json"
 
+    @property
+    def directories(self) -> tuple[Path, ...]:
+        return self.work, self.journal, self.outbox
+
     @contextmanager
     def claimed(self) -> Iterator[Self]:
         """Ours alone until it is left, or until this process is gone, however it goes."""
-        for directory in (self.root, self.work, self.journal, self.outbox):
+        for directory in (self.root, *self.directories):
             directory.mkdir(parents=True, exist_ok=True, mode=0o700)
         with (self.root / "lock").open("w") as lock:
             try:

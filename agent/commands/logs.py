@@ -39,6 +39,14 @@ def log_to_stderr() -> None:
     )
 
 
+def log_alarms() -> None:
+    """For commands whose output is their answer: nothing else may come between."""
+    structlog.configure(
+        wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL),
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+    )
+
+
 def redact(_logger: object, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
     """No secret leaves by the log: not under its name, and not in the query of an address."""
     for name, value in event.items():

@@ -15,9 +15,15 @@ from agent.sandbox.units import SOCKETS, Units
 log = structlog.get_logger()
 
 
-async def choose(*, workspaces: Path, insecure: bool = False, sockets: Path = SOCKETS) -> Sandbox:
-    """Units where the agent has them, else bubblewrap. `workspaces` is the directory in which every workspace lies."""
-    return await first_that_works([Units(workspaces=workspaces, sockets=sockets), Bubblewrap()], insecure=insecure)
+async def choose(
+    *, workspaces: Path, insecure: bool = False, sockets: Path = SOCKETS, is_alone: bool = True
+) -> Sandbox:
+    """Units where the agent has them, else bubblewrap. `workspaces` is the directory in which every workspace lies.
+
+    Who is not alone there, because the agent runs, clears nothing away.
+    """
+    units = Units(workspaces=workspaces, sockets=sockets, is_alone=is_alone)
+    return await first_that_works([units, Bubblewrap()], insecure=insecure)
 
 
 async def first_that_works(candidates: Sequence[Sandbox], *, insecure: bool) -> Sandbox:

@@ -52,9 +52,16 @@ class Units:
     name = "systemd"
 
     def __init__(
-        self, *, workspaces: Path, sockets: Path = SOCKETS, slots: Path = SLOTS, ladder: Ladder = LADDER
+        self,
+        *,
+        workspaces: Path,
+        sockets: Path = SOCKETS,
+        slots: Path = SLOTS,
+        ladder: Ladder = LADDER,
+        is_alone: bool = True,
     ) -> None:
         self._workspaces = workspaces
+        self._is_alone = is_alone
         self._slots = [Slot(path, slots / path.stem) for path in sorted(sockets.glob("*.sock"))]
         self._free: asyncio.Queue[Slot] = asyncio.Queue()  # the one longest unused first: it has had time to start anew
         for slot in self._slots:
@@ -65,6 +72,8 @@ class Units:
     async def check(self) -> str | None:
         if not self._slots:
             return "there is no encode unit"
+        if not self._is_alone:
+            return await trial(self, self._workspaces)
         self._workspaces.mkdir(parents=True, exist_ok=True)
         self._use([slot for slot in self._slots if _is_cleared(slot.directory)])
         if self._free.empty():

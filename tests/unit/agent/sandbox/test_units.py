@@ -226,6 +226,18 @@ async def test_what_a_killed_agent_left_in_the_slots_is_removed_before_the_first
     assert list(machine.workspaces.iterdir()) == list((machine.slots / "00").iterdir()) == []
 
 
+async def test_who_is_not_alone_with_the_units_clears_nothing_away(machine: Machine):
+    running = machine.slots / "00" / "attempt"
+    running.mkdir(parents=True)
+    (machine.workspaces / "attempt").symlink_to(running)
+    beside = Units(
+        workspaces=machine.workspaces, sockets=machine.sockets, slots=machine.slots, ladder=QUICK, is_alone=False
+    )
+    assert await beside.check() is None
+    assert running.is_dir()
+    assert (machine.workspaces / "attempt").is_symlink()
+
+
 async def test_links_that_a_run_left_are_removed(machine: Machine):
     workspace = machine.workspace()
     (workspace / "link").symlink_to("/etc/passwd")
