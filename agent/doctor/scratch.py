@@ -8,7 +8,7 @@ import tempfile
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from agent.capacity.scratch import left
+from agent.capacity.scratch import space
 from agent.doctor.finding import Finding, failure, good, warning
 from agent.doctor.subject import Subject
 from shared.clock import Clock, SystemClock
@@ -28,11 +28,12 @@ class Speed(NamedTuple):
 
 
 async def check(subject: Subject) -> list[Finding]:
-    free = left(subject.work, subject.settings.scratch_reserve)
+    disk = space(subject.work, subject.settings.scratch_reserve)
+    free = disk.left
     if free < max(LEAST, SIZE):
         return [
             failure(
-                f"{subject.work} has {_gib(free)} beyond the reserve of {_gib(subject.settings.scratch_reserve)}",
+                f"{subject.work} has {_gib(free)} beyond the reserve of {_gib(disk.reserve)}",
                 "make room on this disk, or set scratch_reserve or state in /etc/transcoder/agent.toml",
             )
         ]

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from agent.capacity.scratch import Space
 from agent.doctor import Verdict, scratch
 from agent.doctor.scratch import SIZE, SLOW, Speed, check, judged, measure
 from tests.unit.agent.builders import GIB, StillClock
@@ -14,7 +15,7 @@ from tests.unit.agent.doctor.subjects import a_subject, only
 
 
 async def test_a_disk_with_room_is_measured_and_left_as_it_was(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(scratch, "left", lambda work, reserve: 100 * GIB)
+    monkeypatch.setattr(scratch, "space", lambda work, reserve: Space(free=101 * GIB, reserve=GIB))
     monkeypatch.setattr(scratch, "measure", lambda work, clock: Speed(200 << 20, 300 << 20))
     only(await check(a_subject(tmp_path)), Verdict.GOOD, "100.0 GiB for work, writes 200 MiB/s, reads 300 MiB/s")
 
@@ -28,7 +29,7 @@ async def test_a_disk_that_breaks_fails(tmp_path: Path, monkeypatch: pytest.Monk
     def breaks(work: Path, clock: object) -> Speed:
         raise OSError(5, "Input/output error")
 
-    monkeypatch.setattr(scratch, "left", lambda work, reserve: 100 * GIB)
+    monkeypatch.setattr(scratch, "space", lambda work, reserve: Space(free=101 * GIB, reserve=GIB))
     monkeypatch.setattr(scratch, "measure", breaks)
     only(await check(a_subject(tmp_path)), Verdict.FAILURE, "Input/output error")
 
