@@ -14,6 +14,7 @@ from typing import Any
 import structlog
 from aiohttp import web
 
+from controlplane import metrics
 from controlplane.api import (
     about,
     agents,
@@ -132,7 +133,7 @@ def make_app(settings: Settings, database: Store, clock: Clock, secret: bytes) -
     app[keys.DISPATCHER] = dispatcher
     app[keys.PUBLISHER] = publisher
     app[keys.PRESETS] = presets
-    app[keys.HEALTH] = health = Health(store, clock)
+    app[keys.HEALTH] = health = Health(store, clock, dispatcher.every_progress)
     app[keys.TENANTS] = Tenants(store, clock, bearers.forget, dispatcher.wake)
     app[keys.USERS] = Users(store, clock, bearers.forget)
     app[keys.REASONS] = reasons = Reasons(store, clock, settings)
@@ -155,6 +156,7 @@ def make_app(settings: Settings, database: Store, clock: Clock, secret: bytes) -
     app.cleanup_ctx.append(_background(reaper.run(), "reaper"))
     app.cleanup_ctx.append(_background(ledger.run(), "recount"))
     app.cleanup_ctx.append(_background(sealer.run(), "sealer"))
+    app.cleanup_ctx.append(_background(metrics.watch_the_loop(), "event-loop-lag"))
     app.cleanup_ctx.append(_background(Sweeper(database, clock, publisher, settings).run(), "sweeper"))
 
     async def stop_waiting(_: web.Application) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import secrets
 from collections.abc import Mapping, Sequence
+from time import perf_counter
 from typing import Any, Final
 
 import orjson
@@ -14,6 +15,7 @@ from aiohttp.typedefs import Handler
 from multidict import CIMultiDict
 from pydantic import ValidationError
 
+from controlplane import metrics
 from controlplane.api.throttling import tell
 from shared.errors import ErrorCode, InvalidField, MalformedRequest, TooLarge, TranscoderError
 from shared.models import NOT_SUPPORTED_YET
@@ -60,12 +62,21 @@ _FROM_HTTP: Final[Mapping[int, ErrorCode]] = {
     413: ErrorCode.TOO_LARGE,
     416: ErrorCode.RANGE_NOT_SATISFIABLE,
 }
+_REFUSALS: Final = {code: metrics.REFUSALS.labels(code) for code in ErrorCode}
 _RENAMED: Final = {"missing": ErrorCode.MISSING_FIELD, "extra_forbidden": ErrorCode.UNKNOWN_FIELD}
 
 
 @web.middleware
 async def problems(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Names the request, and turns whatever goes wrong into a problem document."""
+    """Names the request, turns whatever goes wrong into a problem document, and counts."""
+    began = perf_counter()
+    response = await _answered(request, handler)
+    route = _route(request)
+    metrics.answered(request.method if route else "-", route or "-", response.status, perf_counter() - began)
+    return response
+
+
+async def _answered(request: web.Request, handler: Handler) -> web.StreamResponse:
     request[REQUEST_ID] = request_id = f"rq_{secrets.token_hex(8)}"
     try:
         response = await handler(request)
@@ -99,6 +110,7 @@ def _route(request: web.Request) -> str | None:
 
 def problem(request: web.Request, error: TranscoderError) -> web.Response:
     status = STATUS[error.code]
+    _REFUSALS[error.code].inc()
     document: dict[str, Any] = {
         "type": f"/docs/errors/{error.code.replace('_', '-')}",
         "title": error.code.replace("_", " ").capitalize(),

@@ -62,7 +62,7 @@ class Sealer:
         self._tell(await self._store.read(audit.head()), self._clock.now_ms())
 
     def _tell(self, seal: Seal, now: int) -> None:
-        if self._told is None or self._told[1] != seal:
+        if seal.id and (self._told is None or self._told[1] != seal):
             log.info("audit.head", head=str(seal))
             self._told = (now, seal)
 

@@ -12,6 +12,7 @@ from typing import Final
 
 import structlog
 
+from controlplane import metrics
 from controlplane.domain.placement import Offer
 from controlplane.services.files import JobFiles, attempt_name
 from controlplane.services.presets import UNREADABLE, UNREADABLE_JOB, checksums, planned
@@ -52,6 +53,8 @@ from shared.protocol import (
 from shared.statuses import NodeState
 
 log = structlog.get_logger()
+
+_GRANTED, _ACCEPTED, _RENEWED = map(metrics.LEASES.labels, ("granted", "accepted", "renewed"))
 
 LINK_SECONDS: Final = 24 * 3600.0
 """Of an attempt's links; what they allow is fenced by the lease, not by their age."""
@@ -112,6 +115,10 @@ class Dispatcher:
         found = self._progress.get(job_id)
         return found[1] if found else None
 
+    def every_progress(self) -> list[Progress]:
+        """Of the attempts whose nodes told it."""
+        return [progress for _, progress in self._progress.values()]
+
     def forget_progress(self, job_id: JobId) -> None:
         self._progress.pop(job_id, None)
 
@@ -156,6 +163,9 @@ class Dispatcher:
     async def accept(self, node: Node, ref: AttemptRef) -> Timings:
         now = self._clock.now_ms()
         job_id = await self._store.write(dispatch.accept(ref, node.id, now=now, lease=self._lease_ms))
+        _ACCEPTED.inc()
+        if ref.attempt == 1:
+            metrics.WAITS.observe(max(0.0, (now - int(job_id[:13])) / 1000))
         self._signals.changed(job_id)
         return self._timings
 
@@ -173,6 +183,7 @@ class Dispatcher:
         except StaleLease:
             await self._hear_older(node, request.boot_id)
             raise
+        _RENEWED.inc(sum(verdict != "drop" for verdict in heard.verdicts))
         return BeatAnswer(
             verdicts=tuple(
                 Verdict(ref=attempt.ref, verdict=verdict)
@@ -252,6 +263,7 @@ class Dispatcher:
                 offers, now=self._clock.now_ms(), accept_within=accept_within, breaker=self._settings.rules.breaker
             )
         )
+        _GRANTED.inc(len(grants))
         given: dict[NodeId, list[dispatch.Grant]] = defaultdict(list)
         for granted in grants:
             given[granted.node_id].append(granted)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import structlog
 
+from controlplane import metrics
 from controlplane.domain.results import misfits
 from controlplane.services.dispatch import Dispatcher
 from controlplane.services.files import JobFiles, attempt_name, make_visible, missing
@@ -51,6 +52,8 @@ class Publisher:
         reported = await self._store.write(taken)
         task = reported.task
         if not reported.repeated:
+            if isinstance(checked.outcome, Failed):
+                metrics.FAILURES.labels(checked.outcome.failure.cause, checked.outcome.failure.code).inc()
             log.info(
                 "attempt.reported", task_id=task.id, attempt=request.ref.attempt, node_id=node.id, state=task.state
             )

@@ -6,6 +6,7 @@ import asyncio
 
 import structlog
 
+from controlplane import metrics
 from controlplane.domain import silence
 from controlplane.domain.retrying import LONGEST_DELAY_MS
 from controlplane.services.dispatch import Dispatcher
@@ -83,6 +84,7 @@ class Reaper:
         lost = await self._store.write(
             dispatch.reap(now=now, floor=floor, braked=braked, size=_PAGE, rules=self._settings.rules)
         )
+        metrics.LEASES.labels("expired").inc(len(lost))
         for ended in lost:
             log.warning("lease.expired", task_id=ended.task_id, attempt=ended.attempt, job_id=ended.job_id)
         if lost:

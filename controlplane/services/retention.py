@@ -8,6 +8,7 @@ from typing import Final
 
 import structlog
 
+from controlplane import metrics
 from controlplane.services.publishing import Publisher
 from controlplane.settings import Settings
 from controlplane.store.operations import audit, keeping
@@ -40,6 +41,8 @@ class Sweeper:
         while True:
             try:
                 removed = await self.sweep()
+                for kind, count in removed.items():
+                    metrics.REMOVED.labels(kind).inc(count)
                 if any(removed.values()):
                     log.info("retention.swept", **removed)
             except (Unavailable, StorageFull) as error:

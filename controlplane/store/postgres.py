@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping
+from time import perf_counter
 from typing import Any, Final, NamedTuple
 
 import asyncpg
 import structlog
 
+from controlplane import metrics
 from controlplane.store import guards, sql
 from controlplane.store.port import Op, T
 from shared.errors import TranscoderError, Unavailable
@@ -83,7 +85,9 @@ class PostgresStore:
             batch = [await self._pending.get()]
             while len(batch) < MAX_BATCH and not self._pending.empty():
                 batch.append(self._pending.get_nowait())
+            began = perf_counter()
             results = await self._commit(batch)
+            metrics.committed(len(batch), perf_counter() - began)
             for waiting, result in zip(batch, results, strict=True):
                 refused = isinstance(result, BaseException)
                 if waiting.then is not None and not refused:

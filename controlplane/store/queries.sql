@@ -592,8 +592,31 @@ SELECT id, attempt FROM tasks WHERE state IN ('Leased', 'Running', 'Stopping', '
 -- name: queue_figures
 SELECT COALESCE(SUM(queued), 0) AS queued, COALESCE(SUM(running), 0) AS running FROM tenants
 
--- name: oldest_waiting
-SELECT MIN(id) AS id FROM tasks WHERE state = 'Waiting'
+-- name: oldest_in_lanes
+-- The oldest task of every priority in every lane: each is found by an index, however many wait.
+WITH RECURSIVE step (pipeline_id, need, priority) AS (
+  SELECT l.pipeline_id, l.need,
+         (SELECT MAX(t.priority) FROM tasks t
+           WHERE t.pipeline_id = l.pipeline_id AND t.need = l.need AND t.state = 'Waiting')
+    FROM lanes l WHERE l.waiting > 0
+  UNION ALL
+  SELECT s.pipeline_id, s.need,
+         (SELECT MAX(t.priority) FROM tasks t
+           WHERE t.pipeline_id = s.pipeline_id AND t.need = s.need AND t.state = 'Waiting' AND t.priority < s.priority)
+    FROM step s WHERE s.priority IS NOT NULL)
+SELECT s.need,
+       (SELECT MIN(t.id) FROM tasks t
+         WHERE t.pipeline_id = s.pipeline_id AND t.need = s.need AND t.state = 'Waiting' AND t.priority = s.priority) AS id
+  FROM step s WHERE s.priority IS NOT NULL
+
+-- name: held_demands
+SELECT granted FROM tasks WHERE state IN ('Leased', 'Running', 'Stopping') AND granted IS NOT NULL
+
+-- name: nodes_by_state
+SELECT state, COUNT(*) AS nodes FROM nodes GROUP BY state
+
+-- name: oldest_unsealed
+SELECT MIN(at) AS at FROM audit WHERE id > COALESCE((SELECT MAX(id) FROM audit_seals), 0)
 
 
 -- The audit log

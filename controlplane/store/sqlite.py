@@ -17,10 +17,12 @@ import sqlite3
 from collections.abc import Callable, Generator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from time import perf_counter
 from typing import Any, Final, NamedTuple
 
 import structlog
 
+from controlplane import metrics
 from controlplane.store import guards, sql
 from controlplane.store.port import Call, Op, T
 from shared.errors import StorageFull, TranscoderError, Unavailable
@@ -78,10 +80,12 @@ class SqliteStore:
         loop = asyncio.get_running_loop()
         while True:
             batch = await self._gathered()
+            began = perf_counter()
             results = self._execute(batch)
             if not isinstance(results, sqlite3.Error):
                 failed = await loop.run_in_executor(self._committer, self._commit)
                 results = failed or results
+                metrics.committed(len(batch), perf_counter() - began)
             _resolve(batch, [_refusal(results)] * len(batch) if isinstance(results, sqlite3.Error) else results)
             for _ in batch:
                 self._pending.task_done()

@@ -268,13 +268,6 @@ def count_nodes() -> Op[int]:
     return int(row["nodes"])
 
 
-def queue_figures() -> Op[tuple[int, int, str | None]]:
-    """Tasks queued and running, and the id of the oldest that waits."""
-    (figures,) = yield call("queue_figures")
-    (oldest,) = yield call("oldest_waiting")
-    return int(figures["queued"]), int(figures["running"]), oldest["id"]
-
-
 def _tenant(rows: Sequence[Row]) -> Tenant:
     if not rows:
         raise NotFound("tenant")
