@@ -262,13 +262,12 @@ class Guard:
             peer = request.remote
             if peer is None or not _is_in(peer, self._proxies):
                 return await handler(request)
-            seat = self._occupancy.take(
-                forwarded_for(request.headers.getall("X-Forwarded-For", ()), peer, self._proxies)
-            )
+            address = forwarded_for(request.headers.getall("X-Forwarded-For", ()), peer, self._proxies)
+            seat = self._occupancy.take(address)
             if seat is None:
                 detail = "There are too many requests at once from this address."
                 raise Throttled(detail, retry_after=1)
-            request[SEAT] = seat
+            request[SEAT], request[CALLER] = seat, address
             try:
                 return await handler(request)
             finally:

@@ -693,5 +693,9 @@ DELETE FROM join_tokens WHERE secret_hash IN
        (SELECT secret_hash FROM join_tokens WHERE used_at <= :until OR expires_at <= :until LIMIT :size)
 RETURNING secret_hash
 
+-- name: delete_node_events
+-- They lie in the order of their time: the oldest are looked at, not all.
+DELETE FROM node_events WHERE at <= :until AND id IN (SELECT id FROM node_events ORDER BY id LIMIT :size) RETURNING id
+
 -- name: fence_restored
 UPDATE tasks SET attempt = attempt + :fence WHERE state IN ('Held', 'Waiting', 'Leased', 'Running', 'Stopping')

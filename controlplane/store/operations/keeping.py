@@ -48,6 +48,10 @@ def remove_join_tokens(_after: str, *, until: int, size: int) -> Op[Step]:
     return (yield from _removed("delete_join_tokens", until=until, size=size))
 
 
+def remove_node_events(_after: str, *, until: int, size: int) -> Op[Step]:
+    return (yield from _removed("delete_node_events", until=until, size=size))
+
+
 def fence_restored() -> Op[None]:
     """After a restore: attempts that were granted since the backup must never be taken for ones that are granted now."""
     yield call("fence_restored", fence=FENCE)

@@ -120,3 +120,17 @@ async def test_attempts_are_fenced_after_a_restore_and_work_goes_on(world: World
     (granted,) = await world.grant()
     assert (granted.job_id, granted.ref.attempt) == (waiting, keeping.FENCE + 1)
     await world.assert_counted()
+
+
+async def test_histories_of_nodes_go_when_they_are_old(world: World) -> None:
+    node_id = await world.add_node()
+    for _ in range(5):
+        await world.database.sql(
+            f"INSERT INTO node_events (node_id, at, type, data) VALUES ('{node_id}', {world.now}, 'fault', '{{}}')"
+        )
+    world.clock.pass_seconds(2 * DAY)
+    await world.database.sql(
+        f"INSERT INTO node_events (node_id, at, type, data) VALUES ('{node_id}', {world.now}, 'fault', '{{}}')"
+    )
+    assert await remove(world, keeping.remove_node_events, DAY, size=2) >= 5
+    assert [row["at"] for row in await world.database.sql("SELECT at FROM node_events")] == [world.now]
