@@ -273,11 +273,11 @@ async def drain_node(call: Call[None]) -> Reply:
     "POST",
     "/v1/nodes/{node_id}/resume",
     permission=Action.NODES_RESUME,
-    summary="Give a node work again",
+    summary="Give a node work again, also one that was set aside or found to be cloned",
     answer=views.NodeView,
 )
 async def resume_node(call: Call[None]) -> Reply:
-    return Reply(views.node(await call.request.app[CLUSTERS].resume(_node_id(call))))
+    return Reply(views.node(await call.request.app[CLUSTERS].vouch_for(_node_id(call))))
 
 
 @nodes.add(

@@ -126,13 +126,18 @@ class Clusters:
 
     async def drain(self, node_id: NodeId) -> NodeAtWork:
         """No new work; what runs goes on."""
-        await self._store.write(identity.set_node_state(node_id, NodeState.DRAINING, self._clock.now_ms()))
+        await self._store.write(identity.set_node_state(node_id, NodeState.DRAINING))
         return await self._changed(node_id)
 
     async def resume(self, node_id: NodeId) -> NodeAtWork:
-        """Work again, also for a node that was set aside or found to be cloned: an operator has looked after it."""
-        await self._store.write(identity.set_node_state(node_id, NodeState.ACTIVE, self._clock.now_ms()))
+        """Work again, as far as the node is trusted."""
+        await self._store.write(identity.set_node_state(node_id, NodeState.ACTIVE))
         return await self._changed(node_id)
+
+    async def vouch_for(self, node_id: NodeId) -> NodeAtWork:
+        """Work again, also for a node that was set aside or found to be cloned: an operator has looked after it."""
+        await self._store.write(trust.vouched_for(node_id, self._clock.now_ms()))
+        return await self.resume(node_id)
 
     async def reprobe(self, node_id: NodeId) -> NodeAtWork:
         """The node gets no new work until it has found out anew what it can do."""

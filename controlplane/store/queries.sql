@@ -254,12 +254,10 @@ UPDATE nodes SET reprobe_asked_at = COALESCE(reprobe_asked_at, :now) WHERE id = 
 UPDATE nodes SET name = :name, labels = :labels WHERE id = :id AND state <> 'Revoked' RETURNING id
 
 -- name: set_node_state
--- An operator who resumes a node trusts it again.
-UPDATE nodes SET state = :state, trust = CASE WHEN :state = 'Active' THEN 'Good' ELSE trust END,
-       trusted_since = CASE WHEN :state = 'Active' THEN :now ELSE trusted_since END,
-       rival_boot = CASE WHEN :state = 'Active' THEN NULL ELSE rival_boot END
- WHERE id = :id AND state <> 'Revoked'
-RETURNING *
+UPDATE nodes SET state = :state WHERE id = :id AND state <> 'Revoked' RETURNING *
+
+-- name: forget_rival
+UPDATE nodes SET rival_boot = NULL WHERE id = :id
 
 -- name: set_trust
 UPDATE nodes SET trust = :trust, trusted_since = :now WHERE id = :id AND trust <> :trust RETURNING id

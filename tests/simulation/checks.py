@@ -32,6 +32,8 @@ def always(server: Server, history: History) -> None:
     _jobs_end_with_their_tasks(reader)
     _counters_are_right(reader)
     _leases_have_one_holder(reader)
+    _suspects_are_alone(reader)
+    _no_node_is_taken_for_two(reader)
 
 
 async def unfinished(server: Server) -> list[Any]:
@@ -83,6 +85,23 @@ def _leases_have_one_holder(reader: sqlite3.Connection) -> None:
     held = _rows(reader, "SELECT lease_id FROM tasks WHERE state IN ('Leased', 'Running', 'Stopping')")
     if free or len(set(held)) != len(held):
         raise Violation(f"waits and is held: {free}, or a lease was given twice: {held}")
+
+
+def _suspects_are_alone(reader: sqlite3.Connection) -> None:
+    crowded = _rows(
+        reader,
+        """SELECT s.id, o.id FROM tasks s JOIN tasks o ON o.node_id = s.node_id AND o.id <> s.id
+            WHERE s.killed_on <> '[]' AND s.state IN ('Leased', 'Running', 'Stopping')
+              AND o.state IN ('Leased', 'Running', 'Stopping')""",
+    )
+    if crowded:
+        raise Violation(f"what may have killed an agent is not alone: {crowded}")
+
+
+def _no_node_is_taken_for_two(reader: sqlite3.Connection) -> None:
+    """Restarts, crashes, lost and late messages: none of it looks like a copy of a machine."""
+    if cloned := _rows(reader, "SELECT id FROM nodes WHERE trust = 'Cloned'"):
+        raise Violation(f"a node was taken for its clone: {cloned}")
 
 
 def _what_is_published_is_the_winner(reader: sqlite3.Connection) -> None:

@@ -15,18 +15,26 @@ from controlplane.api import agents, keys, routing
 from controlplane.app import make_app
 from controlplane.settings import Settings
 from controlplane.storage.links import PATH
+from controlplane.store.records import Node
 from controlplane.store.sqlite import SqliteStore
 from shared import protocol
 from shared.clock import Clock
 
 T = TypeVar("T")
 
+
+async def _poll(app: web.Application, node: Node, asked: protocol.PollRequest) -> protocol.PollAnswer:
+    return await app[keys.DISPATCHER].poll(node, asked)
+
+
 CALLS: dict[str, tuple[type[Any], Any]] = {
     "hello": (protocol.HelloRequest, agents.hello),
-    "poll": (protocol.PollRequest, agents.poll),
+    "poll": (protocol.PollRequest, _poll),
     "accept": (protocol.AcceptRequest, agents.accept),
     "beat": (protocol.BeatRequest, agents.beat),
     "progress": (protocol.ProgressRequest, agents.progress),
+    "log": (protocol.LogRequest, agents.log),
+    "probed": (protocol.ProbedRequest, agents.probed),
     "urls": (protocol.UrlsRequest, agents.urls),
     "report": (protocol.ReportRequest, agents.report),
 }

@@ -270,7 +270,7 @@ def revoke(node_id: NodeId, now: int) -> Op[list[Lost]]:
 
     Raises NotFound for a node that was revoked before.
     """
-    if not (yield call("set_node_state", id=node_id, state=NodeState.REVOKED, now=now)):
+    if not (yield call("set_node_state", id=node_id, state=NodeState.REVOKED)):
         raise NotFound("node")
     rows = yield call("leases_of_node", node_id=node_id)
     lost = []

@@ -255,9 +255,9 @@ def ask_to_reprobe(node_id: NodeId, now: int) -> Op[None]:
         raise NotFound("node")
 
 
-def set_node_state(node_id: NodeId, state: NodeState, now: int) -> Op[Node]:
-    """Raises NotFound for a revoked node too: nothing brings it back. An operator who resumes a node trusts it again."""
-    rows = yield call("set_node_state", id=node_id, state=state, now=now)
+def set_node_state(node_id: NodeId, state: NodeState) -> Op[Node]:
+    """Raises NotFound for a revoked node too: nothing brings it back."""
+    rows = yield call("set_node_state", id=node_id, state=state)
     if not rows:
         raise NotFound("node")
     return record(Node, rows[0])

@@ -38,6 +38,12 @@ def on_trial(node_id: NodeId, now: int) -> Op[None]:
     yield from _set(node_id, NodeTrust.ON_TRIAL, now)
 
 
+def vouched_for(node_id: NodeId, now: int) -> Op[None]:
+    """An operator has looked after the node and trusts it again."""
+    yield call("forget_rival", id=node_id)
+    yield from _set(node_id, NodeTrust.GOOD, now)
+
+
 def older_start_speaks(node_id: NodeId, boot_id: BootId, *, now: int, lease: int) -> Op[bool]:
     """A start that another has followed says something. Whether that made the node count as cloned, which happens once."""
     (row,) = yield call("node", id=node_id)

@@ -6,14 +6,14 @@ from typing import Literal
 
 import pytest
 
-from controlplane.store.operations import dispatch, identity, trust
+from controlplane.store.operations import dispatch, trust
 from controlplane.store.operations.dispatch import Grant
 from shared.capacity import Demand
 from shared.errors import StaleLease
 from shared.failures import Cause, FailureCode
 from shared.ids import BootId, JobId, NodeId
 from shared.protocol import Failed, HandedBack, Interruption
-from shared.statuses import JobStatus, NodeState, NodeTrust, Phase, TaskState
+from shared.statuses import JobStatus, NodeTrust, Phase, TaskState
 from tests.builders import a_capacity, a_failure, finished
 from tests.contract.store.world import LEASE_MS, World
 
@@ -291,7 +291,7 @@ class TestBreaker:
     async def test_an_operator_who_resumes_a_node_trusts_it_again(self, world: World) -> None:
         await world.add_node()
         node_id = await self.fail(world, 3)
-        await world.store.write(identity.set_node_state(node_id, NodeState.ACTIVE, world.now))
+        await world.store.write(trust.vouched_for(node_id, world.now))
         world.clock.pass_seconds(60)
         assert len(await world.grant()) == 3
 
@@ -372,7 +372,7 @@ class TestClones:
     async def test_a_resumed_node_is_trusted_until_the_clone_speaks_again(self, world: World) -> None:
         await self.test_two_machines_that_take_turns_are_found_out(world)
         node_id = NodeId("nd_one")
-        await world.store.write(identity.set_node_state(node_id, NodeState.ACTIVE, world.now))
+        await world.store.write(trust.vouched_for(node_id, world.now))
         assert await trusted(world, node_id) is NodeTrust.GOOD
         await world.hello(node_id, BootId("b2"), before=["b1", "a1"])
         await self.hears(world, node_id, "a2")
