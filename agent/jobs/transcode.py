@@ -107,7 +107,7 @@ class Transcode:
         """Raises AttemptFailed, StaleLease, or Interrupted when the attempt is ended from outside."""
         await self._fetch()
         facts = await self._probe()
-        await self._unless_ended(self._tell_probed())
+        await self._unless_ended(tell_probed(self._client, self._attempt, self.detected))
         planned = await asyncio.to_thread(self._plan, facts)
         self._failures.update(planned.refused)
         await self._enter(Phase.ENCODING)
@@ -157,16 +157,6 @@ class Transcode:
                 raise AttemptFailed(refused.failure) from refused
             self.detected = tuple(map(detected, facts))
         return tuple(facts)
-
-    async def _tell_probed(self) -> None:
-        """The tenant may have no minutes left for it: then the job has failed, and nothing is encoded."""
-        answer = await self._client.probed(self._attempt.ref, self.detected)
-        match answer.verdict:
-            case "drop":
-                raise StaleLease("The control plane has ended this attempt.")
-            case "stop":
-                self._attempt.end(EndReason.STOPPED)
-                raise Interrupted
 
     def _plan(self, facts: tuple[MediaFacts, ...]) -> Plan:
         device = Device.NVENC if self._order.nvenc_sessions else Device.CPU
@@ -311,6 +301,20 @@ class Transcode:
 
     async def _unless_ended(self, work: Coroutine[Any, Any, None]) -> None:
         await unless(self._attempt.stop.wait(), work)
+
+
+async def tell_probed(client: ControlPlane, attempt: Attempt, inputs: tuple[DetectedProperties, ...]) -> None:
+    """The tenant may have no minutes left for it: then the job has failed, and nothing is encoded.
+
+    Raises StaleLease, or Interrupted when it is to stop.
+    """
+    answer = await client.probed(attempt.ref, inputs)
+    match answer.verdict:
+        case "drop":
+            raise StaleLease("The control plane has ended this attempt.")
+        case "stop":
+            attempt.end(EndReason.STOPPED)
+            raise Interrupted
 
 
 def limits_of(order: StartTask, *, wall_time: float | None, file_size: int) -> Limits:

@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from controlplane.domain.lifecycle import TERMINAL_JOBS, TERMINAL_TASKS
+from controlplane.store.operations import quotas
+from controlplane.store.sqlite import _run
 from tests.simulation.history import History, Violation
 from tests.simulation.server import Down, Server
 
@@ -31,6 +33,7 @@ def always(server: Server, history: History) -> None:
     _jobs_are_kept(reader, history)
     _jobs_end_with_their_tasks(reader)
     _counters_are_right(reader)
+    _the_ledger_is_right(server)
     _leases_have_one_holder(reader)
     _suspects_are_alone(reader)
     _no_node_is_taken_for_two(reader)
@@ -78,6 +81,19 @@ def _counters_are_right(reader: sqlite3.Connection) -> None:
     )
     if counted != recounted:
         raise Violation(f"counted {counted}, there are {recounted}")
+
+
+def _the_ledger_is_right(server: Server) -> None:
+    """Every quota's counter, and that each job which ended counts once among its tenant's usage."""
+    store = server.store
+    for (tenant_id,) in _rows(store._reader, "SELECT id FROM tenants"):
+        if drift := _run(store._reader, store._queries, quotas.drift(tenant_id)):
+            raise Violation(f"drifted: {drift}")
+    told = _rows(store._reader, "SELECT COALESCE(SUM(complete + error + canceled), 0) FROM usage")
+    if told != (ended := _rows(store._reader, f"SELECT COUNT(*) FROM jobs WHERE status IN ({_TERMINAL})")):
+        raise Violation(f"usage tells of {told} jobs, {ended} have ended")
+    if over := _rows(store._reader, "SELECT id FROM tenants WHERE running > max_running"):
+        raise Violation(f"above their limits: {over}")
 
 
 def _leases_have_one_holder(reader: sqlite3.Connection) -> None:

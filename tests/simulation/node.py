@@ -13,7 +13,7 @@ from agent.jobs.attempt import Attempt, EndReason
 from agent.jobs.failure import AttemptFailed
 from agent.jobs.publish import publish
 from agent.jobs.runner import Runner
-from agent.jobs.transcode import Note
+from agent.jobs.transcode import Note, tell_probed
 from agent.jobs.workspace import Workspace
 from agent.racing import Interrupted, unless
 from agent.sandbox import Sandbox
@@ -32,6 +32,7 @@ from tests.simulation.network import Client, Network
 
 SHORTEST, LONGEST = 5.0, 240.0
 """Seconds that a stand-in for ffmpeg takes."""
+FOUND = (DetectedProperties(width=640, height=360, duration=1.0, size=10),)
 FAULTS = ((0.04, Cause.NODE), (0.02, Cause.INPUT), (0.02, Cause.UNKNOWN))
 
 
@@ -57,6 +58,7 @@ class SimulatedRunner(Runner):
             return self._failed(failed.failure)
 
     async def _encoded(self, attempt: Attempt, space: Workspace) -> Outcome:
+        await unless(attempt.stop.wait(), tell_probed(self._client, attempt, FOUND))
         attempt.reach(Phase.ENCODING)
         await unless(attempt.stop.wait(), asyncio.sleep(self.chance.uniform(SHORTEST, LONGEST)))
         roll = self.chance.random()
@@ -72,7 +74,7 @@ class SimulatedRunner(Runner):
         await unless(attempt.stop.wait(), publish(self._client, attempt.ref, space.out, [made], lambda _: None))
         produced = ProducedObject(name=file.name, key=output.key, size=len(content), role="media")
         return Finished(
-            inputs=(DetectedProperties(width=640, height=360, duration=1.0, size=10),),
+            inputs=FOUND,
             outputs=(OutputResult(index=0, status=JobStatus.COMPLETE, objects=(produced,), duration=1.0),),
             encode_seconds=1.0,
         )
