@@ -15,6 +15,8 @@ from pathlib import Path
 from typing import Any
 from urllib.request import Request, urlopen
 
+from controlplane.domain.throttle import Operation
+
 
 @contextmanager
 def running(*arguments: str, environment: dict[str, str] | None = None) -> Iterator[dict[str, Any]]:
@@ -32,7 +34,7 @@ def running(*arguments: str, environment: dict[str, str] | None = None) -> Itera
                 raise SystemExit((Path(folder) / "log").read_text())
             try:
                 told = json.loads(line)
-                _lift_quotas(told["url"], told["operator_key"])
+                _lift_limits(told["url"], told["operator_key"])
                 yield {**told, "state": state}
             finally:
                 service.send_signal(signal.SIGINT)
@@ -43,7 +45,7 @@ def running(*arguments: str, environment: dict[str, str] | None = None) -> Itera
                     service.wait(30)
 
 
-def _lift_quotas(url: str, operator_key: str) -> None:
+def _lift_limits(url: str, operator_key: str) -> None:
     """How much goes through is the question, not how much may."""
     headers = {"Authorization": f"Bearer {operator_key}"}
     with urlopen(Request(f"{url}/v1/tenants", headers=headers)) as answer:
@@ -51,9 +53,12 @@ def _lift_quotas(url: str, operator_key: str) -> None:
     limits = json.dumps(
         {"queued_jobs": None, "running_jobs": None, "output_minutes": None, "stored_bytes": None}
     ).encode()
+    rates = json.dumps({"rates": dict.fromkeys(Operation, 60_000_000)}).encode()
     for tenant in tenants:
         path = f"{url}/v1/tenants/{tenant['id']}/quotas"
         with urlopen(Request(path, data=limits, headers=headers, method="PUT")):
+            pass
+        with urlopen(Request(f"{url}/v1/tenants/{tenant['id']}", data=rates, headers=headers, method="PATCH")):
             pass
 
 

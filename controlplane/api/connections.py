@@ -122,6 +122,12 @@ def caller(request: web.Request) -> str:
     return request.get(CALLER) or request.remote or ""
 
 
+def site(request: web.Request) -> str:
+    """Whose request it is, with all of an IPv6 /64 as one."""
+    address = caller(request)
+    return _who(address) if address else ""
+
+
 @contextmanager
 def held(request: web.Request) -> Iterator[None]:
     """While an authenticated caller waits on purpose. Raises Throttled when its address holds too many."""

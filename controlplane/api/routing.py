@@ -8,13 +8,14 @@ from __future__ import annotations
 import re
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Final, Generic, TypeVar
 
 import orjson
 from aiohttp import web
 from pydantic import BaseModel, ValidationError
 
-from controlplane.api.connections import caller
+from controlplane.api.connections import caller, site
 from controlplane.api.finishing import to_its_end
 from controlplane.api.problems import REQUEST_ID, invalid
 from controlplane.api.reading import document
@@ -226,7 +227,7 @@ def _acting(route: Route, principal: Principal, request: web.Request) -> Acting:
 
 async def authenticated(request: web.Request) -> Principal:
     """Raises Unauthenticated, or Throttled after many wrong credentials from one address."""
-    return await request.app[BEARERS].principal(request.headers.get("Authorization"), caller(request))
+    return await request.app[BEARERS].principal(request.headers.get("Authorization"), partial(site, request))
 
 
 class _NoQuery(BaseModel, extra="forbid"):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Final, NamedTuple
 
 import orjson
@@ -41,7 +41,7 @@ class Bearers:
         self._failure_pace = pace(failures_per_minute)
         self._known: dict[str, _Known] = {}
 
-    async def principal(self, header: str | None, address: str) -> Principal:
+    async def principal(self, header: str | None, address: Callable[[], str]) -> Principal:
         """Raises Unauthenticated; the same way whether a key is unknown, revoked, expired or wrong.
 
         Who was let in is remembered for a second: busy callers send the same key a thousand times in it. An address from
@@ -50,14 +50,14 @@ class Bearers:
         """
         known = self._known.get(header or "")
         if known is None:
-            self._check_address(address)
+            self._check_address(address())
         elif known.until > self._clock.monotonic() and not self._is_over(known.expires_at):
             return known.principal
         try:
             holder = await self._holder(header)
         except Unauthenticated:
             self._known.pop(header or "", None)
-            self._failures.take(address, self._failure_pace)
+            self._failures.take(address(), self._failure_pace)
             raise
         principal = self._principal(holder)
         if len(self._known) >= MOST_KNOWN:

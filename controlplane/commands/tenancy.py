@@ -110,29 +110,35 @@ def keys() -> None:
 
 @keys.command("create")
 @click.option("--tenant", "tenant_id", help="For operators: the tenant that the key is for.")
+@click.option("--user", "user_id", help="Whom it is for; yourself, or the tenant's first admin, when not given.")
 @click.option("--label", default="", help="What it is for.")
 @click.option("--days", type=click.FloatRange(min=0, min_open=True), help="How long it is good; for ever by default.")
 @output.format_option
 @api_command
-async def create_key(api: Api, tenant_id: str | None, label: str, days: float | None, format_: str) -> None:
+async def create_key(
+    api: Api, tenant_id: str | None, user_id: str | None, label: str, days: float | None, format_: str
+) -> None:
     """Make a key and print it: it is shown this once."""
     path = f"/v1/tenants/{tenant_id}/keys" if tenant_id else "/v1/keys"
-    made = await api.call("POST", path, {"label": label, "expires_in": days * 86_400 if days else None})
+    wanted = {"user_id": user_id, "label": label, "expires_in": days * 86_400 if days else None}
+    made = await api.call("POST", path, wanted)
     output.document(made) if format_ == "json" else click.echo(made["key"])
 
 
 @keys.command("list")
+@click.option("--user", "user_id", help="Only this user's.")
 @output.format_option
 @api_command
-async def list_keys(api: Api, format_: str) -> None:
-    """The tenant's keys."""
+async def list_keys(api: Api, user_id: str | None, format_: str) -> None:
+    """The tenant's keys; the operators' to an operator."""
     columns: dict[str, output.Show] = {
         "ID": lambda one: one["id"],
+        "USER": lambda one: one["user_id"],
         "LABEL": lambda one: one["label"],
         "MADE": lambda one: one["created_at"],
         "REVOKED": lambda one: one["revoked_at"] or "",
     }
-    output.listed([key async for key in api.pages("/v1/keys")], columns, format_)
+    output.listed([key async for key in api.pages("/v1/keys", user_id=user_id)], columns, format_)
 
 
 @keys.command()
