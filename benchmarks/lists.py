@@ -1,0 +1,171 @@
+"""Does a page of jobs take longer when there are a hundred times as many?
+
+Every filter and every pair of filters, first page and middle, newest first and oldest first, at 10,000 and at 1,000,000 jobs
+of one tenant: the service's own operations on the real database, without HTTP around them. Most jobs are Complete and in
+one pipeline; some statuses, pipelines and clusters are rare, and a pair of them rarer still.
+
+    python -m benchmarks.lists [--database postgresql://…] [--jobs 1000000]
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import itertools
+import statistics
+import tempfile
+import time
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, Final
+
+from controlplane.store.operations import identity, jobs, resources
+from controlplane.store.operations.jobs import FIRST_ID, LAST_ID
+from controlplane.store.port import Call, Op, Store, call
+from controlplane.store.postgres import PostgresStore
+from controlplane.store.records import Pipeline
+from controlplane.store.sqlite import SqliteStore
+from shared.ids import ClusterId, PipelineId, TenantId, UserId
+from shared.statuses import JobStatus, PipelineStatus
+
+BEGAN_MS: Final = 1_763_750_000_000
+PAGE: Final = 50
+BATCH: Final = 1000
+FEW: Final = 10_000
+DOCUMENT: Final = (
+    '{"inputs":[{"key":"in/film.mp4"}],"outputs":[{"key":"out.mp4"}],"metadata":{},"padding":"' + 300 * "x" + '"}'
+)
+
+Filters = Mapping[str, str | None]
+
+
+def fill(tenant_id: TenantId, first: int, count: int) -> Op[None]:
+    """Jobs with their tasks, as they stand when they have ended or wait."""
+    for number in range(first, first + count):
+        job_id = f"{BEGAN_MS + number:013d}-00abcd"
+        yield from _rows(job_id, tenant_id, number)
+
+
+def _rows(job_id: str, tenant_id: TenantId, number: int) -> Iterator[Call]:
+    cluster_id = (None, "large", "large", "rare")[min(3, number % 40)]
+    yield call(
+        "insert_job",
+        id=job_id,
+        tenant_id=tenant_id,
+        user_id="us_1",
+        pipeline_id=pipeline_of(number),
+        cluster_id=cluster_id if number % 997 else "rare",
+        document=DOCUMENT,
+        now=BEGAN_MS + number,
+    )
+    yield call(
+        "insert_task",
+        id=f"{job_id}-0",
+        job_id=job_id,
+        tenant_id=tenant_id,
+        pipeline_id=pipeline_of(number),
+        need="[]",
+        state="Held",
+        priority=0,
+        presets="{}",
+        files="{}",
+        max_attempts=3,
+    )
+    if number % 211 == 0:
+        yield call("cancel_job", id=job_id, now=BEGAN_MS)
+    elif number % 1013:
+        yield call("progress_job", id=job_id, node_id=None, now=BEGAN_MS)
+        status = JobStatus.ERROR if number % 97 == 0 else JobStatus.COMPLETE
+        yield call("end_job", id=job_id, status=status, result="{}", now=BEGAN_MS)
+
+
+def pipeline_of(number: int) -> PipelineId:
+    return PipelineId(f"{BEGAN_MS}-{'rarest' if number % 1999 == 0 else 'second' if number % 10 == 0 else 'larger'}")
+
+
+def every_filter() -> Iterator[Filters]:
+    """Each value alone and with each value of the others."""
+    values: dict[str, list[str | None]] = {
+        "status": [None, *(status.value for status in JobStatus if status is not JobStatus.PROGRESSING)],
+        "pipeline_id": [None, *sorted({pipeline_of(number) for number in (0, 1, 10)})],
+        "cluster_id": [None, "large", "rare"],
+    }
+    for chosen in itertools.product(*values.values()):
+        if chosen.count(None):
+            yield dict(zip(values, chosen, strict=True))
+
+
+async def measure(store: Store, tenant_id: TenantId, count: int) -> dict[tuple[str, str, str], float]:
+    """Milliseconds of a page, the median of several, by filters, direction and place."""
+    middle = f"{BEGAN_MS + count // 2:013d}-00abcd"
+    took = {}
+    for wanted in every_filter():
+        name = " ".join(value for value in wanted.values() if value) or "all"
+        for ascending in (False, True):
+            for place, after in (("first", FIRST_ID if ascending else LAST_ID), ("middle", middle)):
+                key = name, "oldest" if ascending else "newest", place
+                took[key] = await _median(store, tenant_id, wanted, ascending=ascending, after=after)
+    return took
+
+
+async def _median(store: Store, tenant_id: TenantId, wanted: Filters, **place: Any) -> float:
+    times = []
+    for _ in range(7):
+        began = time.perf_counter()
+        await store.read(jobs.page(tenant_id, wanted, oldest="", size=PAGE + 1, **place))
+        times.append(time.perf_counter() - began)
+    return 1000 * statistics.median(times)
+
+
+async def compare(store: Store, many: int) -> None:
+    before: dict[tuple[str, str, str], float] = {}
+    tenant_id = TenantId("100000000001")
+    await _set_up(store, tenant_id)
+    for start, end in ((0, FEW), (FEW, many)):
+        for first in range(start, end, BATCH):
+            await store.write(fill(tenant_id, first, min(BATCH, end - first)))
+        took = await measure(store, tenant_id, end)
+        before = before or took
+    ratios = {key: took[key] / before[key] for key in took}
+    plain = ratios["all", "newest", "first"]
+    print(
+        f"first page of all, ms        {before['all', 'newest', 'first']:.2f} at {FEW:,}, "
+        f"{took['all', 'newest', 'first']:.2f} at {many:,}: {plain:.2f}"
+    )
+    print(f"median ratio of {len(ratios)} lists      {statistics.median(ratios.values()):.2f}")
+    print(
+        f"slowest page at {many:,}     {max(took.values()):.2f} ms: {', '.join(max(took, key=lambda key: took[key]))}"
+    )
+    for key in sorted(ratios, key=lambda key: -ratios[key])[:8]:
+        print(f"  {ratios[key]:6.2f}   {before[key]:.2f} to {took[key]:.2f} ms   {', '.join(key)}")
+
+
+async def _set_up(store: Store, tenant_id: TenantId) -> None:
+    await store.write(identity.add_tenant(tenant_id, "tenant", 1, UserId("us_1"), BEGAN_MS))
+    await store.write(resources.add_bucket(tenant_id, "b", "file", "/b", BEGAN_MS))
+    for pipeline_id in sorted({pipeline_of(number) for number in (0, 1, 10)}):
+        pipeline = Pipeline(pipeline_id, tenant_id, "p", "b", "b", "b", PipelineStatus.ACTIVE, 1, BEGAN_MS)
+        await store.write(resources.add_pipeline(pipeline))
+    for cluster_id in ("large", "rare"):
+        await store.write(resources.add_cluster(ClusterId(cluster_id), "", BEGAN_MS))
+
+
+async def _run(database: str | None, many: int) -> None:
+    with tempfile.TemporaryDirectory(prefix="bench-") as folder:
+        store = await PostgresStore.open(database) if database else SqliteStore(Path(folder) / "transcoder.db")
+        try:
+            await compare(store, many)
+        finally:
+            await store.close()
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--database", help="An empty PostgreSQL database; SQLite when it is not given.")
+    parser.add_argument("--jobs", type=int, default=1_000_000)
+    chosen = parser.parse_args()
+    asyncio.run(_run(chosen.database, chosen.jobs))
+
+
+if __name__ == "__main__":
+    main()
