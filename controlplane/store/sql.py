@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib import resources
+from itertools import combinations
 from typing import Final
 
 from controlplane.domain.lifecycle import JobEvent, TaskEvent, job_sources, task_sources
+from shared.statuses import JobStatus
 
 
 @dataclass(frozen=True)
@@ -25,6 +27,12 @@ POSTGRES: Final = Dialect("postgres", serial="BIGINT GENERATED ALWAYS AS IDENTIT
 JOB_FILTERS: Final = ("status", "pipeline_id", "cluster_id")
 """What job lists can be narrowed by; every combination is a statement of its own, made at start."""
 
+_DIRECTIONS: Final = {
+    "jobs_ascending": ("id > :after", "ORDER BY id LIMIT :size"),
+    "jobs_descending": ("id > :oldest AND id < :after", "ORDER BY id DESC LIMIT :size"),
+}
+"""Where a page begins, and its order."""
+
 _NAMED = re.compile(r"^-- name: (\w+)$", re.MULTILINE)
 _HOLE = re.compile(r"\{([\w:]+)\}")
 _PARAMETER = re.compile(r"(?<!:):(\w+)")
@@ -40,10 +48,10 @@ def queries(dialect: Dialect) -> Mapping[str, Statement]:
     """Every named query of `queries.sql`, ready for a database."""
     parts = _NAMED.split(_source("queries.sql"))
     named = dict(zip(parts[1::2], parts[2::2], strict=True))
-    for direction in ("jobs_ascending", "jobs_descending"):
+    for direction, (start, order) in _DIRECTIONS.items():
         template = named.pop(direction)
-        for name, condition in _filters():
-            named[f"{direction}{name}"] = template.replace("{filter}", condition)
+        for fields in _combinations():
+            named[direction + _suffix(fields)] = template.replace("{ids}", _ids(fields, start, order))
     return {name: _statement(_filled(_bare(sql), dialect), dialect) for name, sql in named.items()}
 
 
@@ -63,14 +71,31 @@ def migrations(dialect: Dialect) -> Mapping[int, list[str]]:
 
 def filter_name(wanted: Mapping[str, str | None]) -> str:
     """The suffix of the list query that narrows by just these fields."""
-    return "".join(f"_by_{field}" for field in JOB_FILTERS if wanted.get(field) is not None)
+    return _suffix([field for field in JOB_FILTERS if wanted.get(field) is not None])
 
 
-def _filters() -> list[tuple[str, str]]:
-    combinations: list[tuple[str, str]] = [("", "")]
-    for field in JOB_FILTERS:
-        combinations += [(f"{name}_by_{field}", f"{sql} AND j.{field} = :{field}") for name, sql in combinations]
-    return combinations
+def _combinations() -> list[tuple[str, ...]]:
+    return [fields for count in range(len(JOB_FILTERS) + 1) for fields in combinations(JOB_FILTERS, count)]
+
+
+def _suffix(fields: Sequence[str]) -> str:
+    return "".join(f"_by_{field}" for field in fields)
+
+
+def _ids(fields: Sequence[str], start: str, order: str) -> str:
+    """A page's ids, as a table. Indices by pipeline and cluster have the status in them, between the filters and the id:
+    where none is asked for, the pages of every status are merged. No list reads rows that it does not show."""
+    if not fields or "status" in fields:
+        return _page(fields, start, order)
+    pages = [_page([*fields, f"status = '{status}'"], start, order) for status in JobStatus]
+    tables = [f"SELECT id FROM {page} of_{status.lower()}" for status, page in zip(JobStatus, pages, strict=True)]  # noqa: S608
+    return f"(SELECT id FROM ({' UNION ALL '.join(tables)}) merged {order})"  # noqa: S608
+
+
+def _page(fields: Sequence[str], start: str, order: str) -> str:
+    """Names and states are our own."""
+    conditions = [field if "=" in field else f"{field} = :{field}" for field in ("tenant_id", *fields)]
+    return f"(SELECT id FROM jobs WHERE {' AND '.join(conditions)} AND {start} {order})"  # noqa: S608
 
 
 def _source(name: str) -> str:

@@ -170,8 +170,9 @@ CREATE TABLE jobs (
 );
 CREATE INDEX jobs_by_tenant ON jobs (tenant_id, id);
 CREATE INDEX jobs_by_status ON jobs (tenant_id, status, id);
-CREATE INDEX jobs_by_pipeline ON jobs (tenant_id, pipeline_id, id);
-CREATE INDEX jobs_by_cluster ON jobs (tenant_id, cluster_id, id) WHERE cluster_id IS NOT NULL;
+CREATE INDEX jobs_by_pipeline ON jobs (tenant_id, pipeline_id, status, id);
+CREATE INDEX jobs_by_cluster ON jobs (tenant_id, cluster_id, status, id) WHERE cluster_id IS NOT NULL;
+CREATE INDEX jobs_by_pipeline_and_cluster ON jobs (tenant_id, pipeline_id, cluster_id, status, id) WHERE cluster_id IS NOT NULL;
 
 CREATE TABLE tasks (
   id TEXT PRIMARY KEY,

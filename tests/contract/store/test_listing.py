@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import sqlite3
 from collections.abc import AsyncIterator
+from contextlib import closing
 
 import pytest
 
 from controlplane.store.operations import jobs
 from controlplane.store.operations.jobs import FIRST_ID, LAST_ID
-from controlplane.store.sql import JOB_FILTERS
+from controlplane.store.sql import JOB_FILTERS, SQLITE, queries
+from controlplane.store.sqlite import _migrate
 from shared.ids import JobId
 from shared.statuses import JobStatus
 from tests.contract.store.world import OTHER_TENANT, TENANT, World
@@ -90,3 +93,18 @@ async def test_events_go_on_after_the_last_that_is_known(world: World) -> None:
     await world.store.write(jobs.cancel(TENANT, job_id, world.now))
     first, second = await world.store.read(jobs.events(job_id, 0, 1000))
     assert await world.store.read(jobs.events(job_id, first.id, 1000)) == [second]
+
+
+def test_no_list_reads_rows_that_it_does_not_show() -> None:
+    """Every page is one range of one index, or one of each status."""
+    with closing(sqlite3.connect(":memory:", isolation_level=None)) as database:
+        _migrate(database)
+        lists = {name: query for name, query in queries(SQLITE).items() if name.startswith("jobs_")}
+        assert len(lists) == 2 * 2 ** len(JOB_FILTERS)
+        for name, query in lists.items():
+            given = {parameter: "x" if parameter != "size" else 1 for parameter in query.parameters}
+            plan = [row[3] for row in database.execute(f"EXPLAIN QUERY PLAN {query.sql}", given)]
+            reads = [step for step in plan if " jobs " in step]
+            assert len(reads) in (1, len(JobStatus)), name
+            assert all("COVERING INDEX" in step and "id>?" in step for step in reads), name
+            assert not any("SCAN t" in step or "SCAN j" in step for step in plan), name
