@@ -18,7 +18,7 @@ from tests.contract.store.world import CLUSTER, LEASE_MS, TENANT, World
 async def test_a_draining_node_is_drained_once_it_holds_nothing(world: World) -> None:
     node_id = await world.add_node()
     _, grant = await world.a_running_job()
-    await world.store.write(identity.set_node_state(node_id, NodeState.DRAINING, world.now))
+    await world.store.write(identity.set_node_state(node_id, NodeState.DRAINING))
     shown = await world.store.read(identity.node_at_work(node_id))
     assert (shown.shown_state, shown.running) == (NodeState.DRAINING, 1)
     await world.report(grant, finished())
@@ -94,7 +94,7 @@ async def test_a_paused_cluster_gets_nothing_and_the_others_all_the_same(world: 
 async def test_the_fleet_is_seen_with_what_is_left_of_each_node(world: World) -> None:
     capacity = a_capacity(threads=4)
     node_id = await world.add_node(capacity=capacity, labels={"disk": "ssd"})
-    await world.store.write(identity.set_node_state(await world.add_node("gone"), NodeState.REVOKED, world.now))
+    await world.store.write(identity.set_node_state(await world.add_node("gone"), NodeState.REVOKED))
     job_id = await world.submit(demand=Demand(cpu_threads=3, memory=1, scratch=1))
     need = need_from_json((await world.job(job_id)).need)
 
