@@ -97,4 +97,6 @@ def _on_signals() -> asyncio.Event:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopping.set)
+    # a reload of a service without TLS must not be its end
+    loop.add_signal_handler(signal.SIGHUP, lambda: log.info("server.nothing_to_reload"))
     return stopping

@@ -34,12 +34,23 @@ class Service:
         told = transcoder("server", "init", "--name", "control.example", "--state", state)
         assert told.code == 0, told.text
         self._key = next(line for line in told.text.splitlines() if line.startswith("etk_"))
-        with (state / "log").open("ab") as log:
-            run = ("server", "run", "--state", str(state), "--port", "0")
+        self.port = 0
+        self.start()
+        self.ca = state / "tls" / "ca.pem"
+
+    def start(self) -> None:
+        """Returns when it serves, on the port that it had before."""
+        (self.state / "log").unlink(missing_ok=True)
+        with (self.state / "log").open("ab") as log:
+            run = ("server", "run", "--state", str(self.state), "--port", str(self.port))
             self.process = subprocess.Popen([*TRANSCODER, *run], stdout=log, stderr=log, cwd=ROOT)
         self.url = str(self.logged("server.ready")["url"])
-        self.port = URL(self.url).port
-        self.ca = state / "tls" / "ca.pem"
+        self.port = URL(self.url).port or 0
+
+    def restart(self) -> None:
+        self.process.terminate()
+        self.process.wait()
+        self.start()
 
     def logged(self, event: str) -> dict[str, object]:
         """Waits for it."""
@@ -103,6 +114,24 @@ def test_a_node_needs_nothing_but_its_token(service: Service, tmp_path: Path) ->
     assert (tmp_path / "ca.pem").read_bytes() == service.ca.read_bytes()
     status = transcoder("agent", "status", "-o", "json", "--state", tmp_path, "--config", "/nonexistent")
     assert '"is_reachable": true' in status.text
+
+
+def test_a_doctor_finds_the_whole_way_to_the_control_plane_good(service: Service, tmp_path: Path) -> None:
+    assert join(service.url, service.join_token(), tmp_path).code == 0
+    examined = transcoder("agent", "doctor", "--json", "--state", tmp_path, "--config", "/nonexistent")
+    found = {finding["check"]: finding for finding in json.loads(examined.text)["findings"]}
+    for check in ("state", "ffmpeg", "control plane", "tls", "clock", "storage"):
+        assert found[check]["verdict"] == "good", found[check]
+    assert "TLSv1.3" in found["tls"]["said"]
+
+
+def test_an_owners_drain_outlives_the_control_plane(service: Service, tmp_path: Path) -> None:
+    assert join(service.url, service.join_token(), tmp_path).code == 0
+    options = ("--state", tmp_path, "--config", "/nonexistent")
+    assert transcoder("agent", "drain", "--wait", *options).text == "Drained\n"
+    service.restart()
+    assert json.loads(transcoder("agent", "status", "-o", "json", *options).text)["state"] == "Drained"
+    assert transcoder("agent", "resume", *options).text == "Active\n"
 
 
 def test_the_keys_are_for_the_service_alone(service: Service) -> None:
@@ -205,3 +234,23 @@ async def _close(writer: asyncio.StreamWriter) -> None:
     writer.close()
     with contextlib.suppress(OSError):
         await writer.wait_closed()
+
+
+def test_a_reload_of_a_service_without_tls_is_not_its_end(tmp_path: Path) -> None:
+    with (tmp_path / "log").open("ab") as log:
+        run = [*TRANSCODER, "server", "run", "--state", str(tmp_path), "--port", "0"]
+        with subprocess.Popen(run, stdout=log, stderr=log, cwd=ROOT) as process:
+            try:
+                _wait_for(tmp_path / "log", "server.ready")
+                process.send_signal(signal.SIGHUP)
+                _wait_for(tmp_path / "log", "server.nothing_to_reload")
+            finally:
+                process.terminate()
+    assert process.returncode == 0
+
+
+def _wait_for(log: Path, event: str) -> None:
+    end = time.monotonic() + 20
+    while event not in log.read_text():
+        assert time.monotonic() < end, log.read_text()
+        time.sleep(0.02)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import datetime as dt
 import re
 import ssl
 import stat
 import subprocess
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
@@ -16,7 +19,8 @@ from controlplane import certificates
 from controlplane.certificates import CertificateError, make, names_of, read_certificate, renew_if_due
 from controlplane.settings import Settings, TlsFiles
 from controlplane.tls import Tls, read_authority
-from shared.clock import to_datetime
+from shared.clock import SystemClock, to_datetime
+from tests.builders import eventually
 from tests.clock import FakeClock
 
 NOW = dt.datetime.now(dt.UTC)
@@ -107,6 +111,36 @@ def test_a_certificate_that_cannot_serve_leaves_the_earlier_one_in_place(tmp_pat
     make(tmp_path, ["control.example"], NOW)
     tls.reload()
     assert tls._current is not serving
+
+
+async def test_a_certificate_that_is_put_in_place_is_taken_up_without_a_word(tmp_path: Path) -> None:
+    make(tmp_path, ["control.example"], NOW)
+    file = tmp_path / "server.pem"
+    tls = Tls(TlsFiles(file, file, None), SystemClock())
+    serving = tls._current
+    async with _watched(tls):
+        make(tmp_path, ["control.example"], NOW)
+        await eventually(lambda: tls._current is not serving)
+
+
+async def test_the_service_renews_its_own_certificate_by_itself(tmp_path: Path) -> None:
+    made = make(tmp_path, ["control.example"], NOW - dt.timedelta(days=300))
+    file = tmp_path / "server.pem"
+    tls = Tls(TlsFiles(file, file, tmp_path), SystemClock())
+    serving = tls._current
+    async with _watched(tls):
+        await eventually(lambda: tls._current is not serving)
+    assert read_certificate(file).not_valid_after_utc > made.not_valid_after_utc
+
+
+@asynccontextmanager
+async def _watched(tls: Tls) -> AsyncIterator[None]:
+    watching = asyncio.create_task(tls.watch(0.01))
+    try:
+        yield
+    finally:
+        watching.cancel()
+        await asyncio.gather(watching, return_exceptions=True)
 
 
 def test_a_start_with_files_that_cannot_serve_fails(tmp_path: Path) -> None:
