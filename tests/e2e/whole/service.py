@@ -52,6 +52,10 @@ class Service:
     def url(self) -> str:
         return f"http://127.0.0.1:{self.port}"
 
+    def url_for_agent(self) -> str:
+        """Another one where something stands in between."""
+        return self.url
+
     @property
     def outputs(self) -> Path:
         return self.root / "server" / "buckets" / self.tenant_id / "output"
@@ -73,7 +77,15 @@ class Service:
         file = self.root / "token"
         file.write_text(token)
         _output(
-            *COMMAND, "agent", "join", self.url, "--token-file", str(file), "--state", self._agent_state, "--no-service"
+            *COMMAND,
+            "agent",
+            "join",
+            self.url_for_agent(),
+            "--token-file",
+            str(file),
+            "--state",
+            self._agent_state,
+            "--no-service",
         )
         self.start_agent()
 
