@@ -20,13 +20,13 @@ from rich.table import Table
 
 from agent.client import ControlPlane, ProtocolTooOld, Revoked, Unreachable
 from agent.commands.group import ExitCode, agent, config_option, read_settings, state_option, trust
-from agent.commands.logs import log_alarms
 from agent.doctor import Finding, Heard, Subject, Verdict, examine
 from agent.identity import Identity, NotJoined, read_credential, read_identity
 from agent.sandbox import ConfinementError, Sandbox, choose
 from agent.settings import Settings
 from agent.state import State
 from shared.errors import TranscoderError
+from shared.logs import log_alarms
 
 _MARKS: Final = {
     Verdict.GOOD: "[green]✓[/]",

@@ -15,7 +15,6 @@ from agent.app import Agent, Shutdown
 from agent.capacity.ffmpeg import NoFfmpeg
 from agent.client import ControlPlane, ProtocolTooOld, Revoked
 from agent.commands.group import ExitCode, agent, config_option, read_settings, refusal, state_option, trust
-from agent.commands.logs import log_to_stderr
 from agent.identity import NotJoined, read_credential, read_identity
 from agent.loops.orders import Superseded
 from agent.loops.watchdog import Notifier
@@ -24,6 +23,7 @@ from agent.sandbox.choice import choose
 from agent.settings import Settings
 from agent.state import State, StateInUse
 from shared.errors import TranscoderError
+from shared.logs import log_to_stderr
 
 log = structlog.get_logger()
 

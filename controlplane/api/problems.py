@@ -17,6 +17,7 @@ from pydantic import ValidationError
 
 from controlplane import metrics
 from controlplane.api.throttling import tell
+from controlplane.services.acting import REQUEST
 from shared.errors import ErrorCode, InvalidField, MalformedRequest, TooLarge, TranscoderError
 from shared.models import NOT_SUPPORTED_YET
 
@@ -78,6 +79,7 @@ async def problems(request: web.Request, handler: Handler) -> web.StreamResponse
 
 async def _answered(request: web.Request, handler: Handler) -> web.StreamResponse:
     request[REQUEST_ID] = request_id = f"rq_{secrets.token_hex(8)}"
+    REQUEST.set(request_id)
     try:
         response = await handler(request)
     except TranscoderError as error:
@@ -94,7 +96,7 @@ async def _answered(request: web.Request, handler: Handler) -> web.StreamRespons
     except (ConnectionResetError, ConnectionAbortedError):
         raise
     except Exception:
-        log.exception("request.failed", request_id=request_id, method=request.method, route=_route(request))
+        log.exception("request.failed", method=request.method, route=_route(request))
         return problem(request, TranscoderError("Something went wrong here; try again later."))
     if not response.prepared:
         response.headers["X-Request-Id"] = request_id

@@ -13,7 +13,8 @@ from rich.console import Console
 
 from controlplane.commands import documents, submit, up, watching
 from controlplane.commands.client import Api
-from controlplane.server import configure_logging
+from controlplane.services.acting import who_acts
+from shared.logs import log_to_stderr
 
 INTERRUPTED = 130
 
@@ -26,7 +27,7 @@ INTERRUPTED = 130
 @click.option("--insecure-unconfined", is_flag=True, help="Run ffmpeg without a sandbox where none can be made.")
 def demo(file: Path, state: Path, insecure_unconfined: bool) -> None:
     """Start a service, transcode FILE into an HLS ladder, an MP4 and thumbnails, show where they are, and stop."""
-    configure_logging()
+    log_to_stderr(who_acts)
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(30))
     code = uvloop.run(_demo(file, state, unconfined=insecure_unconfined))
     raise click.exceptions.Exit(code)

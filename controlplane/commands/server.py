@@ -16,10 +16,12 @@ from controlplane import certificates, installation, settings
 from controlplane.app import open_store
 from controlplane.certificates import CertificateError
 from controlplane.commands.configured import config_option, load_settings, settings_before_tls, state_option
-from controlplane.server import configure_logging, serve
+from controlplane.server import serve
+from controlplane.services.acting import who_acts
 from controlplane.services.tenants import Tenants
 from shared.clock import SystemClock
 from shared.errors import TranscoderError
+from shared.logs import log_to_stderr
 
 
 @click.group()
@@ -35,7 +37,7 @@ def server() -> None:
 @click.option("--behind-proxy", is_flag=True, default=None, help="A proxy in front ends TLS: listen without it.")
 def run(config: Path | None, host: str | None, port: int | None, state: Path | None, behind_proxy: bool | None) -> None:
     """Serve until TERM. HUP reads the certificate anew."""
-    configure_logging()
+    log_to_stderr(who_acts)
     chosen = load_settings(config, host=host, port=port, state=state, behind_proxy=behind_proxy)
     directory = os.environ.get("CREDENTIALS_DIRECTORY")
     try:

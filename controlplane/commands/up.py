@@ -25,9 +25,11 @@ from pydantic import BaseModel
 from controlplane import settings
 from controlplane.app import open_store
 from controlplane.commands.client import Api
-from controlplane.server import configure_logging, serve
+from controlplane.server import serve
+from controlplane.services.acting import who_acts
 from controlplane.services.tenants import Tenants
 from shared.clock import SystemClock
+from shared.logs import log_to_stderr
 
 log = structlog.get_logger()
 
@@ -62,7 +64,7 @@ class Access(BaseModel):
 @click.option("--insecure-unconfined", is_flag=True, help="Run ffmpeg without a sandbox where none can be made.")
 def up(state: Path | None, port: int, sample: Path | None, as_json: bool, insecure_unconfined: bool) -> None:
     """Run control plane and agent on loopback until Ctrl-C: the first drains, the second stops."""
-    configure_logging()
+    log_to_stderr(who_acts)
 
     async def main() -> None:
         async with running(state, port=port, sample=sample, unconfined=insecure_unconfined) as service:

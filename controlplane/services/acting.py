@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import MutableMapping
 from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any, Final
@@ -33,6 +34,8 @@ class Acting:
 
 
 ACTING: Final[ContextVar[Acting | None]] = ContextVar("acting", default=None)
+REQUEST: Final[ContextVar[str | None]] = ContextVar("request", default=None)
+"""The id of the request that is being answered, an agent's too."""
 
 
 def _name_of(result: Any) -> str | None:
@@ -40,3 +43,16 @@ def _name_of(result: Any) -> str | None:
     record = getattr(result, "job", result)
     name = getattr(record, "id", None) or getattr(record, "name", None)
     return name if isinstance(name, str) else None
+
+
+def who_acts(_logger: object, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """Adds to an event whose call it came from."""
+    request_id = REQUEST.get()
+    if request_id is not None:
+        event.setdefault("request_id", request_id)
+    acting = ACTING.get()
+    if acting is not None:
+        event.setdefault("user_id", acting.user_id)
+        if acting.tenant_id is not None:
+            event.setdefault("tenant_id", acting.tenant_id)
+    return event

@@ -57,6 +57,7 @@ class Sweeper:
             "join_tokens": await self._remove(keeping.remove_join_tokens, now - _ms(settings.keep_join_tokens)),
             "jobs": await self._remove(keeping.remove_jobs, now - _ms(settings.keep_jobs)),
             "events": await self._remove(keeping.remove_events, now - _ms(settings.keep_events)),
+            "logs": await self._remove(keeping.remove_logs, now - _ms(settings.keep_logs)),
             "node_events": await self._remove(keeping.remove_node_events, now - _ms(settings.keep_events)),
             "audit_rows": await self._sweep_audit(now),
         }

@@ -668,6 +668,16 @@ SELECT id FROM jobs WHERE id > :after AND id < :before AND finished_at <= :until
 -- name: delete_events_of_jobs
 DELETE FROM events WHERE job_id IN (SELECT id FROM jobs WHERE id > :after AND id <= :upto AND finished_at <= :until)
 
+-- name: delete_logs_of_jobs
+DELETE FROM attempt_logs WHERE job_id IN (SELECT id FROM jobs WHERE id > :after AND id <= :upto AND finished_at <= :until)
+
+-- name: span_of_logs
+SELECT MAX(task_id) AS last
+  FROM (SELECT task_id FROM attempt_logs WHERE task_id > :after AND task_id < :before ORDER BY task_id LIMIT :size) AS span
+
+-- name: delete_logs
+DELETE FROM attempt_logs WHERE task_id > :after AND task_id <= :upto AND at <= :until RETURNING task_id
+
 -- name: delete_tasks_of_jobs
 DELETE FROM tasks WHERE job_id IN (SELECT id FROM jobs WHERE id > :after AND id <= :upto AND finished_at <= :until)
 

@@ -20,12 +20,13 @@ class Step:
 
 
 def remove_jobs(after: str, *, until: int, size: int) -> Op[Step]:
-    """Jobs that ended before `until`, oldest first, with their tasks and events."""
+    """Jobs that ended before `until`, oldest first, with their tasks, events and logs."""
     rows = yield call("ended_jobs", after=after, before=f"{until:013d}~", until=until, size=size)
     if not rows:
         return Step(0, None)
     span = {"after": after, "upto": str(rows[-1]["id"]), "until": until}
     yield call("delete_events_of_jobs", **span)
+    yield call("delete_logs_of_jobs", **span)
     yield call("delete_tasks_of_jobs", **span)
     yield call("delete_jobs", **span)
     return Step(len(rows), span["upto"] if len(rows) == size else None)  # type: ignore[arg-type]
@@ -37,6 +38,15 @@ def remove_events(after: str, *, until: int, size: int) -> Op[Step]:
     if row["last"] is None or row["oldest"] > until:
         return Step(0, None)
     removed = yield call("delete_events", after=int(after or 0), upto=row["last"], until=until)
+    return Step(len(removed), str(row["last"]))
+
+
+def remove_logs(after: str, *, until: int, size: int) -> Op[Step]:
+    """Of attempts whose log was last written before `until`. Tasks are named by when they were submitted."""
+    (row,) = yield call("span_of_logs", after=after, before=f"{until:013d}~", size=size)
+    if row["last"] is None:
+        return Step(0, None)
+    removed = yield call("delete_logs", after=after, upto=row["last"], until=until)
     return Step(len(removed), str(row["last"]))
 
 

@@ -11,11 +11,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import structlog
 from click.testing import CliRunner, Result
 
 from agent.commands import agent
-from agent.commands.logs import log_to_stderr, redact
 from agent.identity import read_identity
 from agent.settings import load
 from agent.state import State
@@ -193,27 +191,3 @@ def test_a_setting_that_is_not_valid_is_named(tmp_path: Path) -> None:
     ran = CliRunner().invoke(agent, ["run", "--config", str(config)])
     assert ran.exit_code == 78
     assert "max_cpu_threads" in ran.output
-
-
-def test_no_signed_link_reaches_the_log_not_even_in_an_exception(capsys: pytest.CaptureFixture[str]) -> None:
-    log_to_stderr()
-    try:
-        raise OSError("GET http://cp/objects/s3cret/movie.mp4 broke")
-    except OSError:
-        structlog.get_logger().exception("failed", urls=["/objects/s3cret/movie.mp4"])
-    finally:
-        structlog.reset_defaults()
-    told = json.loads(capsys.readouterr().err)
-    assert "s3cret" not in str(told)
-    assert told["urls"] == ["/objects/…"]
-    assert "GET http://cp/objects/… broke" in told["exception"]
-
-
-def test_no_secret_reaches_the_log() -> None:
-    event = {"event": "x", "credential": "c", "Authorization": "Bearer c", "url": "http://cp/objects/a?sig=s#f"}
-    assert redact(None, "info", event) == {
-        "event": "x",
-        "credential": "…",
-        "Authorization": "…",
-        "url": "http://cp/objects/a",
-    }

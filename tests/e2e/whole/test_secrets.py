@@ -1,0 +1,131 @@
+"""Secrets stay where they belong: a whole service works, and nothing of them is found anywhere else."""
+
+from __future__ import annotations
+
+import base64
+import os
+import re
+import sqlite3
+import subprocess
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from urllib.parse import quote
+
+import pytest
+
+from tests.builders import mp4_settings
+from tests.e2e.whole.service import COMMAND, Refused, Service
+
+pytestmark = [pytest.mark.media, pytest.mark.timeout(180)]
+
+
+def forms(secret: bytes | str) -> set[bytes]:
+    """As it is, in hexadecimal, in base64 and as part of an address."""
+    raw = secret.encode() if isinstance(secret, str) else secret
+    encoded = {raw, raw.hex().encode(), base64.b64encode(raw).rstrip(b"="), base64.urlsafe_b64encode(raw).rstrip(b"=")}
+    return encoded | {quote(raw, safe="").encode()}
+
+
+@contextmanager
+def watching_processes(service: Service) -> Iterator[list[bytes]]:
+    """Arguments and environments of everything that was started below this test, ten times a second."""
+    seen: set[bytes] = set()
+    is_over = threading.Event()
+
+    def look() -> None:
+        while not is_over.wait(0.1):
+            ours = {os.getpid()}
+            for entry in sorted(filter(str.isdecimal, os.listdir("/proc")), key=int):
+                try:
+                    parent = int(Path(f"/proc/{entry}/stat").read_text().rsplit(")", 1)[1].split()[1])
+                    if parent in ours:
+                        ours.add(int(entry))
+                        seen.add(Path(f"/proc/{entry}/cmdline").read_bytes())
+                        seen.add(Path(f"/proc/{entry}/environ").read_bytes())
+                except OSError:
+                    continue
+
+    found: list[bytes] = []
+    watcher = threading.Thread(target=look)
+    watcher.start()
+    try:
+        yield found
+    finally:
+        is_over.set()
+        watcher.join()
+        found += sorted(seen)
+
+
+def dumped(database: Path) -> bytes:
+    with closing(sqlite3.connect(f"file:{database}?mode=ro", uri=True)) as connection:
+        return "\n".join(connection.iterdump()).encode()
+
+
+def test_no_secret_is_found_in_logs_arguments_environments_errors_or_the_database(service: Service) -> None:
+    errors: list[bytes] = []
+    secrets: dict[str, bytes | str] = {
+        "the tenant's key": service.tenant_key.split("_")[2],
+        "the operator's key": service.operator_key.split("_")[2],
+        "the join token": (service.root / "token").read_text().split("_")[2],
+        "the signing secret": (service.root / "server" / "secret.key").read_bytes(),
+    }
+    with watching_processes(service) as processes:
+        credential = next((service.root / "agent").glob("node-credential*")).read_text()
+        secrets["the node's credential"] = credential.strip().split("_")[2]
+        link = service.call("POST", "/v1/buckets/input/uploads", {"key": "in/another.mp4"})["url"]
+        secrets["a link to put"] = link.split("/objects/")[1].split("/")[0]
+        link = service.call("POST", "/v1/buckets/input/links", {"key": "in/bunny.mp4"})["url"]
+        secrets["a link to get"] = link.split("/objects/")[1].split("/")[0]
+        revoked = service.call("POST", "/v1/keys", {})
+        secrets["another key"] = revoked["key"].split("_")[2]
+        service.call("DELETE", f"/v1/keys/{revoked['id']}")
+        job_id = service.submit("in/bunny.mp4", [{"key": "out.mp4", "settings": mp4_settings()}], "secrets/")
+        assert service.ended(job_id)["status"] == "Complete"
+        missing = service.submit("in/missing.mp4", [{"key": "x.mp4", "settings": mp4_settings()}], "secrets/")
+        assert service.ended(missing)["status"] == "Error"
+        for method, path, document, key in (
+            ("GET", "/v1/jobs", None, revoked["key"]),
+            ("POST", "/v1/jobs", {"metadata": {"key": service.tenant_key}}, None),
+            ("GET", f"/objects/{secrets['a link to get']}/in/other.mp4", None, None),
+            ("GET", f"/v1/jobs?page_token={secrets['a link to put']}", None, None),
+            ("GET", f"/v1/jobs/{service.tenant_key}", None, None),
+        ):
+            with pytest.raises(Refused) as refused:
+                service.call(method, path, document, key=key)
+            errors.append(str(refused.value.problem).encode())
+        away = subprocess.run(
+            [*COMMAND, "server", "run", "--state", str(service.root / "other")],
+            env={**os.environ, "TRANSCODER_DATABASE": "postgresql://user:hunter2-canary@127.0.0.1:1/name"},
+            capture_output=True,
+            check=False,
+            timeout=60,
+        )
+        secrets["the database's password"] = "hunter2-canary"
+        time.sleep(0.3)
+    own = [text for text in processes if b"hunter2-canary" not in text]  # that one was given it in its environment
+    places = {
+        "logs": b"".join(file.read_bytes() for file in service.root.glob("*.log")),
+        "what a start that failed said": away.stdout + away.stderr,
+        "processes": b"\n".join(own),
+        "answers": b"\n".join(errors),
+        "the database": dumped(service.root / "server" / "transcoder.db"),
+        "the job's log and history": "".join(
+            str(service.call("GET", f"/v1/jobs/{one}/{part}"))
+            for one in (job_id, missing)
+            for part in ("events", "log")
+        ).encode(),
+    }
+    assert away.returncode == 1
+    assert b"agent" in places["processes"]
+    assert b"ffmpeg" in places["processes"]
+    assert re.search(rb"attempt\.(accepted|ended)", places["logs"])
+    found = [
+        (name, place)
+        for name, secret in secrets.items()
+        for place, content in places.items()
+        if any(form in content for form in forms(secret))
+    ]
+    assert found == []
