@@ -68,6 +68,8 @@ URLS_PATIENCE: Final = 24 * 3600.0
 """Who asks for these has outputs that took long to make."""
 CLOCK_ALARM: Final = 5.0
 """Seconds that clocks may be apart before somebody is told: links and certificates have ends, and logs are compared."""
+LOOPBACK: Final = frozenset({"127.0.0.1", "::1", "localhost"})
+"""Hosts to which nothing travels through a network."""
 MAX_FILES_PER_CALL: Final = 5000
 _ANSWER_TIMEOUT: Final = 15.0
 _BEAT_TIMEOUT: Final = 8.0

@@ -16,6 +16,8 @@ from shared.capacity import Gpu
 
 CODECS: Final = ("h264_nvenc", "hevc_nvenc")
 _PATIENCE: Final = 20.0
+_PUBLISHED_CAPS: Final = ((550, 8), (530, 5), (0, 3))
+"""By the driver's branch, as NVIDIA told them. Only to compare with: what was really opened is what counts."""
 _CONSUMER_BRANDS: Final = frozenset({"GeForce", "TITAN"})
 
 log = structlog.get_logger()
@@ -146,6 +148,14 @@ def encode_argv(index: int, codec: str, at_once: int) -> list[str]:
 def shared_cap(tried: Sequence[Gpu]) -> int | None:
     """Cards under one cap were each tried alone and each reached it: what they can open together is what one could."""
     return max((gpu.sessions for gpu in tried if gpu.shares_cap), default=None)
+
+
+def published_cap(driver: str) -> int | None:
+    """Sessions that this driver lets consumer cards open together; None for a version that cannot be read."""
+    branch = driver.partition(".")[0]
+    if not branch.isdecimal():
+        return None
+    return next(cap for since, cap in _PUBLISHED_CAPS if int(branch) >= since)
 
 
 def note_on(gpus: Sequence[Gpu]) -> str:

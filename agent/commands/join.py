@@ -11,9 +11,10 @@ from typing import IO, NamedTuple
 
 import click
 from pydantic import TypeAdapter, ValidationError
+from yarl import URL
 
 from agent import client
-from agent.client import ProtocolTooOld, Revoked, Unreachable, enrol
+from agent.client import LOOPBACK, ProtocolTooOld, Revoked, Unreachable, enrol
 from agent.commands.group import ExitCode, agent, config_option, read_settings, refusal, state_option, trust
 from agent.identity import Identity, is_joined, remember
 from agent.installation import InstallationError, install_agent, is_booted, require_installable
@@ -113,6 +114,10 @@ async def _trust(url: str, token: JoinToken, settings: Settings) -> _Trust:
     if settings.ca_file is not None:
         return _Trust(trust(settings), settings.ca_file.read_bytes())
     if token.authority is None:
+        if URL(url).scheme == "http" and URL(url).host not in LOOPBACK:
+            click.echo(
+                f"Warning: {url} is not encrypted: who listens on the way can take this node's credential.", err=True
+            )
         return _Trust(client.trust(), None)
     if not url.startswith("https://"):
         raise refusal(f"The control plane of this token speaks TLS: join https://{url.partition('://')[2] or url}.")

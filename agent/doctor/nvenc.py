@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Final
 
+from pydantic import ValidationError
+
 from agent.capacity.found import Surroundings
-from agent.capacity.nvenc import CODECS, Card, NoDriver, encode_argv, list_cards
+from agent.capacity.nvenc import CODECS, Card, NoDriver, encode_argv, list_cards, published_cap
 from agent.capacity.trial import try_out
 from agent.doctor.finding import Finding, fact, failure, good, warning
 from agent.doctor.subject import Subject
 from agent.media import diagnose
 from agent.sandbox import Exit
+from agent.state import State
+from shared.capacity import NodeFacts
 from shared.failures import FailureReason
 
 _PATIENCE: Final = 20.0
@@ -29,7 +34,28 @@ async def check(subject: Subject) -> list[Finding]:
     around = subject.surroundings
     if around is None:
         return [fact("no card was tried: ffmpeg cannot be confined")]
-    return [finding for card in cards for finding in await _card(around, card)]
+    return [*_cap(subject, cards), *[finding for card in cards for finding in await _card(around, card)]]
+
+
+def _cap(subject: Subject, cards: Sequence[Card]) -> list[Finding]:
+    """What consumer cards may open together, beside what the agent could open when it started."""
+    published = next((published_cap(card.driver) for card in cards if card.shares_its_cap), None)
+    if published is None:
+        return []
+    said = f"this driver is known to let consumer cards open {published} sessions together"
+    learned = _learned(State(subject.settings.state).facts)
+    wanted = min(published, subject.settings.max_nvenc_sessions)
+    if learned is not None and learned < wanted:
+        said = f"{said}; the agent could open {learned} when it started"
+        return [warning(said, "stop what else encodes on this machine, then restart the agent")]
+    return [fact(said)]
+
+
+def _learned(facts: Path) -> int | None:
+    try:
+        return NodeFacts.model_validate_json(facts.read_bytes()).capacity.shared_nvenc_sessions
+    except (OSError, ValidationError):
+        return None
 
 
 async def _card(around: Surroundings, card: Card) -> list[Finding]:

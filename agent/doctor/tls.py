@@ -10,14 +10,13 @@ from typing import Any, Final
 
 from yarl import URL
 
-from agent.client import trust
+from agent.client import LOOPBACK, trust
 from agent.doctor.finding import Finding, fact, failure, good, warning
 from agent.doctor.subject import Subject
 from agent.identity import authorities
 
 EXPIRES_SOON: Final = dt.timedelta(days=14)
 _PATIENCE: Final = 10.0
-_LOOPBACK: Final = ("127.0.0.1", "::1", "localhost")
 
 
 async def check(subject: Subject) -> list[Finding]:
@@ -25,7 +24,7 @@ async def check(subject: Subject) -> list[Finding]:
         return [fact("not tried: this machine has not joined a control plane")]
     url = URL(subject.identity.url)
     if url.scheme != "https":
-        if url.host in _LOOPBACK:
+        if url.host in LOOPBACK:
             return [fact("the control plane is on this machine, without TLS")]
         return [
             failure(f"{url} is not encrypted: anybody on the way can take this node's credential", "join by https://")

@@ -71,6 +71,13 @@ def test_a_control_plane_that_is_not_there_is_said_so(tmp_path: Path) -> None:
     assert "cannot be reached" in refused.output
 
 
+def test_a_join_through_a_network_without_tls_is_warned_of(tmp_path: Path) -> None:
+    told = call("join", "http://nowhere.invalid", "--token", "t", "--state", tmp_path, "--no-service")
+    assert "is not encrypted" in told.output
+    told = call("join", "http://127.0.0.1:1", "--token", "t", "--state", tmp_path, "--no-service")
+    assert "is not encrypted" not in told.output
+
+
 def test_status_tells_programs_what_there_is(server: StandInServer, tmp_path: Path) -> None:
     join(server, tmp_path)
     with State(tmp_path).claimed():

@@ -7,9 +7,12 @@ from pathlib import Path
 
 import pytest
 
+from agent.capacity.nvenc import published_cap
 from agent.doctor import Verdict
 from agent.doctor.nvenc import check
 from agent.sandbox import Exit, Limits, OnStdout, StopRequest
+from agent.state import State
+from tests.builders import a_capacity, some_facts
 from tests.unit.agent.capacity.stand_ins import StandInNvml, StandInSandbox
 from tests.unit.agent.doctor.subjects import a_machine, a_subject, only, verdicts
 
@@ -61,6 +64,29 @@ async def test_a_card_that_does_not_encode_says_why(tmp_path: Path, words: bytes
     sandbox = StandInEncoder()
     sandbox.said = words
     only(await check(a_subject(tmp_path, machine=machine, sandbox=sandbox)), verdict, said)
+
+
+GEFORCE = StandInNvml(names=["NVIDIA GeForce RTX 3060"])
+
+
+@pytest.mark.parametrize(("learned", "verdict"), [(None, Verdict.FACT), (8, Verdict.FACT), (2, Verdict.WARNING)])
+async def test_a_cap_that_others_used_up_when_the_agent_started_is_warned_of(
+    tmp_path: Path, learned: int | None, verdict: Verdict
+) -> None:
+    subject = a_subject(tmp_path, machine=a_machine(tmp_path, GEFORCE), sandbox=StandInSandbox(sessions=1))
+    if learned is not None:
+        facts = some_facts(a_capacity().model_copy(update={"shared_nvenc_sessions": learned}))
+        State(subject.settings.state).facts.write_text(facts.model_dump_json())
+    cap, card = await check(subject)
+    assert (cap.verdict, card.verdict) == (verdict, Verdict.GOOD)
+    assert "8 sessions together" in cap.said
+
+
+@pytest.mark.parametrize(
+    ("driver", "cap"), [("550.54.14", 8), ("570.1", 8), ("535.104.05", 5), ("470.57", 3), ("unknown", None)]
+)
+def test_a_drivers_cap_is_known_by_its_branch(driver: str, cap: int | None) -> None:
+    assert published_cap(driver) == cap
 
 
 async def test_a_card_that_is_said_to_be_there_and_is_not_fails_with_the_real_ffmpeg(tmp_path: Path) -> None:
