@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests import settings_tables
+from tests import permission_tables, settings_tables
 from tests.lifecycle_diagrams import DOCUMENT, with_diagrams
 
 
@@ -16,3 +16,9 @@ def test_the_tables_of_settings_are_those_of_the_models() -> None:
     text = settings_tables.DOCUMENT.read_text()
     assert "`max_reference_frames`" in text
     assert settings_tables.with_tables(text) == text, "run `python -m tests.settings_tables`"
+
+
+def test_the_table_of_actions_is_that_of_the_catalogue() -> None:
+    text = permission_tables.DOCUMENT.read_text()
+    assert "`jobs:` " in text
+    assert permission_tables.with_table(text) == text, "run `python -m tests.permission_tables`"
