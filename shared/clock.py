@@ -25,6 +25,11 @@ class SystemClock:
         return time.monotonic()
 
 
+def to_ms(time: dt.datetime) -> int:
+    """An aware time as Unix milliseconds."""
+    return round(time.timestamp() * 1000)
+
+
 def to_datetime(ms: int) -> dt.datetime:
     """Unix milliseconds as an aware UTC time."""
     return dt.datetime.fromtimestamp(ms / 1000, tz=dt.UTC)

@@ -12,16 +12,17 @@ from controlplane.api.connections import held
 from controlplane.api.keys import BUCKETS, JOBS, LOGS, REASONS, SETTINGS
 from controlplane.api.links import absolute
 from controlplane.api.paging import visible
-from controlplane.api.requests import LAST_EVENT, EventsQuery, JobsQuery, LogQuery
+from controlplane.api.requests import LAST_EVENT, EventsQuery, JobsQuery, LogQuery, RetryOfFailed, RetryOfJob
 from controlplane.api.routing import Call, Reply, Routes
 from controlplane.api.streaming import EventStream
 from controlplane.domain.lifecycle import TERMINAL_JOBS
 from controlplane.domain.permissions import Action
-from controlplane.services.jobs import Jobs
+from controlplane.services.jobs import Jobs, Submission
 from controlplane.services.logs import START, Position
 from controlplane.store.records import Job
+from shared.clock import to_ms
 from shared.errors import InvalidField
-from shared.ids import Attempt, JobId, TenantId
+from shared.ids import Attempt, JobId, PipelineId, TenantId
 from shared.jobspec import JobDocument
 
 routes: Final = Routes("jobs")
@@ -43,10 +44,7 @@ QUIET_SECONDS: Final = 15.0
 async def create(call: Call[JobDocument]) -> Reply:
     token = _token(call)
     made = await call.request.app[JOBS].submit(call.principal, call.body, call.sent, token)
-    headers = {"Location": f"/v1/jobs/{made.job.id}"}
-    if made.replayed:
-        headers["Idempotency-Replayed"] = "true"
-    return Reply(await _view(call, made.job), status=201, headers=headers)
+    return await _made(call, made)
 
 
 @routes.add(
@@ -110,6 +108,45 @@ async def stop(call: Call[None]) -> Reply:
 )
 async def start(call: Call[None]) -> Reply:
     return Reply(await _view(call, await call.request.app[JOBS].start(call.principal.tenant, _id(call))))
+
+
+@routes.add(
+    "POST",
+    "/v1/jobs/{job_id}/retry",
+    permission=Action.JOBS_RETRY,
+    summary="Make a new job that repeats one that has ended",
+    body=RetryOfJob,
+    answer=views.JobView,
+    status=201,
+)
+async def retry(call: Call[RetryOfJob]) -> Reply:
+    made = await call.request.app[JOBS].retry(call.principal.tenant, _id(call), _token(call))
+    return await _made(call, made)
+
+
+@routes.add(
+    "POST",
+    "/v1/jobs/retry",
+    permission=Action.JOBS_RETRY,
+    summary="Retry every job that failed in a time and was not retried yet",
+    body=RetryOfFailed,
+    answer=views.RetriesView,
+)
+async def retry_failed(call: Call[RetryOfFailed]) -> Reply:
+    return Reply(await retried(call, call.principal.tenant))
+
+
+async def retried(call: Call[RetryOfFailed], tenant_id: TenantId) -> views.RetriesView:
+    """A portion of a tenant's failures, each retried once however often this is asked."""
+    asked = call.body
+    done = await call.request.app[JOBS].retry_failed(
+        tenant_id,
+        since=to_ms(asked.failed_since),
+        before=to_ms(asked.failed_before) if asked.failed_before else None,
+        pipeline_id=PipelineId(asked.pipeline_id) if asked.pipeline_id else None,
+        size=asked.limit,
+    )
+    return views.retries(done.made, has_more=done.has_more)
 
 
 @routes.add(
@@ -225,7 +262,14 @@ def _id(call: Call[Any]) -> JobId:
     return JobId(call.path("job_id"))
 
 
-def _token(call: Call[JobDocument]) -> str | None:
+async def _made(call: Call[Any], made: Submission) -> Reply:
+    headers = {"Location": f"/v1/jobs/{made.job.id}"}
+    if made.replayed:
+        headers["Idempotency-Replayed"] = "true"
+    return Reply(await _view(call, made.job), status=201, headers=headers)
+
+
+def _token(call: Call[JobDocument] | Call[RetryOfJob]) -> str | None:
     """The body's token or the `Idempotency-Key` header: the same thing."""
     header, token = call.request.headers.get("Idempotency-Key"), call.body.client_request_token
     if header is None:

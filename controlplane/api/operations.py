@@ -6,6 +6,7 @@ from functools import partial
 from typing import Any, Final
 
 from controlplane.api import views
+from controlplane.api.jobs import retried
 from controlplane.api.keys import CLUSTERS, TENANTS
 from controlplane.api.paging import page
 from controlplane.api.requests import (
@@ -18,6 +19,7 @@ from controlplane.api.requests import (
     NodeChanges,
     NodesQuery,
     PageQuery,
+    RetryOfFailed,
     TenantChanges,
 )
 from controlplane.api.routing import Call, Reply, Routes
@@ -95,6 +97,19 @@ async def suspend_tenant(call: Call[None]) -> Reply:
 )
 async def resume_tenant(call: Call[None]) -> Reply:
     return Reply(views.tenant(await call.request.app[TENANTS].resume(_tenant_id(call))))
+
+
+@tenants.add(
+    "POST",
+    "/v1/tenants/{tenant_id}/jobs/retry",
+    permission=Action.TENANTS_UPDATE,
+    summary="Retry every job of a tenant that failed in a time and was not retried yet",
+    body=RetryOfFailed,
+    answer=views.RetriesView,
+)
+async def retry_failed_of_tenant(call: Call[RetryOfFailed]) -> Reply:
+    tenant = await call.request.app[TENANTS].get(_tenant_id(call))
+    return Reply(await retried(call, tenant.id))
 
 
 @tenants.add(

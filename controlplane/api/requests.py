@@ -5,14 +5,24 @@ from __future__ import annotations
 import datetime as dt
 from typing import Annotated, Any, Final, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
 
 from controlplane.domain.permissions import GRANTS, KINDS, Role, matches
 from controlplane.domain.quota import DEFAULTS, MINUTE_MS, Quota
 from controlplane.domain.throttle import Operation
 from shared.ids import UserId
 from shared.jobspec import Settings
-from shared.jobspec.fields import BucketName, KeyPrefix, LabelKey, LabelValue, Name, ObjectKey, Slug, TranscoderId
+from shared.jobspec.fields import (
+    BucketName,
+    ClientRequestToken,
+    KeyPrefix,
+    LabelKey,
+    LabelValue,
+    Name,
+    ObjectKey,
+    Slug,
+    TranscoderId,
+)
 from shared.models import Sent
 from shared.statuses import JobStatus
 
@@ -71,6 +81,19 @@ class AuditQuery(PageQuery):
     user_id: str | None = None
     action: str | None = Field(None, description="The `operationId` of a call.")
     object: str | None = Field(None, description="What the call was about, as it stands in the log.")
+
+
+class RetryOfJob(Sent):
+    client_request_token: ClientRequestToken | None = Field(
+        None, description="Makes this retry happen once: the same token for the same job again gives the first answer."
+    )
+
+
+class RetryOfFailed(Sent):
+    failed_since: AwareDatetime
+    failed_before: AwareDatetime | None = Field(None, description="Null: now.")
+    pipeline_id: TranscoderId | None = Field(None, description="Of this pipeline alone.")
+    limit: Annotated[int, Field(ge=1, le=500)] = Field(100, description="Jobs of one call; ask again for the rest.")
 
 
 class NewPipeline(Sent):

@@ -108,6 +108,7 @@ class JobView(Answer):
     playlists: list[PlaylistView]
     metadata: dict[str, str]
     max_attempts: int
+    retry_of: JobId | None = Field(None, description="The job that this one repeats.")
     progress: Progress | None
     attempt: AttemptView | None
     timing: Timing
@@ -150,6 +151,7 @@ def job(found: records.Job, progress: Progress | None, waiting: Waiting | None) 
         ],
         "metadata": document["metadata"],
         "max_attempts": document["max_attempts"],
+        "retry_of": found.retry_of,
         "progress": progress.model_dump() if progress and found.status is JobStatus.PROGRESSING else None,
         "attempt": {
             "number": found.attempt,
@@ -186,6 +188,21 @@ def _detail(failure: dict[str, Any] | None) -> dict[str, Any] | None:
     if not failure:
         return None
     return {"code": failure["code"], "message": failure["message"], "reason": failure.get("reason")}
+
+
+class RetryView(Answer):
+    id: JobId
+    retry_of: JobId
+
+
+class RetriesView(Answer):
+    items: list[RetryView]
+    has_more: bool = Field(description="More have failed in this time: ask again.")
+
+
+def retries(made: Sequence[records.Job], *, has_more: bool) -> RetriesView:
+    items = [RetryView(id=job.id, retry_of=job.retry_of) for job in made if job.retry_of is not None]
+    return RetriesView(items=items, has_more=has_more)
 
 
 class EventView(Answer):

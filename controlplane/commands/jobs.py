@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import datetime as dt
+import re
+import secrets
 from typing import Any
 
 import click
@@ -11,9 +14,29 @@ from controlplane.commands.client import Api, api_command
 from shared.statuses import JobStatus
 
 
+class Moment(click.ParamType[dt.datetime]):
+    """A time, or how long ago."""
+
+    name = "time"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> dt.datetime:
+        if isinstance(value, dt.datetime):
+            return value
+        if ago := _AGO.fullmatch(value):
+            return dt.datetime.now(dt.UTC) - dt.timedelta(**{_UNITS[ago[2]]: int(ago[1])})
+        try:
+            return dt.datetime.fromisoformat(value).astimezone(dt.UTC)
+        except ValueError:
+            self.fail(f"{value!r} is neither a time, as 2026-11-22T10:00:00Z, nor how long ago, as 2h.", param, ctx)
+
+
+_AGO = re.compile(r"(\d{1,6})([smhd])")
+_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
+
+
 @click.group()
 def jobs() -> None:
-    """List, show, watch, cancel, stop and start jobs."""
+    """List, show, watch, cancel, stop, start and retry jobs."""
 
 
 @jobs.command("list")
@@ -137,6 +160,46 @@ async def stop(api: Api, job_id: str, format_: str) -> None:
 async def start(api: Api, job_id: str, format_: str) -> None:
     """Start a job that was submitted with --manual."""
     _show(await api.call("POST", f"/v1/jobs/{job_id}/start"), format_)
+
+
+@jobs.command()
+@click.argument("job_id", required=False)
+@click.option(
+    "--failed-since",
+    type=Moment(),
+    help="Instead of one job: every one that failed since then, as `2h`, `30m` or a time in ISO 8601.",
+)
+@click.option("--pipeline", "pipeline_id", help="With --failed-since: of this pipeline alone.")
+@click.option("--tenant", "tenant_id", help="With --failed-since, for operators: of this tenant.")
+@output.format_option
+@api_command
+async def retry(
+    api: Api,
+    job_id: str | None,
+    failed_since: dt.datetime | None,
+    pipeline_id: str | None,
+    tenant_id: str | None,
+    format_: str,
+) -> None:
+    """Make a new job that repeats one that has ended, or one for each that failed."""
+    if (job_id is None) == (failed_since is None):
+        raise click.UsageError("Name a job, or say --failed-since.")
+    if failed_since is None:
+        _show(
+            await api.call("POST", f"/v1/jobs/{job_id}/retry", {"client_request_token": secrets.token_hex(16)}), format_
+        )
+        return
+    asked = {"failed_since": failed_since.isoformat(), "failed_before": dt.datetime.now(dt.UTC).isoformat()}
+    if pipeline_id is not None:
+        asked["pipeline_id"] = pipeline_id
+    path = f"/v1/tenants/{tenant_id}/jobs/retry" if tenant_id else "/v1/jobs/retry"
+    made: list[Any] = []
+    has_more = True
+    while has_more:
+        answer = await api.call("POST", path, asked)
+        made += answer["items"]
+        has_more = answer["has_more"] and answer["items"]
+    output.listed(made, {"JOB": lambda one: one["id"], "RETRY OF": lambda one: one["retry_of"]}, format_)
 
 
 def _show(job: dict[str, Any], format_: str) -> None:

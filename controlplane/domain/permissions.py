@@ -32,6 +32,7 @@ class Action(StrEnum):
     JOBS_CANCEL = "jobs:cancel"
     JOBS_STOP = "jobs:stop"
     JOBS_START = "jobs:start"
+    JOBS_RETRY = "jobs:retry"
 
     PIPELINES_CREATE = "pipelines:create"
     PIPELINES_READ = "pipelines:read"

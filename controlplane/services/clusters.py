@@ -137,7 +137,7 @@ class Clusters:
     async def vouch_for(self, node_id: NodeId) -> NodeAtWork:
         """Work again, also for a node that was set aside or found to be cloned: an operator has looked after it."""
         await self._store.write(trust.vouched_for(node_id, self._clock.now_ms()))
-        return await self.resume(node_id)
+        return await self._changed(node_id)
 
     async def reprobe(self, node_id: NodeId) -> NodeAtWork:
         """The node gets no new work until it has found out anew what it can do."""

@@ -8,6 +8,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+import orjson
+
 from controlplane.auth.principal import Principal
 from controlplane.domain import planning
 from controlplane.domain.demand import demand
@@ -21,12 +23,12 @@ from controlplane.services.presets import Presets, to_keep
 from controlplane.services.signals import Signals
 from controlplane.settings import Settings
 from controlplane.storage.files import FileBucket
-from controlplane.store.operations import ending, jobs, resources
+from controlplane.store.operations import ending, jobs, resources, retries
 from controlplane.store.operations.dispatch import need_to_json
 from controlplane.store.port import Store
 from controlplane.store.records import Event, Job, PipelineRoots
 from shared.clock import Clock
-from shared.errors import InvalidField, NotFound
+from shared.errors import InvalidField, NotFound, QuotaExceeded, TooManyQueued, WrongState
 from shared.ids import ClusterId, JobId, PipelineId, TenantId, TranscoderIds
 from shared.jobspec import JobDocument, StartPolicy
 from shared.protocol import Progress
@@ -39,6 +41,14 @@ LISTED_MS = 184 * 24 * 3600 * 1000
 class Submission:
     job: Job
     replayed: bool
+
+
+@dataclass(frozen=True)
+class Retried:
+    """What a call for all that failed came to; `has_more` when another call would find some."""
+
+    made: list[Job]
+    has_more: bool
 
 
 @dataclass(frozen=True)
@@ -113,8 +123,45 @@ class Jobs:
             raise _no_pipeline(pipeline.id) from error
         return Submission(created.job, created.replayed)
 
-    def _offer(self, created: jobs.Created) -> None:
-        if not created.replayed:
+    async def retry(self, tenant_id: TenantId, job_id: JobId, token: str | None) -> Submission:
+        """A new job that repeats one that has ended, or the one that the same token made."""
+        now = self._clock.now_ms()
+        identity = self._token(token, orjson.dumps(job_id), operation="retry_job")
+        operation = retries.retry(tenant_id, job_id, JobId(self._ids.next(now)), identity, now)
+        created = await self._store.write(operation, then=self._offer)
+        return Submission(created.job, created.replayed)
+
+    async def retry_failed(
+        self, tenant_id: TenantId, *, since: int, before: int | None, pipeline_id: PipelineId | None, size: int
+    ) -> Retried:
+        """Every failure of this time that nobody has retried, up to `size` of them; asked again, it goes on with the rest.
+
+        Stops where the tenant may queue no more; raises TooManyQueued or QuotaExceeded when that is at the first.
+        """
+        now = self._clock.now_ms()
+        until = now + 1 if before is None else before
+        found = await self._store.read(
+            retries.failed(tenant_id, since=since, before=until, pipeline_id=pipeline_id, size=size + 1)
+        )
+        made: list[Job] = []
+        for job_id in found[:size]:
+            new_id = JobId(self._ids.next(self._clock.now_ms()))
+            try:
+                created = await self._store.write(
+                    retries.retry_failed(tenant_id, job_id, new_id, now), then=self._offer
+                )
+            except (TooManyQueued, QuotaExceeded):
+                if not made:
+                    raise
+                return Retried(made, has_more=True)
+            except (WrongState, NotFound):
+                continue  # its pipeline was deleted since
+            if created is not None:
+                made.append(created.job)
+        return Retried(made, has_more=len(found) > size)
+
+    def _offer(self, created: jobs.Created | None) -> None:
+        if created is not None and not created.replayed:
             self._dispatcher.wake()
 
     async def get(self, tenant_id: TenantId, job_id: JobId) -> Job:
@@ -208,11 +255,11 @@ class Jobs:
         except NotFound as error:
             raise _no_pipeline(pipeline_id) from error
 
-    def _token(self, token: str | None, sent: bytes) -> jobs.Token | None:
+    def _token(self, token: str | None, sent: bytes, operation: str = "create_job") -> jobs.Token | None:
         if token is None:
             return None
         window = int(self._settings.idempotency_window * 1000)
-        return jobs.Token("native", "create_job", token, fingerprint(sent), window)
+        return jobs.Token("native", operation, token, fingerprint(sent), window)
 
 
 def _no_pipeline(pipeline_id: PipelineId) -> InvalidField:

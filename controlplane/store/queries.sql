@@ -366,8 +366,8 @@ SELECT fingerprint, object_id, expires_at FROM idempotency
 SELECT status FROM pipelines WHERE id = :id AND tenant_id = :tenant_id
 
 -- name: insert_job
-INSERT INTO jobs (id, tenant_id, user_id, pipeline_id, cluster_id, status, document, submitted_at)
-VALUES (:id, :tenant_id, :user_id, :pipeline_id, :cluster_id, 'Submitted', :document, :now)
+INSERT INTO jobs (id, tenant_id, user_id, pipeline_id, cluster_id, status, document, retry_of, submitted_at)
+VALUES (:id, :tenant_id, :user_id, :pipeline_id, :cluster_id, 'Submitted', :document, :retry_of, :now)
 
 -- name: insert_task
 INSERT INTO tasks (id, job_id, tenant_id, pipeline_id, need, state, priority, presets, files, max_attempts)
@@ -391,6 +391,23 @@ RETURNING id
 
 -- name: insert_event
 INSERT INTO events (tenant_id, job_id, at, type, data) VALUES (:tenant_id, :job_id, :now, :type, :data)
+
+-- name: job_to_repeat
+SELECT j.*, t.priority, t.need, t.presets, t.files, t.max_attempts
+  FROM jobs j JOIN tasks t ON t.job_id = j.id WHERE j.id = :id AND j.tenant_id = :tenant_id
+
+-- name: note_retry
+UPDATE jobs SET retried_by = :retried_by WHERE id = :id
+
+-- name: claim_retry
+UPDATE jobs SET retried_by = :retried_by WHERE id = :id AND status = 'Error' AND retried_by IS NULL RETURNING id
+
+-- name: failed_jobs
+SELECT id FROM jobs j
+ WHERE tenant_id = :tenant_id AND status = 'Error' AND retried_by IS NULL AND finished_at >= :since AND finished_at < :before
+   AND (CAST(:pipeline_id AS TEXT) IS NULL OR pipeline_id = :pipeline_id)
+   AND EXISTS (SELECT 1 FROM pipelines p WHERE p.id = j.pipeline_id AND p.tenant_id = j.tenant_id)
+ ORDER BY finished_at, id LIMIT :size
 
 -- name: events
 SELECT id, at, type, data FROM events WHERE job_id = :job_id AND id > :after ORDER BY id LIMIT :size

@@ -200,6 +200,7 @@ class Job:
     status: JobStatus
     document: str
     result: str | None
+    retry_of: JobId | None
     submitted_at: int
     started_at: int | None
     finished_at: int | None

@@ -164,12 +164,15 @@ CREATE TABLE jobs (
   status TEXT NOT NULL,
   document TEXT NOT NULL,
   result TEXT,
+  retry_of TEXT,
+  retried_by TEXT,
   submitted_at BIGINT NOT NULL,
   started_at BIGINT,
   finished_at BIGINT
 );
 CREATE INDEX jobs_by_tenant ON jobs (tenant_id, id);
 CREATE INDEX jobs_by_status ON jobs (tenant_id, status, id);
+CREATE INDEX jobs_failed ON jobs (tenant_id, finished_at, id) WHERE status = 'Error' AND retried_by IS NULL;
 CREATE INDEX jobs_by_pipeline ON jobs (tenant_id, pipeline_id, status, id);
 CREATE INDEX jobs_by_cluster ON jobs (tenant_id, cluster_id, status, id) WHERE cluster_id IS NOT NULL;
 CREATE INDEX jobs_by_pipeline_and_cluster ON jobs (tenant_id, pipeline_id, cluster_id, status, id) WHERE cluster_id IS NOT NULL;

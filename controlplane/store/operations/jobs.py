@@ -50,6 +50,7 @@ class NewJob:
     files: str
     max_attempts: int
     token: Token | None
+    retry_of: JobId | None = None
 
     @property
     def task_id(self) -> TaskId:
@@ -65,6 +66,7 @@ class NewJob:
             status=JobStatus.SUBMITTED,
             document=self.document,
             result=None,
+            retry_of=self.retry_of,
             submitted_at=now,
             started_at=None,
             finished_at=None,
@@ -120,6 +122,7 @@ def create(new: NewJob, now: int) -> Op[Created]:
         pipeline_id=new.pipeline_id,
         cluster_id=new.cluster_id,
         document=new.document,
+        retry_of=new.retry_of,
         now=now,
     )
     yield call(

@@ -8,10 +8,11 @@ import orjson
 
 from controlplane.domain.lineage import are_two_alive
 from controlplane.domain.trust import Breaker, after_fault, after_success
+from controlplane.store.operations import identity
 from controlplane.store.port import Op, call
 from controlplane.store.records import Event, Node, record
 from shared.ids import BootId, NodeId
-from shared.statuses import NodeTrust
+from shared.statuses import NodeState, NodeTrust
 
 
 def fault(node_id: NodeId, now: int, breaker: Breaker, told: Mapping[str, object]) -> Op[None]:
@@ -39,7 +40,8 @@ def on_trial(node_id: NodeId, now: int) -> Op[None]:
 
 
 def vouched_for(node_id: NodeId, now: int) -> Op[None]:
-    """An operator has looked after the node and trusts it again."""
+    """An operator has looked after the node: it may work, and is trusted again."""
+    yield from identity.set_node_state(node_id, NodeState.ACTIVE)
     yield call("forget_rival", id=node_id)
     yield from _set(node_id, NodeTrust.GOOD, now)
 

@@ -115,6 +115,13 @@ async def _(world: Audited) -> Deed:
     return "tenant", "/v1/jobs", a_document(await world.tenant.pipeline())
 
 
+@deed("retry_job")
+async def _(world: Audited) -> Deed:
+    job_id = await world.held_job()
+    await world.tenant.post(f"/v1/jobs/{job_id}/cancel")
+    return "tenant", f"/v1/jobs/{job_id}/retry", None
+
+
 @deed("create_pipeline")
 async def _(world: Audited) -> Deed:
     await world.tenant.pipeline("b")
@@ -145,6 +152,14 @@ after("update_pipeline", "tenant", "/v1/pipelines/{}", a_pipeline, {"name": "oth
 after("delete_pipeline", "tenant", "/v1/pipelines/{}", a_pipeline)
 after("pause_pipeline", "tenant", "/v1/pipelines/{}/pause", a_pipeline)
 after("resume_pipeline", "tenant", "/v1/pipelines/{}/resume", a_pipeline)
+simply("retry_failed_job", "tenant", "/v1/jobs/retry", {"failed_since": "2026-01-01T00:00:00Z"})
+after(
+    "retry_failed_of_tenant",
+    "operator",
+    "/v1/tenants/{}/jobs/retry",
+    a_tenant,
+    {"failed_since": "2026-01-01T00:00:00Z"},
+)
 simply("create_preset", "tenant", "/v1/presets", {"name": "p", "settings": mp4_settings()})
 after("delete_preset", "tenant", "/v1/presets/{}", Audited.preset)
 simply("create_bucket", "tenant", "/v1/buckets", {"name": "new"})

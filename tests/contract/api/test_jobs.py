@@ -188,6 +188,41 @@ class TestVerbs:
         await node.report(order.ref, Stopped())
         assert (await tenant.post(f"/v1/jobs/{job_id}/stop")).json["status"] == "Canceled"
 
+    async def a_failed_job(self, tenant: Caller, pipeline: str, node: Node) -> str:
+        job_id = await tenant.submit(pipeline)
+        await node.report((await node.take()).ref, Failed(failure=a_failure(Cause.INPUT)))
+        return job_id
+
+    async def test_a_retry_is_a_new_job_that_names_the_old_one(self, tenant: Caller, pipeline: str, node: Node) -> None:
+        job_id = await self.a_failed_job(tenant, pipeline, node)
+        before = (await tenant.get(f"/v1/jobs/{job_id}")).json
+        answers = [await tenant.post(f"/v1/jobs/{job_id}/retry", {"client_request_token": "once"}) for _ in range(2)]
+        assert [answer.status for answer in answers] == [201, 201]
+        assert answers[0].json["id"] == answers[1].json["id"] != job_id
+        assert answers[1].headers["Idempotency-Replayed"] == "true"
+        assert answers[0].json["retry_of"] == job_id
+        assert answers[0].json["outputs"][0]["key"] == before["outputs"][0]["key"]
+        assert (await tenant.get(f"/v1/jobs/{job_id}")).json == before
+        assert (await node.take()).job_id == answers[0].json["id"]
+        refused = await tenant.post(f"/v1/jobs/{answers[0].json['id']}/retry")
+        assert refused.fault[:2] == (409, "wrong_state")
+
+    async def test_all_that_failed_are_retried_once_in_portions(
+        self, tenant: Caller, operator: Caller, pipeline: str, node: Node
+    ) -> None:
+        failed = [await self.a_failed_job(tenant, pipeline, node) for _ in range(3)]
+        since = (await tenant.get(f"/v1/jobs/{failed[0]}")).json["timing"]["finished_at"]
+        asked = {"failed_since": since, "limit": 2}
+        first = (await tenant.post("/v1/jobs/retry", asked)).json
+        rest = (await operator.post(f"/v1/tenants/{tenant.tenant_id}/jobs/retry", asked)).json
+        assert [item["retry_of"] for item in first["items"] + rest["items"]] == failed
+        assert (first["has_more"], rest["has_more"]) == (True, False)
+        assert (await tenant.post("/v1/jobs/retry", asked)).json == {"items": [], "has_more": False}
+
+    @pytest.mark.parametrize("sent", [{}, {"failed_since": "yesterday"}, {"failed_since": "2026-11-22T10:00:00"}])
+    async def test_a_time_without_a_zone_is_no_time(self, tenant: Caller, sent: dict[str, str]) -> None:
+        assert (await tenant.post("/v1/jobs/retry", sent)).status == 400
+
     async def test_a_manual_job_waits_for_its_start_and_starts_once(
         self, tenant: Caller, pipeline: str, node: Node, service: Service
     ) -> None:
