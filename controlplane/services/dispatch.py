@@ -253,9 +253,11 @@ class Dispatcher:
                     delay = RETRY_SECONDS
 
     async def _round(self) -> None:
+        if not await self._store.read(dispatch.anything_waiting()):
+            return
         held = [waiter for waiter in self._waiters.values() if not waiter.answer.done()]
         offers = [waiter.offer for waiter in held if waiter.offer and waiter.offer.free.cpu_threads > 0]
-        if not offers or not await self._store.read(dispatch.anything_waiting()):
+        if not offers:
             return
         accept_within = int(self._settings.accept_within * 1000)
         grants = await self._store.write(
