@@ -6,6 +6,7 @@ import asyncio
 import gc
 import signal
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import structlog
@@ -20,6 +21,8 @@ from shared.clock import SystemClock
 
 log = structlog.get_logger()
 
+FILE_THREADS = 32
+"""They wait for disks: of uploads, and of results that become visible."""
 GC_THRESHOLD = (20_000, 20, 20)
 """Requests make many short-lived objects and few cycles: looking for those every 700 objects costs a tenth of the time."""
 
@@ -33,6 +36,7 @@ async def serve(
 ) -> None:
     """Runs until TERM or INT, or until `stopping` is set; `ready` is told the address once it listens."""
     stopping = stopping or _on_signals()
+    asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(FILE_THREADS, thread_name_prefix="files"))
     store = await open_store(settings)
     app = make_app(settings, store, SystemClock(), read_secret(settings, credentials_directory))
     # a long poll ends the moment that its client goes, and a stream of events with it

@@ -23,7 +23,7 @@ _schemas = itertools.count(1)
 
 @pytest.fixture(scope="session")
 def postgres_cluster() -> Iterator[Cluster]:
-    with _cluster() as cluster:
+    with running() as cluster:
         yield cluster
 
 
@@ -62,7 +62,7 @@ class Cluster:
 
 
 @contextmanager
-def _cluster() -> Iterator[Cluster]:
+def running() -> Iterator[Cluster]:
     binaries = _binaries()
     directory = Path(tempfile.mkdtemp(prefix="transcoder-postgres-"))
     data = directory / "data"

@@ -27,6 +27,8 @@ from shared.statuses import TaskState
 
 log = structlog.get_logger()
 
+AT_ONCE = 16
+"""Each waits for the disk most of the time, and the disk takes many together."""
 RETRY_SECONDS = 5.0
 """Results wait this long for a disk or a database that refused them."""
 
@@ -95,6 +97,11 @@ class Publisher:
         """Publishes what is reported, after what an earlier process left unfinished."""
         for task_id in await self._store.read(ending.to_publish()):
             self._queue.put_nowait(task_id)
+        async with asyncio.TaskGroup() as group:
+            for number in range(AT_ONCE):
+                group.create_task(self._publish_one_by_one(), name=f"publisher-{number}")
+
+    async def _publish_one_by_one(self) -> None:
         while True:
             task_id = await self._queue.get()
             try:

@@ -59,6 +59,13 @@ class Server:
         assert self._process is not None
         return psutil.Process(self._process.pid).memory_info().rss
 
+    @property
+    def cpu_seconds(self) -> float:
+        """Of work, in the process and in the kernel."""
+        assert self._process is not None
+        spent = psutil.Process(self._process.pid).cpu_times()
+        return float(spent.user + spent.system)
+
     async def kill(self) -> None:
         """As the kernel kills: without a word."""
         await self._end(signal.SIGKILL)
