@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
@@ -108,10 +109,19 @@ UNREADABLE_JOB: Final = Failure(
 )
 
 
+RECENT: Final = 256
+"""Plans kept: one is asked for when its job is granted, reported and published, soon after each other."""
+
+
 def planned(work: Work) -> TranscodeFile:
     """What a node is told to do. Raises one of UNREADABLE when a release that made the job allowed what this one does not."""
-    document = JobDocument.model_validate_json(work.document)
-    own = orjson.loads(work.presets)
+    return _planned(work.document, work.presets)
+
+
+@functools.lru_cache(maxsize=RECENT)
+def _planned(document_text: str, presets: str) -> TranscodeFile:
+    document = JobDocument.model_validate_json(document_text)
+    own = orjson.loads(presets)
     kept = {PresetId(name): Settings.model_validate(settings, strict=False) for name, settings in own.items()}
     return planning.plan(document, {**_PLANNED, **kept})
 

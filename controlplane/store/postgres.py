@@ -7,6 +7,7 @@ fewer commits than it acknowledges. `synchronous_commit` and `fsync` are checked
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Callable, Mapping
 from time import perf_counter
 from typing import Any, Final, NamedTuple
@@ -24,6 +25,8 @@ log = structlog.get_logger()
 MAX_BATCH: Final = 128
 _MIGRATING: Final = 7_340_211  # names an advisory lock: replicas that start together migrate one after the other
 _WRITING: Final = 7_340_212  # and write one batch after the other: batches touch the same rows in any order
+_BEGIN: Final = f"BEGIN; SELECT pg_advisory_xact_lock({_WRITING}); SAVEPOINT operation"
+"""One way there and back for all three; each operation then moves the savepoint on."""
 _RETRIED: Final = (asyncpg.SerializationError, asyncpg.DeadlockDetectedError)
 _LOST: Final = (asyncpg.PostgresConnectionError, asyncpg.InterfaceError, asyncpg.OperatorInterventionError, OSError)
 
@@ -47,7 +50,7 @@ class PostgresStore:
     async def open(cls, dsn: str) -> PostgresStore:
         """Raises Unavailable when the server is away, unsafe, or of a newer release."""
         try:
-            pool = await asyncpg.create_pool(dsn, min_size=2, max_size=8, command_timeout=30)
+            pool = await asyncpg.create_pool(dsn, min_size=2, max_size=8, command_timeout=30, reset=_as_it_is)
             try:
                 async with pool.acquire() as connection:
                     await _check_durability(connection)
@@ -104,22 +107,37 @@ class PostgresStore:
     async def _commit(self, batch: list[_Waiting]) -> list[Any]:
         """Runs every operation under a savepoint of its own in one transaction; a result is a value or an exception."""
         try:
-            async with self._pool.acquire() as connection, connection.transaction():
-                await connection.execute("SELECT pg_advisory_xact_lock($1)", _WRITING)
-                return [await self._run_one(connection, waiting.operation) for waiting in batch]
+            async with self._pool.acquire() as connection:
+                await connection.execute(_BEGIN)
+                try:
+                    results = [await self._run_one(connection, waiting.operation) for waiting in batch]
+                    await connection.execute("COMMIT")
+                except BaseException:
+                    await _roll_back(connection)
+                    raise
+                return results
         except (*_LOST, *_RETRIED, asyncpg.PostgresError) as error:
             return [_unavailable(error) for _ in batch]
 
     async def _run_one(self, connection: asyncpg.Connection, operation: Op[Any]) -> Any:
         try:
-            async with connection.transaction():
-                return await _run(connection, self._queries, operation)
+            result = await _run(connection, self._queries, operation)
         except (*_LOST, *_RETRIED):
             raise
-        except asyncpg.PostgresError as error:
-            return _unavailable(error)
         except Exception as error:  # whatever it is, it belongs to the caller of this operation alone
-            return error
+            await connection.execute("ROLLBACK TO operation")
+            return _unavailable(error) if isinstance(error, asyncpg.PostgresError) else error
+        await connection.execute("RELEASE operation; SAVEPOINT operation")
+        return result
+
+
+async def _as_it_is(_: asyncpg.Connection) -> None:
+    """Nobody here changes anything of a session: to reset it would double the cost of every read."""
+
+
+async def _roll_back(connection: asyncpg.Connection) -> None:
+    with contextlib.suppress(*_LOST, asyncpg.PostgresError):
+        await connection.execute("ROLLBACK")
 
 
 async def _run(connection: asyncpg.Connection, queries: Mapping[str, sql.Statement], operation: Op[T]) -> T:
