@@ -9,7 +9,15 @@ from pathlib import Path
 from typing import Annotated, Any, Final
 
 from pydantic import BeforeValidator, ByteSize, Field, StringConstraints
-from pydantic_settings import BaseSettings, InitSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
+from pydantic_settings import (
+    BaseSettings,
+    EnvSettingsSource,
+    InitSettingsSource,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+)
+
+from shared import configuration
 
 CONFIG_FILE: Final = Path("/etc/transcoder/agent.toml")
 STATE: Final = Path("/var/lib/transcoder/agent")
@@ -78,6 +86,18 @@ def load(config: Path | None = CONFIG_FILE, **arguments: Any) -> Settings:
     """The settings of this process; arguments that are None were not given."""
     given = {name: value for name, value in arguments.items() if value is not None}
     return _with_file(_read(config))(**given)
+
+
+def origins(config: Path | None = CONFIG_FILE, **arguments: Any) -> dict[str, str]:
+    """By setting, where `load` has its value from."""
+    return configuration.origins(
+        Settings,
+        [
+            ("argument", {name: value for name, value in arguments.items() if value is not None}),
+            ("environment", EnvSettingsSource(Settings)()),
+            (str(config), _read(config)),
+        ],
+    )
 
 
 def _with_file(content: dict[str, Any]) -> type[Settings]:

@@ -9,11 +9,19 @@ from pathlib import Path
 from typing import Annotated, Any, Final, NamedTuple, Self
 
 from pydantic import Field, SecretStr, model_validator
-from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
+from pydantic_settings import (
+    BaseSettings,
+    EnvSettingsSource,
+    PydanticBaseSettingsSource,
+    SecretsSettingsSource,
+    SettingsConfigDict,
+    TomlConfigSettingsSource,
+)
 
 from controlplane.domain.retrying import Rules
 from controlplane.domain.throttle import Operation
 from controlplane.domain.trust import Breaker
+from shared import configuration
 
 DEFAULT_FILE = Path("/etc/transcoder/controlplane.toml")
 DAY = 86_400.0
@@ -31,7 +39,10 @@ class TlsFiles(NamedTuple):
 
 
 class Settings(BaseSettings):
-    """From a TOML file and from `TRANSCODER_<NAME>` in the environment, which wins. Durations are in seconds."""
+    """From a TOML file, systemd credentials `transcoder_<name>`, and `TRANSCODER_<NAME>` in the environment, which wins.
+
+    Durations are in seconds.
+    """
 
     model_config = SettingsConfigDict(env_prefix="TRANSCODER_", frozen=True, extra="forbid")
 
@@ -195,9 +206,29 @@ def load(file: Path | None = None, **overrides: Any) -> Settings:
     """Raises pydantic.ValidationError, which names each setting at fault, and FileNotFoundError for a named file."""
     if file is not None and not file.is_file():
         raise FileNotFoundError(file)
-    toml = TomlConfigSettingsSource(Settings, file or DEFAULT_FILE)
+    toml, credentials = TomlConfigSettingsSource(Settings, file or DEFAULT_FILE), _credentials()
     given = {name: value for name, value in overrides.items() if value is not None}
-    return _reading(lambda arguments, environment: (arguments, environment, toml))(**given)
+    return _reading(lambda arguments, environment: (arguments, environment, *credentials, toml))(**given)
+
+
+def origins(file: Path | None = None, **overrides: Any) -> dict[str, str]:
+    """By setting, where `load` has its value from."""
+    file = file or DEFAULT_FILE
+    return configuration.origins(
+        Settings,
+        [
+            ("argument", {name: value for name, value in overrides.items() if value is not None}),
+            ("environment", EnvSettingsSource(Settings)()),
+            *(("credential", source()) for source in _credentials()),
+            (str(file), TomlConfigSettingsSource(Settings, file)()),
+        ],
+    )
+
+
+def _credentials() -> tuple[SecretsSettingsSource, ...]:
+    """What systemd hands to the service: a file `transcoder_<name>` holds a setting, so that secrets need no other place."""
+    directory = os.environ.get("CREDENTIALS_DIRECTORY")
+    return (SecretsSettingsSource(Settings, directory),) if directory and os.path.isdir(directory) else ()
 
 
 _Source = PydanticBaseSettingsSource

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from agent.commands.config import config
 from agent.commands.doctor import doctor
 from agent.commands.drain import drain, resume
 from agent.commands.group import agent
@@ -12,6 +13,7 @@ from agent.commands.status import status
 
 __all__ = ["agent"]
 
+agent.add_command(config)
 agent.add_command(doctor)
 agent.add_command(drain)
 agent.add_command(install)

@@ -19,6 +19,7 @@ from controlplane.commands.configured import config_option, load_settings, setti
 from controlplane.server import serve
 from controlplane.services.acting import who_acts
 from controlplane.services.tenants import Tenants
+from shared import configuration
 from shared.clock import SystemClock
 from shared.errors import TranscoderError
 from shared.logs import log_to_stderr
@@ -152,3 +153,19 @@ async def _make_operator(chosen: settings.Settings) -> str:
         return await Tenants(store, SystemClock()).create_operator("init")
     finally:
         await store.close()
+
+
+@server.group("config")
+def config_group() -> None:
+    """The service's settings."""
+
+
+@config_group.command("show")
+@config_option
+@state_option
+@configuration.origin_option
+@configuration.format_option
+def show_config(config: Path | None, state: Path | None, with_origin: bool, format_: str) -> None:
+    """All settings as the service would have them, started like this. Secrets are not shown."""
+    chosen, found = load_settings(config, state=state), settings.origins(config, state=state)
+    configuration.show(chosen, found, with_origin=with_origin, format_=format_)
