@@ -11,7 +11,7 @@ import structlog
 
 from agent.client import ControlPlane
 from agent.jobs.attempt import Attempt, EndReason
-from agent.jobs.failure import STALLED, TOOK_TOO_LONG, AttemptFailed
+from agent.jobs.failure import SCRATCH_FULL, STALLED, TOOK_TOO_LONG, AttemptFailed
 from agent.jobs.fetch import fetch
 from agent.jobs.publish import publish
 from agent.jobs.slots import Slots
@@ -245,7 +245,8 @@ class Transcode:
             "output.refused", output=output.index, code=verdict.code, cause=verdict.cause, reason=verdict.message
         )
         if verdict.cause is Cause.NODE:
-            raise AttemptFailed(verdict)
+            had_no_room = verdict.reason is None and self._space.is_on_full_disk  # HLS's muxer never says so
+            raise AttemptFailed(SCRATCH_FULL if had_no_room else verdict)
         self._failures[output.index] = verdict
 
     def _package(self) -> Package:

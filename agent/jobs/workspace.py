@@ -15,6 +15,9 @@ from shared.protocol import AttemptRef
 
 ATTEMPT_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,79}\.[0-9]{1,9}")
 
+FULL: Final = 1 << 20
+"""Bytes; with less than that free, what is not whole had no room."""
+
 
 def is_nameable(ref: AttemptRef) -> bool:
     return ATTEMPT_NAME.fullmatch(f"{ref.task_id}.{ref.attempt}") is not None
@@ -37,6 +40,10 @@ class Workspace:
 
     def input(self, index: int) -> Path:
         return self.root / "in" / str(index)
+
+    @property
+    def is_on_full_disk(self) -> bool:
+        return shutil.disk_usage(self.root).free < FULL
 
     def files(self) -> Mapping[str, int]:
         """Name and size of everything that was made."""
