@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import importlib
 import json
+import os
 import pkgutil
+import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Final
 
 import pytest
 import structlog
@@ -17,7 +21,11 @@ from agent import doctor
 from agent.commands import agent
 from agent.doctor import CHECKS, Finding, Subject, Verdict, examine
 from agent.doctor.finding import failure, good
+from agent.state import State
 from tests.unit.agent.doctor.subjects import a_subject
+
+ROOT: Final = Path(__file__).parents[4]
+NOBODY: Final = 65534
 
 
 @pytest.fixture(autouse=True)
@@ -71,6 +79,35 @@ def test_the_exit_code_is_for_programs(
     assert shown.exit_code == code
     assert finding.said in shown.output
     assert finding.fix in shown.output
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become the service's user")
+def test_root_looks_with_the_eyes_of_the_services_user_and_leaves_nothing_of_its_own() -> None:
+    """In a process of its own: there is no way back from another user."""
+    with tempfile.TemporaryDirectory() as outside:  # pytest's directories are closed to others
+        Path(outside).chmod(0o755)
+        state = State(Path(outside, "state"))
+        for directory in (state.root, *state.directories):
+            directory.mkdir(mode=0o700)
+            os.chown(directory, NOBODY, NOBODY)
+        os.chown(state.outbox, 0, 0)
+        command = [
+            sys.executable,
+            "-m",
+            "agent",
+            "doctor",
+            "--json",
+            "--state",
+            str(state.root),
+            "--config",
+            "/nonexistent",
+        ]
+        told = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+        (found,) = [one for one in json.loads(told.stdout)["findings"] if one["check"] == "state"]
+        assert found["said"] == f"{state.outbox} belongs to another user than the agent's"
+        assert found["fix"].endswith(str(state.outbox))
+        subprocess.run(found["fix"].split(), check=True)
+        assert {path.stat().st_uid for path in (state.root, *state.root.rglob("*"))} == {NOBODY}
 
 
 def test_a_machine_without_a_card_that_never_joined_is_told_only_that(tmp_path: Path) -> None:
