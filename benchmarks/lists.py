@@ -33,6 +33,8 @@ BEGAN_MS: Final = 1_763_750_000_000
 PAGE: Final = 50
 BATCH: Final = 1000
 FEW: Final = 10_000
+ROUNDS: Final = 4
+"""Through all lists; of each the quickest counts: what else the machine does comes and goes."""
 DOCUMENT: Final = (
     '{"inputs":[{"key":"in/film.mp4"}],"outputs":[{"key":"out.mp4"}],"metadata":{},"padding":"' + 300 * "x" + '"}'
 )
@@ -131,7 +133,8 @@ async def compare(store: Store, many: int) -> None:
     for start, end in ((0, FEW), (FEW, many)):
         for first in range(start, end, BATCH):
             await store.write(fill(tenant_id, first, min(BATCH, end - first)))
-        took = await measure(store, tenant_id, end)
+        rounds = [await measure(store, tenant_id, end) for _ in range(ROUNDS)]
+        took = {key: min((found[key] for found in rounds), key=lambda one: one.milliseconds) for key in rounds[0]}
         before = before or took
     _tell(before, took, many)
 
@@ -144,7 +147,7 @@ def _tell(before: Mapping[tuple[str, str, str], Took], took: Mapping[tuple[str, 
     print(f"median ratio of {len(full)} full pages   {statistics.median(ratios.values()):.2f}")
     print(f"slowest page of {len(took)} at {many:,}   {took[slowest].milliseconds:.2f} ms: {', '.join(slowest)}")
     all_of_them = ("all", "newest", "first")
-    for key in (all_of_them, *sorted(ratios, key=lambda key: -ratios[key])[:5]):
+    for key in (all_of_them, *sorted(ratios.keys() - {all_of_them}, key=lambda key: -ratios[key])[:5]):
         ms = f"{before[key].milliseconds:.2f} to {took[key].milliseconds:.2f} ms"
         print(f"  {ratios[key]:5.2f}   {ms}   {', '.join(key)}")
 

@@ -118,6 +118,7 @@ async def events(api: Api, node_id: str, format_: str) -> None:
 
 @nodes.command()
 @click.argument("node_id")
+@output.format_option
 @api_command
 async def show(api: Api, node_id: str, format_: str) -> None:
     """What a node is, what it has and what is left of it."""

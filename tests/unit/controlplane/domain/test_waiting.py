@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -91,3 +92,8 @@ def test_tenants_learn_no_names_of_nodes() -> None:
     reasons = [for_nodes(a_need(), [a_site("nd_secret", **state)]) for state in ({}, {"busy": 8}, {"is_silent": True})]
     reasons += [found for found in [unschedulable(a_need(scratch=1 << 60), [a_site("nd_secret")])] if found]
     assert all("nd_secret" not in f"{found.message} {found.details}" for found in reasons)
+
+
+def test_every_code_is_explained() -> None:
+    explained = (Path(__file__).parents[4] / "docs" / "scheduling.md").read_text()
+    assert [code for code in Code if f"| `{code}` |" not in explained] == []

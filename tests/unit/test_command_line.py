@@ -1,0 +1,34 @@
+"""The whole command line: every command is given what its options and arguments say."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Iterator
+
+import click
+import pytest
+
+from shared.command import main
+
+OF_CALLERS = {"api", "url", "key_file", "ca_file"}
+"""What `api_command` takes and gives."""
+
+
+def commands(group: click.Group, path: str) -> Iterator[tuple[str, click.Command]]:
+    context = click.Context(group)
+    for name in group.list_commands(context):
+        command = group.get_command(context, name)
+        assert command is not None
+        if isinstance(command, click.Group):
+            yield from commands(command, f"{path} {name}")
+        else:
+            yield f"{path} {name}", command
+
+
+@pytest.mark.parametrize("command", [pytest.param(command, id=path) for path, command in commands(main, "transcoder")])
+def test_a_command_takes_just_the_options_and_arguments_that_it_declares(command: click.Command) -> None:
+    assert command.callback is not None
+    declared = {parameter.name for parameter in command.params if parameter.expose_value}
+    parameters = inspect.signature(command.callback).parameters.values()
+    taken = {one.name for one in parameters if one.kind is not one.VAR_KEYWORD}
+    assert declared - OF_CALLERS == taken - OF_CALLERS
