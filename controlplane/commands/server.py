@@ -17,7 +17,8 @@ from controlplane.app import open_store
 from controlplane.certificates import CertificateError
 from controlplane.commands.configured import config_option, load_settings, settings_before_tls, state_option
 from controlplane.server import serve
-from controlplane.services.acting import who_acts
+from controlplane.services.acting import ACTING, Acting, who_acts
+from controlplane.services.audit import AuditedStore, Sealer
 from controlplane.services.tenants import Tenants
 from shared import configuration
 from shared.clock import SystemClock
@@ -148,9 +149,14 @@ def _become_owner(state: Path) -> None:
 
 
 async def _make_operator(chosen: settings.Settings) -> str:
-    store = await open_store(chosen)
+    """On record like every other change: whoever may write the state made it."""
+    store, clock = await open_store(chosen), SystemClock()
+    sealer = Sealer(store, clock, chosen.seal_interval)
+    ACTING.set(Acting(f"local:{os.getuid()}", "local", None, "", "", "server_init", (), is_owed=True))
     try:
-        return await Tenants(store, SystemClock()).create_operator("init")
+        made = await Tenants(AuditedStore(store, clock, sealer), clock).create_operator("init")
+        await sealer.seal()
+        return made
     finally:
         await store.close()
 

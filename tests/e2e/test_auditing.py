@@ -29,6 +29,22 @@ async def audit(server: Server, key: str, *arguments: str) -> tuple[int, str]:
     return process.returncode or 0, said.decode()
 
 
+async def test_an_operator_who_was_made_by_hand_is_on_record(tmp_path: Path) -> None:
+    state = tmp_path / "state"
+    async with running(state) as (server, _, operator):
+        await server.stop()
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "shared.command", "server", "init", "--state", str(state)),
+            stdout=asyncio.subprocess.PIPE,
+            cwd=ROOT,
+        )
+        await process.communicate()
+        await server.start()
+        code, said = await audit(server, operator._key, "list", "--action", "server_init", "-o", "json")
+    assert code == 0, said
+    assert [deed["user_id"] for deed in json.loads(said)] == [f"local:{os.getuid()}"]
+
+
 async def test_operators_list_the_log_and_anybody_with_the_database_verifies_it(tmp_path: Path) -> None:
     state = tmp_path / "state"
     async with running(state) as (server, tenant, operator):
