@@ -15,9 +15,11 @@ from typing import Any
 
 import aiohttp
 import psutil
+from pydantic import SecretStr
 
+from controlplane.app import open_store
 from controlplane.services.tenants import Tenants
-from controlplane.store.sqlite import SqliteStore
+from controlplane.settings import Settings
 from shared.clock import SystemClock
 
 ROOT = Path(__file__).parents[2]
@@ -35,19 +37,22 @@ class Server:
         self.url = f"http://127.0.0.1:{self._port}"
         self._process: asyncio.subprocess.Process | None = None
 
-    async def start(self) -> None:
-        """Returns when it is ready."""
+    async def start(self, dying_at: tuple[str, int] | None = None, *, is_ready: bool = True) -> None:
+        """Returns when it is ready; or, to die at a point of `tests.e2e.dying` before it ever is, at once."""
         assert self._process is None
+        program = ("tests.e2e.dying", dying_at[0], str(dying_at[1])) if dying_at else ("shared.command",)
         log = await asyncio.to_thread((self.state / "log").open, "ab")
         with log:
             self._process = await asyncio.create_subprocess_exec(
-                *(sys.executable, "-m", "shared.command", "server", "run"),
+                *(sys.executable, "-m", *program, "server", "run"),
                 *("--state", str(self.state), "--port", str(self._port)),
                 stdout=log,
                 stderr=log,
                 cwd=ROOT,
                 env=self._environment,
             )
+        if not is_ready:
+            return
         async with asyncio.timeout(20), aiohttp.ClientSession() as session:
             while not await _is_ready(session, self.url):
                 assert self._process.returncode is None, (self.state / "log").read_text()
@@ -69,6 +74,13 @@ class Server:
     async def kill(self) -> None:
         """As the kernel kills: without a word."""
         await self._end(signal.SIGKILL)
+
+    async def died(self) -> None:
+        """Waits until it has, by its own hand."""
+        process, self._process = self._process, None
+        assert process is not None
+        async with asyncio.timeout(30):
+            assert await process.wait() == -signal.SIGKILL
 
     async def stop(self) -> int:
         """As systemd stops it; the exit code."""
@@ -140,10 +152,15 @@ class Client:
             token = f"&page_token={page['next_page_token']}"
 
 
-async def make_tenant(state: Path) -> str:
-    """In the database of a server that does not run: the tenant's key."""
+def _settings(state: Path, environment: Mapping[str, str] | None) -> Settings:
     state.mkdir(exist_ok=True)
-    store = SqliteStore(state / "transcoder.db")
+    database = (environment or {}).get("TRANSCODER_DATABASE")
+    return Settings(state=state, database=SecretStr(database) if database else None)
+
+
+async def make_tenant(state: Path, environment: Mapping[str, str] | None = None) -> str:
+    """In the database of a server that does not run: the tenant's key."""
+    store = await open_store(_settings(state, environment))
     try:
         tenants = Tenants(store, SystemClock())
         made = await tenants.create("acme", 1)
@@ -153,8 +170,8 @@ async def make_tenant(state: Path) -> str:
         await store.close()
 
 
-async def make_operator(state: Path) -> str:
-    store = SqliteStore(state / "transcoder.db")
+async def make_operator(state: Path, environment: Mapping[str, str] | None = None) -> str:
+    store = await open_store(_settings(state, environment))
     try:
         return await Tenants(store, SystemClock()).create_operator("test")
     finally:
@@ -166,7 +183,7 @@ async def running(
     state: Path, environment: Mapping[str, str] | None = None
 ) -> AsyncIterator[tuple[Server, Client, Client]]:
     """A server with a tenant and an operator."""
-    key, operator_key = await make_tenant(state), await make_operator(state)
+    key, operator_key = await make_tenant(state, environment), await make_operator(state, environment)
     server = Server(state, environment)
     tenant, operator = Client(server.url, key), Client(server.url, operator_key)
     await server.start()

@@ -94,7 +94,7 @@ async def test_what_was_reported_is_published_after_a_kill(tmp_path: Path) -> No
             for number in range(times(3, 30)):
                 key = f"{number}.mp4"
                 job = await tenant.call("POST", "/v1/jobs", a_job(pipeline_id, f"job {number}", key))
-                ref = await node.work_on(job["id"], key)
+                ref = await node.work_on(job["id"], "out.mp4")
                 report = ReportRequest(ref=ref, outcome=finished(produced(key, name="out.mp4")))
                 await node.send_and_kill(server, "report", report, after=0.002 * number)
                 await server.start()
@@ -133,7 +133,7 @@ async def test_the_service_stops_in_order_with_polls_and_watchers_held(tmp_path:
 
 class ScriptedNode:
     def __init__(self, client: Client) -> None:
-        self._client = client
+        self.client = client
 
     @classmethod
     async def join(cls, url: str, operator: Client) -> ScriptedNode:
@@ -150,28 +150,28 @@ class ScriptedNode:
         return node
 
     async def close(self) -> None:
-        await self._client.close()
+        await self.client.close()
 
     async def say(self, name: str, message: Any) -> Any:
-        return await self._client.call("POST", f"/agent/v1/{name}", message.model_dump_json().encode())
+        return await self.client.call("POST", f"/agent/v1/{name}", message.model_dump_json().encode())
 
     async def poll(self, wait: float) -> Any:
         free: Free = free_of(a_capacity())
         return await self.say("poll", PollRequest(boot_id="boot", free=free, wait=wait))
 
-    async def work_on(self, job_id: str, key: str) -> Any:
-        """Takes the job, accepts it, and stages its one object."""
+    async def work_on(self, job_id: str, *names: str) -> Any:
+        """Takes the job, accepts it, and stages its objects."""
         (order,) = (await self.poll(10))["orders"]
         assert order["job_id"] == job_id
         accept = AcceptRequest.model_validate({"ref": order["ref"]})
         await self.say("accept", accept)
-        asked = UrlsRequest(ref=accept.ref, files=(StagedFile(name="out.mp4", size=10),))
-        (upload,) = (await self.say("urls", asked))["uploads"]
-        await self._client.call("PUT", upload["url"], b"x" * 10)
+        asked = UrlsRequest(ref=accept.ref, files=tuple(StagedFile(name=name, size=10) for name in names))
+        for upload in (await self.say("urls", asked))["uploads"]:
+            await self.client.call("PUT", upload["url"], b"x" * 10)
         return accept.ref
 
     async def send_and_kill(self, server: Any, name: str, message: Any, *, after: float) -> None:
-        call = asyncio.create_task(self._client.once("POST", f"/agent/v1/{name}", message.model_dump_json().encode()))
+        call = asyncio.create_task(self.client.once("POST", f"/agent/v1/{name}", message.model_dump_json().encode()))
         await asyncio.sleep(after)
         await server.kill()
         await asyncio.gather(call, return_exceptions=True)

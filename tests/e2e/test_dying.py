@@ -1,0 +1,101 @@
+"""The control plane killed at named points: what was acknowledged is there, what was promised happens, and once."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from controlplane.domain.results import objects_of
+from shared.protocol import ReportRequest
+from tests.builders import eventually, finished_hls, hls_document
+from tests.e2e.processes import Client, Server, make_operator, make_tenant, running
+from tests.e2e.test_crashes import ScriptedNode, a_job, a_pipeline, assert_counted, until_complete
+from tests.soak import IS_SOAKING
+
+pytestmark = pytest.mark.timeout(120)
+
+CALLERS = 8
+
+
+@pytest.mark.parametrize("point", ["after an operation, before its commit", "after a commit, before its answer"])
+@pytest.mark.parametrize("count", [13] if not IS_SOAKING else range(10, 30))
+async def test_a_job_that_was_being_submitted_is_there_once_or_not_at_all(
+    tmp_path: Path, point: str, count: int
+) -> None:
+    acknowledged: dict[str, str] = {}
+
+    async def submit(caller: int) -> None:
+        for number in range(10):
+            token = f"caller {caller} job {number}"
+            acknowledged[token] = (await tenant.call("POST", "/v1/jobs", a_job(pipeline_id, token)))["id"]
+
+    async with running(tmp_path / "state") as (server, tenant, _):
+        pipeline_id = await a_pipeline(tenant)
+        await server.stop()
+        await server.start(dying_at=(point, count))
+        callers = [asyncio.create_task(submit(caller)) for caller in range(CALLERS)]
+        await server.died()
+        await server.start()
+        await asyncio.gather(*callers)
+        found = Counter(job["id"] for job in await tenant.every_job())
+    assert len(acknowledged) == 10 * CALLERS
+    assert found == Counter(acknowledged.values())
+    assert_counted(tmp_path / "state")
+
+
+@pytest.mark.parametrize(
+    ("point", "count"),
+    [
+        ("before results become visible", 1),
+        ("between two results that become visible", 1),
+        *(("between two results that become visible", count) for count in (range(2, 7) if IS_SOAKING else ())),
+        ("after all results are visible, before that is written", 1),
+        ("before staging is cleared", 1),
+    ],
+)
+async def test_results_become_visible_once_whatever_they_were_doing(tmp_path: Path, point: str, count: int) -> None:
+    async with running(tmp_path / "state") as (server, tenant, operator):
+        pipeline_id = await a_pipeline(tenant)
+        node = await ScriptedNode.join(server.url, operator)
+        await server.stop()
+        await server.start(dying_at=(point, count))
+        job = await tenant.call("POST", "/v1/jobs", hls_document(pipeline_id))
+        outcome = finished_hls()
+        objects = list(objects_of(outcome))
+        ref = await node.work_on(job["id"], *(made.name for made in objects))
+        report = ReportRequest(ref=ref, outcome=outcome)
+        telling = asyncio.create_task(node.say("report", report))  # again and again until it is answered
+        await server.died()
+        await server.start()
+        await telling
+        await until_complete(tenant, job["id"])
+        for made in objects:
+            link = await tenant.call("POST", "/v1/buckets/b/links", {"key": made.key})
+            assert await tenant.call("GET", link["url"]) == b"x" * 10
+        events = await tenant.call("GET", f"/v1/jobs/{job['id']}/events")
+        assert [event["type"] for event in events["items"]].count("complete") == 1
+        await eventually(lambda: not list((tmp_path / "state").rglob(".transcoder/staging/*")))
+        await node.close()
+    assert_counted(tmp_path / "state")
+
+
+@pytest.mark.parametrize("count", [2] if not IS_SOAKING else range(1, 40))
+async def test_a_migration_happens_whole_or_not_at_all(tmp_path: Path, count: int) -> None:
+    state = tmp_path / "state"
+    state.mkdir()
+    server = Server(state)
+    await server.start(dying_at=("in a migration", count), is_ready=False)
+    await server.died()
+    key, operator_key = await make_tenant(state), await make_operator(state)
+    await server.start()
+    tenant, operator = Client(server.url, key), Client(server.url, operator_key)
+    try:
+        pipeline_id = await a_pipeline(tenant)
+        await tenant.call("POST", "/v1/jobs", a_job(pipeline_id, "job"))
+    finally:
+        await tenant.close()
+        await operator.close()
+        await server.kill()
