@@ -118,6 +118,9 @@ class Settings(BaseSettings):
     node_faults: Annotated[int, Field(ge=1)] = Field(
         10, description="Attempts of one job that may fail by their nodes' fault; they count for nothing else."
     )
+    publish_within: Seconds = Field(
+        3600.0, description="How long a storage that refuses results is tried again; then their job fails."
+    )
     breaker_faults: Annotated[int, Field(ge=1)] = Field(
         3, description="Faults of one node within `breaker_window` that set it aside."
     )
@@ -190,7 +193,8 @@ class Settings(BaseSettings):
     @property
     def rules(self) -> Rules:
         window, pause = int(self.breaker_window * 1000), int(self.breaker_pause * 1000)
-        return Rules(self.node_faults, Breaker(self.breaker_faults, window_ms=window, pause_ms=pause))
+        breaker = Breaker(self.breaker_faults, window_ms=window, pause_ms=pause)
+        return Rules(self.node_faults, int(self.publish_within * 1000), breaker)
 
     @property
     def allowed_roots(self) -> tuple[Path, ...]:

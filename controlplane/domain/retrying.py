@@ -46,9 +46,10 @@ REBOOTED: Final = Failure(
 
 @dataclass(frozen=True)
 class Rules:
-    """How much of what is not the job's fault is put up with: from one task, and from one node."""
+    """How much of what is not the job's fault is put up with: from nodes, and from the storage of results."""
 
     node_faults: int = 10
+    publish_within_ms: int = 3_600_000
     breaker: Breaker = field(default_factory=Breaker)
 
 

@@ -246,13 +246,14 @@ class Dispatcher:
             delay = None
             if self._waiters:
                 try:
-                    await self._round()
-                    delay = await self._until_next_delayed()
+                    now = self._clock.now_ms()
+                    await self._round(now)
+                    delay = await self._until_next_delayed(now)
                 except (Unavailable, StorageFull) as error:
                     log.error("round.delayed", error=str(error))
                     delay = RETRY_SECONDS
 
-    async def _round(self) -> None:
+    async def _round(self, now: int) -> None:
         if not await self._store.read(dispatch.anything_waiting()):
             return
         held = [waiter for waiter in self._waiters.values() if not waiter.answer.done()]
@@ -261,9 +262,7 @@ class Dispatcher:
             return
         accept_within = int(self._settings.accept_within * 1000)
         grants = await self._store.write(
-            dispatch.grant_round(
-                offers, now=self._clock.now_ms(), accept_within=accept_within, breaker=self._settings.rules.breaker
-            )
+            dispatch.grant_round(offers, now=now, accept_within=accept_within, breaker=self._settings.rules.breaker)
         )
         _GRANTED.inc(len(grants))
         given: dict[NodeId, list[dispatch.Grant]] = defaultdict(list)
@@ -274,11 +273,10 @@ class Dispatcher:
             if waiter is not None and not waiter.answer.done():
                 waiter.answer.set_result(await self._start_orders(theirs))
 
-    async def _until_next_delayed(self) -> float | None:
-        """Seconds until a task that waits out a delay may go."""
-        now = self._clock.now_ms()
-        at = await self._store.read(dispatch.next_delayed(now))
-        return None if at is None else max(0.001, (at - now) / 1000)
+    async def _until_next_delayed(self, looked: int) -> float | None:
+        """Seconds until a task may go that waited out a delay when the last round looked."""
+        at = await self._store.read(dispatch.next_delayed(looked))
+        return None if at is None else max(0.001, (at - self._clock.now_ms()) / 1000)
 
     def _register(self, node: Node, request: PollRequest) -> _Waiter:
         """One held poll per node: a newer one takes the place of the older."""

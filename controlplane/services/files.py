@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TypeVar
@@ -10,6 +11,7 @@ from pydantic import BaseModel, ConfigDict
 
 from controlplane.domain.results import in_publishing_order, objects_of
 from controlplane.storage.files import FileBucket, staging_key
+from shared.errors import Unavailable
 from shared.failures import Cause, Failure, FailureCode
 from shared.ids import Attempt, TaskId, TenantId
 from shared.protocol import Finished, OutputResult, PlaylistResult, ProducedObject, TranscodeFile
@@ -55,8 +57,12 @@ def missing(files: JobFiles, attempt: str, finished: Finished) -> list[str]:
     return lacking
 
 
-def make_visible(files: JobFiles, attempt: str, work: TranscodeFile, finished: Finished) -> Finished:
+def make_visible(
+    files: JobFiles, attempt: str, work: TranscodeFile, finished: Finished, is_abandoned: threading.Event
+) -> Finished:
     """Publishes what the report holds, playlists last, and tells what came of it. Doing it again changes nothing.
+
+    Breaks off, with Unavailable, when it is abandoned.
 
     An output one of whose keys is taken by an older object fails as a whole, and so do the playlists that name it.
     """
@@ -69,6 +75,8 @@ def make_visible(files: JobFiles, attempt: str, work: TranscodeFile, finished: F
     playlists = [_unless_taken(files, attempt, playlist) for playlist in playlists]
     settled = finished.model_copy(update={"outputs": tuple(outputs), "playlists": tuple(playlists)})
     for produced in in_publishing_order(objects_of(settled)):
+        if is_abandoned.is_set():
+            raise Unavailable("The storage took too long.")
         files.staging.publish(f"{staging_key(attempt)}/{produced.name}", files.target(produced), produced.key)
     return settled
 

@@ -569,7 +569,7 @@ UPDATE tasks SET state = 'Waiting', not_before = :not_before, node_id = NULL, bo
 
 -- name: finish
 UPDATE tasks SET state = 'Publishing', report = :outcome, lease_expires_at = NULL, ended_lease = lease_id, ended_report = :report,
-       stored_bytes = :stored_bytes
+       stored_bytes = :stored_bytes, publish_by = :publish_by
  WHERE id = :id AND state IN ({task:finish})
 
 -- name: fail_task

@@ -231,6 +231,7 @@ class Task:
     node_faults: int
     failed_on: str
     killed_on: str
+    publish_by: int | None
     node_id: NodeId | None
     boot_id: BootId | None
     lease_id: LeaseId | None

@@ -193,6 +193,7 @@ CREATE TABLE tasks (
   node_faults BIGINT NOT NULL DEFAULT 0,
   failed_on TEXT NOT NULL DEFAULT '[]',
   killed_on TEXT NOT NULL DEFAULT '[]',
+  publish_by BIGINT,
   not_before BIGINT NOT NULL DEFAULT 0,
   node_id TEXT,
   boot_id TEXT,

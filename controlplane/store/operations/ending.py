@@ -177,7 +177,7 @@ def _end(task: Task, request: ReportRequest, digest: str, now: int, rules: Rules
         return
     match request.outcome:
         case Finished() as finished if task.state is TaskState.RUNNING:
-            yield from _finish(task, finished, digest, now)
+            yield from _finish(task, finished, digest, now, rules)
             yield from trust.success(holder(task), now)
         case Failed() as failed:
             spent = task.spent + (task.state is TaskState.LEASED)  # else what fails before it is accepted never ends
@@ -195,7 +195,7 @@ def _end(task: Task, request: ReportRequest, digest: str, now: int, rules: Rules
             raise StaleLease("This lease was never accepted.")
 
 
-def _finish(task: Task, finished: Finished, digest: str, now: int) -> Op[None]:
+def _finish(task: Task, finished: Finished, digest: str, now: int, rules: Rules) -> Op[None]:
     """The results may become visible, if their tenant may store so much."""
     stored_bytes = size_of(finished)
     refusal = yield from quotas.reserve_bytes(task, stored_bytes)
@@ -203,7 +203,8 @@ def _finish(task: Task, finished: Finished, digest: str, now: int) -> Op[None]:
         yield from fail(task, now, refusal, report=digest, made=spent_on(finished))
         return
     outcome = finished.model_dump_json()
-    yield call("finish", id=task.id, outcome=outcome, report=digest, stored_bytes=stored_bytes)
+    until = now + rules.publish_within_ms
+    yield call("finish", id=task.id, outcome=outcome, report=digest, stored_bytes=stored_bytes, publish_by=until)
 
 
 def _stopped(task: Task, digest: str, now: int) -> Op[None]:

@@ -1,0 +1,50 @@
+"""Threads for what may take long on a bucket's disk: a root that hangs keeps its own few and nobody else's."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import defaultdict
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Final, TypeVar
+
+from shared.errors import Unavailable
+
+PER_ROOT: Final = 16
+ALL: Final = 256
+"""So many threads, at most, that sixteen roots may hang at once before others have to wait."""
+
+T = TypeVar("T")
+
+
+class Hands:
+    def __init__(self, *, per_root: int = PER_ROOT, threads: int = ALL) -> None:
+        self._pool = ThreadPoolExecutor(threads, thread_name_prefix="bucket")
+        self._free: dict[str, asyncio.Semaphore] = defaultdict(lambda: asyncio.Semaphore(per_root))
+
+    async def do(self, root: str, work: Callable[[], T], *, within: float) -> T:
+        """What `work` returns. Raises Unavailable when the root has not answered after so many seconds.
+
+        What hangs keeps its thread, and its place among the few of its root, until it comes back.
+        """
+        free = self._free[root]
+        try:
+            await asyncio.wait_for(free.acquire(), within)
+        except TimeoutError:
+            raise Unavailable("The storage is busy with what it does not finish.", retry_after=10) from None
+        doing = asyncio.get_running_loop().run_in_executor(self._pool, work)
+
+        def leave(done: asyncio.Future[T]) -> None:
+            free.release()
+            if not done.cancelled():
+                done.exception()  # of what nobody waits for any more
+
+        doing.add_done_callback(leave)
+        await asyncio.wait([doing], timeout=within)
+        if not doing.done():
+            raise Unavailable("The storage does not answer.", retry_after=10)
+        return doing.result()
+
+    def close(self) -> None:
+        """Waits for nothing: what hangs ends with the process."""
+        self._pool.shutdown(wait=False, cancel_futures=True)

@@ -1,0 +1,109 @@
+"""A storage that is slow or broken is its own tenant's trouble, and comes to an end."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from controlplane.services import publishing
+from controlplane.services.files import JobFiles
+from shared.failures import FailureCode
+from tests.builders import eventually, finished
+from tests.contract.api.service import OUT, Caller, Node, Service
+
+MakeVisible = Callable[..., Any]
+
+
+class Storage:
+    """Bucket roots that hang until they are released, or that break."""
+
+    def __init__(self, real: MakeVisible) -> None:
+        self._real = real
+        self.hanging: set[str] = set()
+        self.broken: set[str] = set()
+        self.released = threading.Event()
+        self.tried: list[str] = []
+
+    def make_visible(self, files: JobFiles, *rest: Any) -> Any:
+        self.tried.append(files.output_root)
+        if files.tenant_id in self.hanging:
+            self.released.wait()
+        if files.tenant_id in self.broken:
+            raise OSError("Input/output error")
+        return self._real(files, *rest)
+
+
+@pytest.fixture
+def storage(monkeypatch: pytest.MonkeyPatch) -> Iterator[Storage]:
+    storage = Storage(publishing.make_visible)
+    monkeypatch.setattr(publishing, "make_visible", storage.make_visible)
+    monkeypatch.setattr(publishing, "RETRY_SECONDS", 0.01)
+    yield storage
+    storage.released.set()
+
+
+async def report(tenant: Caller, pipeline: str, node: Node) -> str:
+    """A job whose results are staged and reported."""
+    job_id = await tenant.submit(pipeline)
+    ref = (await node.take()).ref
+    await node.stage(ref, OUT)
+    assert (await node.report(ref, finished(OUT))).json["task_state"] == "Publishing"
+    return job_id
+
+
+async def status(tenant: Caller, job_id: str) -> str:
+    found: str = (await tenant.get(f"/v1/jobs/{job_id}")).json["status"]
+    return found
+
+
+async def until(tenant: Caller, job_id: str, wanted: str) -> None:
+    async with asyncio.timeout(10):
+        while await status(tenant, job_id) != wanted:  # noqa: ASYNC110 (the publisher works on its own)
+            await asyncio.sleep(0.01)
+
+
+async def test_a_storage_that_hangs_delays_nobody_else(
+    service: Service, tenant: Caller, pipeline: str, node: Node, storage: Storage
+) -> None:
+    other = await service.tenant("other")
+    others = await other.pipeline()
+    storage.hanging = {str(tenant.tenant_id)}
+    slow = await report(tenant, pipeline, node)
+    for _ in range(3):
+        job_id = await report(other, others, node)
+        await until(other, job_id, "Complete")
+        await other.call("DELETE", "/v1/buckets/bucket/objects/out.mp4")
+    assert await status(tenant, slow) == "Progressing"
+    storage.released.set()
+    await until(tenant, slow, "Complete")
+
+
+async def test_a_storage_that_is_broken_is_tried_again_until_it_is_well(
+    tenant: Caller, pipeline: str, node: Node, storage: Storage
+) -> None:
+    storage.broken = {str(tenant.tenant_id)}
+    job_id = await report(tenant, pipeline, node)
+    await eventually(lambda: len(storage.tried) > 2)
+    assert await status(tenant, job_id) == "Progressing"
+    storage.broken.clear()
+    await until(tenant, job_id, "Complete")
+
+
+async def test_a_storage_that_stays_broken_fails_the_job_in_the_end(
+    service: Service, tenant: Caller, pipeline: str, node: Node, storage: Storage
+) -> None:
+    storage.broken = {str(tenant.tenant_id)}
+    job_id = await report(tenant, pipeline, node)
+    service.clock.pass_seconds(3599.999)
+    tried = len(storage.tried)
+    await eventually(lambda: len(storage.tried) > tried + 2)
+    assert await status(tenant, job_id) == "Progressing"
+    service.clock.pass_seconds(0.001)
+    await until(tenant, job_id, "Error")
+    detail = (await tenant.get(f"/v1/jobs/{job_id}")).json["status_detail"]
+    assert detail["code"] == FailureCode.STORAGE_ERROR
+    assert "storage" in detail["message"]
