@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from controlplane.api.keys import BUCKETS, JOBS, PIPELINES, PRESETS, TENANTS, USERS
+from controlplane.api.requests import RetryOfFailed
 from controlplane.api.routing import PLACEHOLDER, Call, Find, Route
 from controlplane.domain.permissions import Action, Resources
 from controlplane.services.presets import AnyPreset
@@ -25,6 +26,11 @@ async def new_job(call: Call[JobDocument]) -> Resources:
     """Where it may run counts: a job that may run anywhere is on no cluster."""
     wanted = call.body.placement.cluster_id
     return (f"pipeline/{call.body.pipeline_id}", *((f"cluster/{wanted}",) if wanted else ()))
+
+
+async def failed_jobs(call: Call[RetryOfFailed]) -> Resources:
+    wanted = call.body.pipeline_id
+    return (f"pipeline/{wanted}",) if wanted else ()
 
 
 async def pipeline(call: Call[Any]) -> Resources:
@@ -80,7 +86,11 @@ _FINDERS: Final[Mapping[str, Find]] = {
     "user_id": user,
     "key_id": key,
 }
-_MADE: Final[Mapping[Action, Find]] = {Action.JOBS_CREATE: new_job, Action.BUCKETS_CREATE: new_bucket}
+_MADE: Final[Mapping[Action, Find]] = {
+    Action.JOBS_CREATE: new_job,
+    Action.JOBS_RETRY: failed_jobs,
+    Action.BUCKETS_CREATE: new_bucket,
+}
 
 
 async def nothing(_: Call[Any]) -> Resources:

@@ -139,6 +139,9 @@ async def a_cluster_document(matrix: Matrix) -> Any:
 
 DOCUMENTS: dict[str, Callable[[Matrix], Awaitable[Any]]] = {
     "create_job": a_job_document,
+    "retry_job": sends({}),
+    "retry_failed_job": sends({"failed_since": "2025-11-01T00:00:00Z"}),
+    "retry_failed_of_tenant": sends({"failed_since": "2025-11-01T00:00:00Z"}),
     "create_pipeline": a_pipeline_document,
     "update_pipeline": sends({"name": "changed"}),
     "create_preset": sends({"name": "p", "settings": mp4_settings()}),

@@ -78,6 +78,15 @@ class TestPermissions:
             assert (await user.post("/v1/buckets/bucket/uploads", {"key": "new"})).status == may_upload
             assert (await user.post("/v1/users", {"name": "x"})).code == "forbidden"
 
+    async def test_a_user_of_one_pipeline_retries_what_failed_there_alone(
+        self, service: Service, tenant: Caller, pipeline: str
+    ) -> None:
+        user = await service.user(tenant, permissions=[allow("jobs:retry", f"pipeline/{pipeline}")])
+        wanted = {"failed_since": "2025-11-01T00:00:00Z"}
+        assert (await user.post("/v1/jobs/retry", {**wanted, "pipeline_id": pipeline})).status == 200
+        for other in ({}, {"pipeline_id": await tenant.pipeline()}):
+            assert (await user.post("/v1/jobs/retry", {**wanted, **other})).code == "forbidden"
+
     async def test_a_narrowed_user_learns_nothing_of_other_tenants(self, service: Service, tenant: Caller) -> None:
         stranger = await service.tenant("stranger")
         theirs = await stranger.pipeline()
