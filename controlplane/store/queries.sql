@@ -452,17 +452,18 @@ SELECT j.document, t.presets FROM tasks t JOIN jobs j ON j.id = t.job_id WHERE t
 -- Dispatch
 
 -- name: heads
--- The first waiting task of every line that may move.
+-- The first waiting task of every lane that may move; of a tenant with very many lanes, of other ones in each round.
 SELECT t.id, t.tenant_id, t.pipeline_id, t.need, t.priority, t.failed_on, t.killed_on, n.running, n.running_cost, n.served,
        n.weight, n.priority_ceiling, n.max_running
-  FROM lanes l
-  JOIN pipelines p ON p.id = l.pipeline_id AND p.status = 'Active'
+  FROM (SELECT a.pipeline_id, a.need, a.tenant_id,
+               ROW_NUMBER() OVER (PARTITION BY a.tenant_id ORDER BY (a.id + :now) % 1009, a.id) AS place
+          FROM lanes a JOIN pipelines p ON p.id = a.pipeline_id AND p.status = 'Active' WHERE a.waiting > 0) l
   JOIN tenants n ON n.id = l.tenant_id AND n.suspended_at IS NULL AND (n.max_running IS NULL OR n.running < n.max_running)
   JOIN tasks t ON t.id = (
        SELECT w.id FROM tasks w
         WHERE w.pipeline_id = l.pipeline_id AND w.need = l.need AND w.state = 'Waiting' AND w.not_before <= :now
         ORDER BY w.priority DESC, w.id LIMIT 1)
- WHERE l.waiting > 0
+ WHERE l.place <= :most
 
 -- name: head
 -- The first waiting task of one line.

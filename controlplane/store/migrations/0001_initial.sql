@@ -220,11 +220,12 @@ CREATE INDEX tasks_by_month ON tasks (tenant_id, month) WHERE month IS NOT NULL;
 
 -- One row per line of equal tasks: who waits is found without looking at the tasks of paused pipelines or busy tenants.
 CREATE TABLE lanes (
+  id {serial},
   pipeline_id TEXT NOT NULL,
   need TEXT NOT NULL,
   tenant_id TEXT NOT NULL,
   waiting BIGINT NOT NULL CHECK (waiting >= 0),
-  PRIMARY KEY (pipeline_id, need)
+  UNIQUE (pipeline_id, need)
 );
 CREATE INDEX lanes_waiting ON lanes (pipeline_id, need) WHERE waiting > 0;
 

@@ -7,6 +7,8 @@ from collections import Counter
 
 from controlplane.domain.fairness import ENCODER
 from controlplane.store.operations import jobs, resources
+from controlplane.store.operations.dispatch import LANES_OF_A_TENANT
+from controlplane.store.port import Op, call
 from shared.capacity import Demand
 from shared.errors import TranscoderError
 from shared.ids import ClusterId, NodeId, TenantId
@@ -110,6 +112,25 @@ async def test_a_priority_counts_against_others_up_to_the_tenant_s_ceiling(world
         (grant,) = await world.grant()
         assert grant.job_id == first
         await world.report(grant, HandedBack(reason="it drains"))
+
+
+async def test_a_tenant_that_asks_for_something_else_in_every_job_makes_no_round_long(world: World) -> None:
+    await world.add_node(labels={"disk": "ssd"})
+    for number in range(300):
+        await world.submit(labels={"disk": str(number)})
+    mine = await world.submit(labels={"disk": "ssd"})
+    theirs = await world.submit(OTHER_TENANT)
+
+    def looked_at() -> Op[int]:
+        return len((yield call("heads", now=world.now, most=LANES_OF_A_TENANT)))
+
+    assert await world.store.read(looked_at()) == LANES_OF_A_TENANT + 1
+    granted = []
+    for _ in range(60):
+        granted += [grant.job_id for grant in await world.grant()]
+        assert theirs in granted, "others are not made to wait"
+        world.clock.pass_seconds(0.053)
+    assert mine in granted, "other lanes are looked at in every round"
 
 
 async def test_a_task_too_large_for_every_node_holds_up_none_behind_it(world: World) -> None:
