@@ -59,6 +59,7 @@ def _rows(job_id: str, tenant_id: TenantId, number: int) -> Iterator[Call]:
         pipeline_id=pipeline_of(number),
         cluster_id=cluster_id if number % 997 else "rare",
         document=DOCUMENT,
+        retry_of=None,
         now=BEGAN_MS + number,
     )
     yield call(
