@@ -23,12 +23,13 @@ from controlplane.services.tenants import Tenants
 from shared import configuration
 from shared.clock import SystemClock
 from shared.errors import TranscoderError
-from shared.logs import log_to_stderr
+from shared.logs import log_alarms, log_to_stderr
 
 
 @click.group()
 def server() -> None:
     """Run and set up the control plane."""
+    log_alarms()
 
 
 @server.command()
