@@ -54,6 +54,8 @@ from shared.statuses import JobStatus, NodeState, Phase
 
 PROTOCOL_VERSION: Final = 1
 """1 (2026-11): the first."""
+OLDEST_PROTOCOL: Final = 1
+"""The oldest that is still answered: a control plane is updated first, its agents in their own time, one number behind."""
 LOG_SIZE: Final = 16 * 1024
 """Characters of an attempt's log that are kept and sent: its end."""
 

@@ -20,6 +20,7 @@ from shared.errors import ErrorCode, TranscoderError
 from shared.ids import ClusterId, NodeId, prefixed_id
 from shared.join_token import JoinToken, fingerprint
 from shared.protocol import (
+    OLDEST_PROTOCOL,
     PROTOCOL_VERSION,
     CheckAnswer,
     CheckRequest,
@@ -179,7 +180,12 @@ class Clusters:
 
 
 def speak_the_same(protocol: int) -> None:
-    """Raises `protocol_too_old` for agents of another age."""
-    if protocol != PROTOCOL_VERSION:
-        detail = f"This control plane speaks protocol {PROTOCOL_VERSION}; the agent speaks {protocol}."
-        raise TranscoderError.of(ErrorCode.PROTOCOL_TOO_OLD, detail)
+    """Raises `protocol_too_old` for agents of another age, and tells which of the two is the older."""
+    if OLDEST_PROTOCOL <= protocol <= PROTOCOL_VERSION:
+        return
+    behind = "agent" if protocol < OLDEST_PROTOCOL else "control plane"
+    detail = (
+        f"This control plane speaks protocols {OLDEST_PROTOCOL} to {PROTOCOL_VERSION}, the agent {protocol}: "
+        f"update the {behind}."
+    )
+    raise TranscoderError.of(ErrorCode.PROTOCOL_TOO_OLD, detail)

@@ -30,6 +30,7 @@ LIMIT: Final = times(3, 10)
 CROWD: Final = times(120, 1000)
 SETTINGS: Final = {"TRANSCODER_HEADER_TIMEOUT": str(LIMIT), "TRANSCODER_STALL_TIMEOUT": str(LIMIT)}
 CLOSED_WITHIN: Final = 1.5 * LIMIT
+GIVEN_UP: Final = 60.0
 MIB: Final = 1 << 20
 TCP_ESTABLISHED: Final = 1
 _numbers = itertools.count()
@@ -46,6 +47,7 @@ class Place:
     operator: Client
     big: str
     """Path of a large object's link."""
+    drip_every: float = LIMIT / 40
 
     async def upload_path(self) -> str:
         """Another one each time: two connections cannot send the same upload."""
@@ -166,8 +168,8 @@ async def lifetime(place: Place, head: bytes = b"", drip: bytes = b"") -> float:
     async with place.connection() as sock:
         began = loop.time()
         await loop.sock_sendall(sock, head)
-        while is_open(sock) and loop.time() - began < 2 * CLOSED_WITHIN:
-            await asyncio.sleep(0.05)
+        while is_open(sock) and loop.time() - began < GIVEN_UP:
+            await asyncio.sleep(place.drip_every)
             with contextlib.suppress(OSError):
                 sock.send(drip)
         return loop.time() - began
