@@ -241,7 +241,8 @@ class Dispatcher:
         delay = None
         while True:
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._work.wait(), delay)
+                async with asyncio.timeout(delay):
+                    await self._work.wait()
             self._work.clear()
             delay = None
             if self._waiters:

@@ -235,7 +235,8 @@ class Jobs:
                 if job.status in TERMINAL_JOBS or self._signals.is_closed:
                     return
                 with suppress(TimeoutError):
-                    await asyncio.wait_for(changed.wait(), quiet)
+                    async with asyncio.timeout(quiet):
+                        await changed.wait()
                     continue
                 yield None
 

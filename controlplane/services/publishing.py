@@ -113,16 +113,23 @@ class Publisher:
         """
         removed = 0
         for bucket in await self._store.read(resources.all_buckets()):
-            files = FileBucket(Path(bucket.root))
-            staged = await asyncio.to_thread(files.staged_attempts)  # first: what is granted since is none of these
-            live = {attempt_name(*attempt) for attempt in await self._store.read(ending.live_attempts())}
-            for attempt in set(staged) - live:
-                await asyncio.to_thread(files.discard, attempt)
-                removed += 1
-            removed += await asyncio.to_thread(files.forget_uploads, self._clock.now_ms() / 1000 - keep_uploads)
+            try:
+                removed += await self._sweep_bucket(FileBucket(Path(bucket.root)), keep_uploads)
+            except Unavailable as error:
+                log.warning("bucket.not_swept", root=bucket.root, error=str(error))
         before = self._clock.now_ms() - int(keep_uploads * 1000)
         await self._store.write(quotas.forget_uploads(before))
         return removed
+
+    async def _sweep_bucket(self, files: FileBucket, keep_uploads: float) -> int:
+        do = partial(self._hands.do, str(files.root), within=LOOK_SECONDS)
+        staged = await do(files.staged_attempts)  # first: what is granted since is none of these
+        live = {attempt_name(*attempt) for attempt in await self._store.read(ending.live_attempts())}
+        abandoned = set(staged) - live
+        for attempt in abandoned:
+            await do(partial(files.discard, attempt))
+        oldest = self._clock.now_ms() / 1000 - keep_uploads
+        return len(abandoned) + int(await do(partial(files.forget_uploads, oldest)))
 
     async def run(self) -> None:
         """Publishes what is reported, after what an earlier process left unfinished.

@@ -29,7 +29,8 @@ class Hands:
         """
         free = self._free[root]
         try:
-            await asyncio.wait_for(free.acquire(), within)
+            async with asyncio.timeout(within):  # not `wait_for`, which may swallow a cancellation
+                await free.acquire()
         except TimeoutError:
             raise Unavailable("The storage is busy with what it does not finish.", retry_after=10) from None
         doing = asyncio.get_running_loop().run_in_executor(self._pool, work)

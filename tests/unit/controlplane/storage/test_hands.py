@@ -59,3 +59,13 @@ async def test_no_more_run_on_one_root_than_are_meant_to() -> None:
 
     await asyncio.gather(*(hands.do("/a", work, within=5) for _ in range(10)))
     assert most == 2
+
+
+async def test_a_caller_that_is_cancelled_is_cancelled_at_every_moment() -> None:
+    for moment in range(6):
+        task = asyncio.create_task(Hands().do("/a", lambda: 42, within=5))
+        for _ in range(moment):
+            await asyncio.sleep(0)
+        if task.cancel():
+            with pytest.raises(asyncio.CancelledError):
+                await task
