@@ -57,14 +57,22 @@ async def test_a_cancel_that_was_acknowledged_never_runs(world: World) -> None:
     await world.add_node(capacity=a_capacity(threads=64))
     won: Counter[str] = Counter()
 
-    async def take(job_id: JobId) -> str:
-        for grant in await world.grant():
+    async def take(granted: asyncio.Event) -> str:
+        grants = await world.grant()
+        granted.set()
+        for grant in grants:
             await work(world, grant)
         return "took"
 
+    async def cancel(job_id: JobId, moment: asyncio.Event | None) -> object:
+        if moment is not None:
+            await moment.wait()
+        return await world.store.write(jobs.cancel(TENANT, job_id, world.now))
+
     for _ in range(times(100, 400)):
         job_id = await world.submit()
-        canceled, _ = await at_once(world.store.write(jobs.cancel(TENANT, job_id, world.now)), take(job_id))
+        granted = asyncio.Event()
+        canceled, _ = await at_once(cancel(job_id, random.choice((None, granted))), take(granted))
         has_run = await ran(world, job_id)
         assert (canceled == LOST) is has_run, "one of the two, and never both"
         won["node" if has_run else "tenant"] += 1
