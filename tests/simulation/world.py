@@ -127,7 +127,7 @@ class World:
         for name in TENANTS:
             tenant = await app[keys.TENANTS].create(name, 1)
             _, key = await app[keys.TENANTS].create_first_key(tenant.id, "simulation", None)
-            principal = await app[routing.BEARERS].principal(f"Bearer {key}", "127.0.0.1")
+            principal = await app[routing.BEARERS].principal(f"Bearer {key}", lambda: "127.0.0.1")
             await app[keys.BUCKETS].create(tenant.id, "media", None)
             pipeline = await app[keys.PIPELINES].create(
                 tenant.id, name="all", input_bucket="media", output_bucket="media", thumbnail_bucket=None
