@@ -35,7 +35,7 @@ _SECRETS: Final[tuple[tuple[re.Pattern[str], str], ...]] = (
     (re.compile(r"(://)[^\s/@'\"\\]+@"), r"\1…@"),
     (re.compile(r"(://[^\s?'\"\\]+\?)[^\s'\"\\]+"), r"\1…"),
     (re.compile(r"(?i)\b(bearer|basic) [A-Za-z0-9+/=._~-]{8,}"), r"\1 …"),
-    (re.compile(r"(?i)\b(\w*(?:signature|token|password|secret|credential))=[^\s&'\"\\]+"), r"\1=…"),
+    (re.compile(r"(?i)(signature|token|password|secret|credential)=[^\s&'\"\\]+"), r"\1=…"),
     (
         re.compile(r"-----BEGIN ([A-Z ]*)PRIVATE KEY-----.*?(?:-----END [A-Z ]*PRIVATE KEY-----|$)", re.DOTALL),
         "<private key>",

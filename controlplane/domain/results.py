@@ -7,7 +7,15 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import Final
 
-from shared.protocol import Finished, OutputResult, OutputSpec, PlaylistResult, ProducedObject, TranscodeFile
+from shared.protocol import (
+    Finished,
+    OutputResult,
+    OutputSpec,
+    PlaylistResult,
+    ProducedObject,
+    ThumbnailSpec,
+    TranscodeFile,
+)
 from shared.statuses import JobStatus
 
 ORDER: Final = {"media": 0, "thumbnail": 0, "media_playlist": 1, "master_playlist": 2}
@@ -41,24 +49,30 @@ def misfits(work: TranscodeFile, report: Finished) -> list[str]:
 
 def stray_keys(work: TranscodeFile, report: Finished) -> list[str]:
     """Keys in a report that the job never asked for: a node may publish only what it was told to make."""
-    allowed = [_keys_of(output) for output in work.outputs]
     playlists = {playlist.key for playlist in work.playlists}
     stray = [
         produced.key
         for result in report.outputs
         for produced in result.objects
-        if result.index >= len(allowed) or not allowed[result.index].fullmatch(produced.key)
+        if result.index >= len(work.outputs) or not _may_make(work.outputs[result.index], produced.key)
     ]
     return stray + [
         produced.key for result in report.playlists for produced in result.objects if produced.key not in playlists
     ]
 
 
-def _keys_of(output: OutputSpec) -> re.Pattern[str]:
-    stem = re.escape(output.key)
-    patterns = [stem if output.segment_duration is None else rf"{stem}(\.m3u8|\d{{5,}}\.ts)"]
-    if output.thumbnails is not None:
-        pattern = re.escape(output.thumbnails.pattern)
-        pattern = pattern.replace(re.escape("{count}"), r"\d{5,}").replace(re.escape("{resolution}"), r"\d+x\d+")
-        patterns.append(rf"{pattern}\.{output.thumbnails.settings.format}")
-    return re.compile("|".join(patterns))
+def _may_make(output: OutputSpec, key: str) -> bool:
+    if output.segment_duration is None:
+        is_its_own = key == output.key
+    else:
+        is_its_own = key.startswith(output.key) and _SEGMENTED.fullmatch(key, len(output.key)) is not None
+    return is_its_own or (output.thumbnails is not None and _is_thumbnail(output.thumbnails, key))
+
+
+_SEGMENTED: Final = re.compile(r"\.m3u8|\d{5,}\.ts")
+
+
+def _is_thumbnail(thumbnails: ThumbnailSpec, key: str) -> bool:
+    pattern = re.escape(thumbnails.pattern)
+    pattern = pattern.replace(re.escape("{count}"), r"\d{5,}").replace(re.escape("{resolution}"), r"\d+x\d+")
+    return re.fullmatch(rf"{pattern}\.{thumbnails.settings.format}", key) is not None

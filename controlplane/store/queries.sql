@@ -526,10 +526,13 @@ ON CONFLICT (task_id, attempt) DO UPDATE SET said = excluded.said, text = exclud
 SELECT attempt, node_id, said, text, at FROM attempt_logs WHERE job_id = :job_id ORDER BY attempt DESC, task_id LIMIT :size
 
 -- name: unaccepted_of_node
-SELECT * FROM tasks WHERE node_id = :node_id AND boot_id = :boot_id AND state = 'Leased' AND leased_at <= :before
+SELECT * FROM tasks
+ WHERE node_id = :node_id AND boot_id = :boot_id AND state IN ('Leased', 'Running', 'Stopping') AND state = 'Leased'
+   AND leased_at <= :before
 
 -- name: stopping_of_node
-SELECT id, attempt, lease_id FROM tasks WHERE node_id = :node_id AND state = 'Stopping'
+SELECT id, attempt, lease_id FROM tasks
+ WHERE node_id = :node_id AND state IN ('Leased', 'Running', 'Stopping') AND state = 'Stopping'
 
 -- name: leases_of_node
 SELECT * FROM tasks WHERE node_id = :node_id AND state IN ('Leased', 'Running', 'Stopping')
@@ -604,7 +607,8 @@ UPDATE jobs SET status = 'Canceled', finished_at = :now WHERE id = :id AND statu
 SELECT id FROM tasks WHERE state = 'Publishing' ORDER BY id
 
 -- name: live_attempts
-SELECT id, attempt FROM tasks WHERE state IN ('Leased', 'Running', 'Stopping', 'Publishing')
+SELECT id, attempt FROM tasks WHERE state IN ('Leased', 'Running', 'Stopping')
+UNION ALL SELECT id, attempt FROM tasks WHERE state = 'Publishing'
 
 -- name: queue_figures
 SELECT COALESCE(SUM(queued), 0) AS queued, COALESCE(SUM(running), 0) AS running FROM tenants

@@ -14,7 +14,7 @@ import contextlib
 import fcntl
 import os
 import sqlite3
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Generator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from time import perf_counter
@@ -30,6 +30,8 @@ from shared.errors import StorageFull, TranscoderError, Unavailable
 log = structlog.get_logger()
 
 MAX_BATCH: Final = 64
+LET_IN: Final = 2
+"""Turns of the event loop that a batch waits for more."""
 _CACHED_STATEMENTS: Final = 256
 
 
@@ -93,15 +95,16 @@ class SqliteStore:
     async def _gathered(self) -> list[_Waiting]:
         """The next batch: whatever waits, and what the event loop brings in meanwhile.
 
-        A commit costs as much for one operation as for many, so callers that are about to ask are let in; a single one
-        waits for nobody.
+        A commit costs as much for one operation as for many, so callers that are about to ask are let in, but not for
+        long: a busy loop always brings more.
         """
         batch = [await self._pending.get()]
-        came = 1
-        while came and len(batch) < MAX_BATCH:
+        for _ in range(LET_IN):
             await asyncio.sleep(0)
             came = min(self._pending.qsize(), MAX_BATCH - len(batch))
             batch += [self._pending.get_nowait() for _ in range(came)]
+            if not came:
+                break
         return batch
 
     def _execute(self, batch: list[_Waiting]) -> list[Any] | sqlite3.Error:
@@ -144,11 +147,25 @@ def _run(connection: sqlite3.Connection, queries: Mapping[str, sql.Statement], o
     try:
         wanted = next(operation)
         while True:
-            rows = connection.execute(queries[wanted.query].sql, wanted.params).fetchall()
-            wanted = operation.send(rows)
+            wanted = operation.send(_rows(connection.execute(queries[wanted.query].sql, wanted.params), wanted.query))
     except StopIteration as stop:
         result: T = stop.value
         return result
+
+
+def _rows(cursor: sqlite3.Cursor, query: str) -> Sequence[Mapping[str, Any]]:
+    """As dictionaries: sqlite3.Row looks for a column by comparing names one after the other."""
+    found = cursor.fetchall()
+    if not found:
+        return found
+    names = _columns.get(query)
+    if names is None:
+        names = _columns[query] = tuple(column[0] for column in cursor.description)
+    return [dict(zip(names, row, strict=True)) for row in found]
+
+
+_columns: Final[dict[str, tuple[str, ...]]] = {}
+"""Of every statement that has answered with rows."""
 
 
 def _resolve(batch: list[_Waiting], results: list[Any]) -> None:
@@ -184,7 +201,6 @@ def _connect(path: Path, *, read_only: bool = False) -> sqlite3.Connection:
         cached_statements=_CACHED_STATEMENTS,
         timeout=5.0,
     )
-    connection.row_factory = sqlite3.Row
     if not read_only:
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = FULL")
