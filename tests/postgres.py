@@ -6,10 +6,12 @@ import itertools
 import os
 import pwd
 import shutil
+import signal
 import socket
 import subprocess
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+import time
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -34,12 +36,13 @@ async def postgres_dsn(postgres_cluster: Cluster) -> str:
 
 
 class Cluster:
-    """A server that runs, and how to end it in each of PostgreSQL's ways."""
+    """A server that runs, and how to end it as a crash would. It never outlives the tests, however they end."""
 
-    def __init__(self, data: Path, port: int, pg_ctl: Callable[..., None]) -> None:
-        self._port = port
+    def __init__(self, binaries: Path, data: Path) -> None:
+        self._binaries = binaries
         self._data = data
-        self._pg_ctl = pg_ctl
+        self._port = _free_port()
+        self._server: subprocess.Popen[bytes] | None = None
 
     async def fresh_dsn(self) -> str:
         base, schema = f"postgresql://{_UNPRIVILEGED}@127.0.0.1:{self._port}/postgres", f"t{next(_schemas)}"
@@ -51,14 +54,24 @@ class Cluster:
         return f"{base}?search_path={schema}"
 
     def start(self) -> None:
-        options = (
-            f"-c listen_addresses=127.0.0.1 -c port={self._port} -c unix_socket_directories={self._data} -c fsync=on"
-        )
-        self._pg_ctl("start", "-w", "-l", str(self._data / "log"), "-o", options)
+        settings = ("listen_addresses=127.0.0.1", f"port={self._port}", f"unix_socket_directories={self._data}")
+        options = [option for setting in (*settings, "fsync=on") for option in ("-c", setting)]
+        server = [*_as_user(), self._binaries / "postgres", "-D", self._data, *options]
+        with (self._data / "log").open("ab") as log:
+            self._server = subprocess.Popen(server, stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd="/")
+        while not self._answers():
+            assert self._server.poll() is None, f"postgres ended: {(self._data / 'log').read_text()}"
+            time.sleep(0.02)
 
     def crash(self) -> None:
         """As if the power had gone: what was not on disk is lost."""
-        self._pg_ctl("stop", "-m", "immediate")
+        assert self._server is not None
+        self._server.send_signal(signal.SIGQUIT)
+        self._server.wait()
+
+    def _answers(self) -> bool:
+        asked = [self._binaries / "pg_isready", "-q", "-h", "127.0.0.1", "-p", str(self._port)]
+        return subprocess.run(asked, check=False).returncode == 0
 
 
 @contextmanager
@@ -67,12 +80,8 @@ def running() -> Iterator[Cluster]:
     directory = Path(tempfile.mkdtemp(prefix="transcoder-postgres-"))
     data = directory / "data"
     _give_away(directory)
-
-    def pg_ctl(command: str, *options: str) -> None:
-        _run(binaries / "pg_ctl", "-D", data, "-s", command, *options)
-
     _run(binaries / "initdb", "-D", data, "-U", _UNPRIVILEGED, "-A", "trust", "-E", "UTF8", "--no-locale", "--no-sync")
-    cluster = Cluster(data, _free_port(), pg_ctl)
+    cluster = Cluster(binaries, data)
     cluster.start()
     try:
         yield cluster
@@ -101,12 +110,21 @@ def _give_away(directory: Path) -> None:
 
 
 def _run(program: Path, *arguments: str | Path) -> None:
-    as_user: Sequence[str] = ["runuser", "-u", _UNPRIVILEGED, "--"] if os.geteuid() == 0 else []
-    # the server that pg_ctl starts would keep a pipe open: what it says goes to a file
-    with tempfile.TemporaryFile("w+") as said:
-        done = subprocess.run([*as_user, program, *arguments], stdout=said, stderr=said, cwd="/", check=False)
-        said.seek(0)
-        assert done.returncode == 0, f"{program.name} failed: {said.read()}"
+    done = subprocess.run(
+        [*_as_user(), program, *arguments],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        cwd="/",
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, f"{program.name} failed: {done.stdout}"
+
+
+def _as_user() -> Sequence[str]:
+    """A prefix of a command: by a user whom PostgreSQL accepts, and ended as soon as our thread that starts it is gone."""
+    user = ("--reuid", _UNPRIVILEGED, "--regid", _UNPRIVILEGED, "--init-groups") if os.geteuid() == 0 else ()
+    return ("setpriv", *user, "--pdeathsig", "QUIT", "--")
 
 
 def _free_port() -> int:

@@ -10,8 +10,8 @@ import pytest
 
 from shared.command import main
 
-OF_CALLERS = {"api", "url", "key_file", "ca_file"}
-"""What `api_command` takes and gives."""
+GIVEN = {"ctx", "api", "url", "key_file", "ca_file"}
+"""What click and `api_command` take and give."""
 
 
 def commands(group: click.Group, path: str) -> Iterator[tuple[str, click.Command]]:
@@ -31,4 +31,4 @@ def test_a_command_takes_just_the_options_and_arguments_that_it_declares(command
     declared = {parameter.name for parameter in command.params if parameter.expose_value}
     parameters = inspect.signature(command.callback).parameters.values()
     taken = {one.name for one in parameters if one.kind is not one.VAR_KEYWORD}
-    assert declared - OF_CALLERS == taken - OF_CALLERS
+    assert declared - GIVEN == taken - GIVEN
