@@ -118,7 +118,7 @@ class NewPreset(Sent):
 
 class NewBucket(Sent):
     name: BucketName
-    root: Annotated[str, Field(max_length=4096, pattern=r"^/")] | None = Field(
+    root: Annotated[str, Field(max_length=4096, pattern=r"^/[^\x00-\x1f\x7f]*$")] | None = Field(
         None, description="A directory below `<bucket root>/<tenant id>/`; made from the name when null."
     )
 

@@ -48,7 +48,8 @@ class Bearers:
         which too many are refused is asked to wait, with Throttled, before anything is looked up; not so those who were let
         in before.
         """
-        known = self._known.get(header or "")
+        remembered = self._known  # what is looked up while everybody is forgotten may be out of date: it is not kept
+        known = remembered.get(header or "")
         if known is None:
             self._check_address(address())
         elif known.until > self._clock.monotonic() and not self._is_over(known.expires_at):
@@ -56,19 +57,19 @@ class Bearers:
         try:
             holder = await self._holder(header)
         except Unauthenticated:
-            self._known.pop(header or "", None)
+            remembered.pop(header or "", None)
             self._failures.take(address(), self._failure_pace)
             raise
         principal = self._principal(holder)
-        if len(self._known) >= MOST_KNOWN:
-            self._known.clear()
+        if len(remembered) >= MOST_KNOWN:
+            remembered.clear()
         until = self._clock.monotonic() + KNOWN_SECONDS
-        self._known[header or ""] = _Known(principal, until, holder.expires_at)
+        remembered[header or ""] = _Known(principal, until, holder.expires_at)
         return principal
 
     def forget(self) -> None:
         """Somebody may do less, or more, from now on: everybody is asked anew."""
-        self._known.clear()
+        self._known = {}
 
     def _principal(self, holder: KeyHolder) -> Principal:
         own = orjson.loads(holder.rates) if holder.rates else {}

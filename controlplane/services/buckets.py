@@ -18,7 +18,7 @@ from controlplane.store.operations import dispatch, quotas, resources
 from controlplane.store.port import Store
 from controlplane.store.records import Bucket
 from shared.clock import Clock
-from shared.errors import AlreadyExists, InvalidField, LinkRefused, NotFound, StaleLease
+from shared.errors import AlreadyExists, InvalidField, LinkRefused, NotFound
 from shared.ids import Attempt, NodeId, TaskId, TenantId
 
 CHECK_LIFETIME = 120.0
@@ -117,14 +117,17 @@ class Buckets:
         if (link.action == "get") is not to_read or not link.covers(key):
             raise LinkRefused("This link does not allow that.")
         if link.action == "stage":
-            await self._check_lease(link.key)
+            return Followed(link, await self._staging(link.key))
         return Followed(link, await self.files(link.tenant_id, link.bucket))
 
-    async def _check_lease(self, staged: str) -> None:
-        """A node may upload for as long as it holds the lease that the link was made for. Raises StaleLease."""
+    async def _staging(self, staged: str) -> FileBucket:
+        """A node may upload for as long as it holds the lease that the link was made for. Raises StaleLease.
+
+        To where the job was to write when it was submitted: a tenant that has forgotten the bucket since makes no node fail.
+        """
         task_id, _, attempt = staged.split("/")[-2].rpartition(".")
-        if not await self._store.read(dispatch.holds_lease(TaskId(task_id), Attempt(int(attempt)))):
-            raise StaleLease("This lease has ended.")
+        files = await self._store.read(dispatch.files_of_lease(TaskId(task_id), Attempt(int(attempt))))
+        return JobFiles.model_validate_json(files).staging
 
     async def expect(self, followed: Followed, size: int) -> None:
         """Sets aside so many bytes of its tenant's for an upload. Raises QuotaExceeded.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Mapping
 
 from controlplane.services.dispatch import Dispatcher
 from controlplane.store.operations import resources
@@ -44,11 +44,12 @@ class Pipelines:
         return await self._store.read(resources.pipelines(tenant_id, after, size))
 
     async def update(
-        self, tenant_id: TenantId, pipeline_id: PipelineId, changes: dict[str, str], *, if_version: int | None
+        self, tenant_id: TenantId, pipeline_id: PipelineId, changes: Mapping[str, str], *, if_version: int | None
     ) -> Pipeline:
         """Jobs that were submitted keep the buckets that they were submitted with."""
-        changed = replace(await self.get(tenant_id, pipeline_id), **changes)  # type: ignore[arg-type]
-        return await self._store.write(resources.update_pipeline(changed, if_version=if_version))
+        return await self._store.write(
+            resources.update_pipeline(tenant_id, pipeline_id, changes, if_version=if_version)
+        )
 
     async def set_status(self, tenant_id: TenantId, pipeline_id: PipelineId, status: PipelineStatus) -> Pipeline:
         """Paused: jobs are taken but wait. What runs goes on."""

@@ -54,15 +54,18 @@ class Users:
         statements: Sequence[Statement] | None,
     ) -> User:
         """What is None stays. Holds at once, for keys that were made before as well."""
-        before = await self.get(tenant_id, user_id)
-        changed = replace(
-            before,
-            name=name or before.name,
-            role=role or before.role,
-            permissions=before.permissions if statements is None else _text(statements),
-        )
-        _check(tenant_id, changed.role, orjson.loads(changed.permissions))
-        user = await self._store.write(identity.update_user(changed))
+
+        def changed(before: User) -> User:
+            after = replace(
+                before,
+                name=name or before.name,
+                role=role or before.role,
+                permissions=before.permissions if statements is None else _text(statements),
+            )
+            _check(tenant_id, after.role, orjson.loads(after.permissions))
+            return after
+
+        user = await self._store.write(identity.update_user(tenant_id, user_id, changed))
         self._forget()
         return user
 

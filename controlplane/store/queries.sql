@@ -43,7 +43,6 @@ SELECT * FROM users WHERE tenant_id IS NOT DISTINCT FROM :tenant_id AND id > :af
 -- name: update_user
 UPDATE users SET name = :name, role = :role, permissions = :permissions
  WHERE id = :id AND tenant_id IS NOT DISTINCT FROM :tenant_id
-RETURNING *
 
 -- name: delete_user
 DELETE FROM users WHERE id = :id AND tenant_id IS NOT DISTINCT FROM :tenant_id RETURNING id
@@ -442,8 +441,8 @@ SELECT * FROM tasks WHERE job_id = :job_id
 -- name: task
 SELECT * FROM tasks WHERE id = :id
 
--- name: holds_lease
-SELECT 1 FROM tasks WHERE id = :id AND attempt = :attempt AND state IN ('Leased', 'Running', 'Stopping')
+-- name: files_of_lease
+SELECT files FROM tasks WHERE id = :id AND attempt = :attempt AND state IN ('Leased', 'Running', 'Stopping')
 
 -- name: work
 SELECT j.document, t.presets FROM tasks t JOIN jobs j ON j.id = t.job_id WHERE t.id = :id

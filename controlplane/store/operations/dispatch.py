@@ -293,9 +293,12 @@ def next_delayed(now: int) -> Op[int | None]:
     return row["at"]  # type: ignore[no-any-return]
 
 
-def holds_lease(task_id: TaskId, attempt: Attempt) -> Op[bool]:
-    """Whether a node still works on this attempt."""
-    return bool((yield call("holds_lease", id=task_id, attempt=attempt)))
+def files_of_lease(task_id: TaskId, attempt: Attempt) -> Op[str]:
+    """Where the files of an attempt lie, as a JSON text, while a node works on it. Raises StaleLease."""
+    rows = yield call("files_of_lease", id=task_id, attempt=attempt)
+    if not rows:
+        raise StaleLease("This lease has ended.")
+    return str(rows[0]["files"])
 
 
 def silence(*, since: int, horizon: int) -> Op[list[Silence]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import orjson
 
@@ -113,20 +113,22 @@ def users(tenant_id: TenantId | None, after: str, size: int) -> Op[list[User]]:
     return [record(User, row) for row in rows]
 
 
-def update_user(changed: User) -> Op[User]:
-    """Raises InUse when nobody would be left who may let others in."""
-    rows = yield call(
+def update_user(tenant_id: TenantId | None, user_id: UserId, change: Callable[[User], User]) -> Op[User]:
+    """`change` is told the user as it is in this transaction, so that no other change is undone.
+
+    Raises InUse when nobody would be left who may let others in.
+    """
+    changed = change((yield from user(tenant_id, user_id)))
+    yield call(
         "update_user",
-        id=changed.id,
-        tenant_id=changed.tenant_id,
+        id=user_id,
+        tenant_id=tenant_id,
         name=changed.name,
         role=changed.role,
         permissions=changed.permissions,
     )
-    if not rows:
-        raise NotFound("user")
-    yield from _check_manager(changed.tenant_id)
-    return record(User, rows[0])
+    yield from _check_manager(tenant_id)
+    return changed
 
 
 def delete_user(tenant_id: TenantId | None, user_id: UserId) -> Op[None]:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import replace
+
 from controlplane.domain.quota import Quota
 from controlplane.store.operations import quotas
 from controlplane.store.port import Op, call
@@ -118,8 +121,12 @@ def pipelines(tenant_id: TenantId, after: str, size: int) -> Op[list[Pipeline]]:
     return [record(Pipeline, row) for row in rows]
 
 
-def update_pipeline(changed: Pipeline, *, if_version: int | None) -> Op[Pipeline]:
-    yield from pipeline(changed.tenant_id, changed.id)
+def update_pipeline(
+    tenant_id: TenantId, pipeline_id: PipelineId, changes: Mapping[str, str], *, if_version: int | None
+) -> Op[Pipeline]:
+    """What is not named stays as it is in this transaction, so that no other change is undone."""
+    known = yield from pipeline(tenant_id, pipeline_id)
+    changed = replace(known, **changes)  # type: ignore[arg-type]
     yield from _buckets_exist(changed)
     rows = yield call(
         "update_pipeline",

@@ -287,6 +287,8 @@ class TestBuckets:
             "{roots}/{tenant}/../other/x",
             "{roots}/{tenant}/bucket/below",
             "{roots}/{tenant}",
+            "{roots}/{tenant}/new\0",
+            "{roots}/{tenant}/new\n",
         ],
     )
     async def test_a_directory_of_others_is_refused(self, tenant: Caller, service: Service, root: str) -> None:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.builders import mp4_settings, ts_settings
-from tests.contract.api.service import Caller, Node, Service, a_document
+from tests.builders import finished, mp4_settings, ts_settings
+from tests.contract.api.service import OUT, Caller, Node, Service, a_document
+from tests.contract.api.test_jobs import ended
 
 
 class TestPipelines:
@@ -68,6 +71,33 @@ class TestPipelines:
         await tenant.call("PATCH", f"/v1/pipelines/{pipeline}", {"input_bucket": "other"})
         order = await node.start()
         assert (await service.call("GET", service.url + order.inputs[0].url)).content == b"first"
+
+    @pytest.mark.parametrize("is_made_anew", [False, True])
+    async def test_results_go_where_they_were_to_go_though_their_bucket_is_forgotten(
+        self, tenant: Caller, pipeline: str, node: Node, service: Service, *, is_made_anew: bool
+    ) -> None:
+        job_id = await tenant.submit(pipeline)
+        await tenant.post("/v1/buckets", {"name": "other"})
+        others = dict.fromkeys(("input_bucket", "output_bucket", "thumbnail_bucket"), "other")
+        await tenant.call("PATCH", f"/v1/pipelines/{pipeline}", others)
+        (bucket,) = [one for one in (await tenant.get("/v1/buckets")).json["items"] if one["name"] == "bucket"]
+        assert (await tenant.call("DELETE", "/v1/buckets/bucket")).status == 204
+        if is_made_anew:
+            await tenant.post("/v1/buckets", {"name": "bucket", "root": f"{bucket['root']}-anew"})
+        order = await node.take()
+        await node.stage(order.ref, OUT)
+        assert (await node.report(order.ref, finished(OUT))).json["task_state"] == "Publishing"
+        await ended(tenant, job_id)
+        assert await tenant.status(job_id) == "Complete"
+        assert (Path(bucket["root"]) / OUT.key).read_bytes() == b"x" * OUT.size
+
+    async def test_two_changes_at_once_are_both_made(self, tenant: Caller, pipeline: str) -> None:
+        await tenant.post("/v1/buckets", {"name": "other"})
+        path = f"/v1/pipelines/{pipeline}"
+        changes = ({"name": "new"}, {"output_bucket": "other"})
+        await asyncio.gather(*(tenant.call("PATCH", path, change) for change in changes))
+        changed = (await tenant.get(path)).json
+        assert (changed["name"], changed["output_bucket"]) == ("new", "other")
 
 
 class TestPresets:

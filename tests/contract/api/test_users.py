@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import pytest
@@ -136,6 +137,14 @@ class TestPermissions:
         )
         await tenant.call("PATCH", path, {"role": "tenant_admin", "permissions": []})
         assert (await user.get("/v1/users")).status == 200
+
+    async def test_a_new_name_never_undoes_what_takes_permissions_away(self, service: Service, tenant: Caller) -> None:
+        user = await service.user(tenant)
+        path = f"/v1/users/{user.user_id}"
+        changes: list[dict[str, Any]] = [{"name": "new"}, {"permissions": [allow("jobs:read", "*")]}, {"name": "new"}]
+        await asyncio.gather(*(tenant.call("PATCH", path, change) for change in changes))
+        changed = (await tenant.get(path)).json
+        assert (changed["name"], changed["permissions"]) == ("new", [allow("jobs:read", "*")])
 
     @pytest.mark.parametrize(
         ("permission", "pointer"),

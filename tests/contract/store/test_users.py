@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 
 import pytest
 
@@ -52,7 +53,7 @@ async def test_a_tenants_users_and_the_operators_are_apart(world: World, owner: 
         with pytest.raises(NotFound):
             await world.store.write(identity.delete_user(other, user.id))
         with pytest.raises(NotFound):
-            await world.store.write(identity.update_user(User(**{**vars(user), "tenant_id": other})))
+            await world.store.write(identity.update_user(other, user.id, lambda found: found))
     assert await world.store.read(identity.user(owner, user.id)) == user
 
 
@@ -91,10 +92,10 @@ async def test_somebody_who_may_let_others_in_stays(world: World) -> None:
     first = UserId(f"us_{TENANT}")
     await add(world, "ada")
     admin = await world.store.read(identity.user(TENANT, first))
-    demoted = User(**{**vars(admin), "role": Role.READ_ONLY})
-    for operation in (identity.delete_user, lambda tenant_id, user_id: identity.update_user(demoted)):
+    demoting = identity.update_user(TENANT, first, lambda found: replace(found, role=Role.READ_ONLY))
+    for operation in (identity.delete_user(TENANT, first), demoting):
         with pytest.raises(InUse):
-            await world.store.write(operation(TENANT, first))
+            await world.store.write(operation)
     assert await world.store.read(identity.user(TENANT, first)) == admin
     await add(world, "eve", role=Role.TENANT_ADMIN)
     await world.store.write(identity.delete_user(TENANT, first))
@@ -113,7 +114,7 @@ async def test_a_key_brings_what_its_user_may_do(world: World) -> None:
     permissions = '[{"actions":["jobs:*"],"resources":["*"]}]'
     ada = await add(world, "ada")
     await add_key(world, ada, "k1")
-    await world.store.write(identity.update_user(User(**{**vars(ada), "permissions": permissions})))
+    await world.store.write(identity.update_user(TENANT, ada.id, lambda found: replace(found, permissions=permissions)))
     await world.store.write(
         identity.update_tenant(TENANT, name=None, weight=None, priority_ceiling=None, rates={"list": 5})
     )
