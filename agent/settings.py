@@ -8,7 +8,7 @@ import tomllib
 from pathlib import Path
 from typing import Annotated, Any, Final
 
-from pydantic import BeforeValidator, ByteSize, Field, StringConstraints
+from pydantic import BeforeValidator, ByteSize, Field, PlainSerializer, StringConstraints
 from pydantic_settings import (
     BaseSettings,
     EnvSettingsSource,
@@ -32,7 +32,7 @@ def _seconds(value: object) -> object:
         return value
 
 
-Duration = Annotated[dt.timedelta, BeforeValidator(_seconds)]
+Duration = Annotated[dt.timedelta, BeforeValidator(_seconds), PlainSerializer(dt.timedelta.total_seconds)]
 LabelKey = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_.\-/]{0,62}$")]
 LabelValue = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_.\-]{0,63}$")]
 

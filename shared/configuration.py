@@ -9,8 +9,9 @@ from typing import Any
 
 import click
 from pydantic import BaseModel
-from rich.console import Console
 from rich.table import Table
+
+from shared.terminal import console
 
 DEFAULT = "default"
 
@@ -41,7 +42,7 @@ def show(settings: BaseModel, found: Mapping[str, str], *, with_origin: bool, fo
         table.add_column(column, overflow="fold")
     for name, value in values.items():
         table.add_row(name, _text(value), *([found[name]] if with_origin else []))
-    Console().print(table)
+    console().print(table)
 
 
 def _text(value: Any) -> str:

@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Final
 
 import click
-from rich.console import Console
 from rich.table import Table
 
 from agent.client import ControlPlane, ProtocolTooOld, Revoked, Unreachable
@@ -27,6 +26,7 @@ from agent.settings import Settings
 from agent.state import State
 from shared.errors import TranscoderError
 from shared.logs import log_alarms
+from shared.terminal import console
 
 _MARKS: Final = {
     Verdict.GOOD: "[green]✓[/]",
@@ -61,7 +61,7 @@ def show(found: Sequence[Finding]) -> None:
     for finding in found:
         fix = f"\n[bold]→ {finding.fix}[/]" if finding.fix else ""
         table.add_row(_MARKS[finding.verdict], finding.check, f"{finding.said}{fix}")
-    Console().print(table)
+    console().print(table)
 
 
 def _credential(settings: Settings) -> str | None:

@@ -60,6 +60,8 @@ def join(
     if is_joined(settings.state) and not again:
         raise refusal(f"{settings.state} already belongs to a node. With --again it becomes a new one.")
     is_service = not no_service and is_booted() and os.geteuid() == 0
+    if given.authority is None and (URL(url).scheme not in ("http", "https") or not URL(url).host):
+        raise click.UsageError(f"{url!r} is no address of a control plane: begin it with https://.")
     named = _labels(labels)
     _check(settings, is_service=is_service)
     identity = asyncio.run(_enrol(url, given, settings, named))
@@ -69,6 +71,9 @@ def join(
 
 
 def _labels(given: tuple[str, ...]) -> dict[str, str]:
+    for label in given:
+        if "=" not in label:
+            raise click.UsageError(f"A label is KEY=VALUE: {label!r} is not.")
     try:
         return _LABELS.validate_python(dict(label.partition("=")[::2] for label in given))
     except ValidationError as error:

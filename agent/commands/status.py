@@ -9,7 +9,6 @@ from typing import Any, Literal
 
 import click
 from pydantic import ValidationError
-from rich.console import Console
 from rich.table import Table
 
 from agent.client import CLOCK_ALARM, ControlPlane, ProtocolTooOld, Revoked, Unreachable, is_reachable
@@ -20,6 +19,7 @@ from agent.settings import Settings
 from agent.state import State
 from shared.capacity import NodeFacts
 from shared.errors import TranscoderError
+from shared.terminal import console
 
 
 @agent.command(help="Show this node. Exits with 1 when the agent does not run or the control plane is out of reach.")
@@ -115,7 +115,7 @@ def show(seen: dict[str, Any]) -> None:
         table.add_row("works on", f"job {attempt['job_id']}, attempt {attempt['attempt']}")
     if seen["unreported"]:
         table.add_row("waiting reports", str(seen["unreported"]))
-    Console().print(table)
+    console().print(table)
 
 
 def _facts(path: Path) -> NodeFacts | None:

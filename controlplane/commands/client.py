@@ -14,6 +14,7 @@ from typing import Any, Final, NoReturn
 import aiohttp
 import click
 import stamina
+from yarl import URL
 
 from shared.errors import ErrorCode
 
@@ -45,7 +46,9 @@ class Unreachable(click.ClickException):
 
 def _pause(error: Exception) -> bool | float:
     """How long before a call is repeated: as long as the service asks for, or growing pauses; False: not repeated."""
-    return error.pause if isinstance(error, Throttled) else isinstance(error, _RETRIED)
+    if isinstance(error, Throttled):
+        return error.pause
+    return isinstance(error, _RETRIED) and not isinstance(error, aiohttp.ClientSSLError)
 
 
 class Api:
@@ -77,7 +80,7 @@ class Api:
                 with attempt:
                     return await self._once(method, path, document, given)
         except _RETRIED as error:
-            raise Unreachable(f"{self._url} cannot be reached: {error or type(error).__name__}") from error
+            raise Unreachable(f"{self._url} cannot be reached: {_why(error)}") from error
         raise AssertionError("a retried call ends by returning or raising")
 
     async def pages(self, path: str, **params: Any) -> AsyncIterator[Any]:
@@ -96,12 +99,12 @@ class Api:
         url = (await self.call("POST", f"/v1/buckets/{bucket}/uploads", {"key": key}))["url"]
         size = file_size(file)
         try:
-            async for attempt in stamina.retry_context(on=_RETRIED, attempts=10, timeout=600):
+            async for attempt in stamina.retry_context(on=_pause, attempts=10, timeout=600):
                 with attempt:
                     start = await self._offset(url) if attempt.num > 1 else 0
                     await self._put(url, file, start, size, moved)
         except _RETRIED as error:
-            raise Unreachable(f"The upload broke off: {error or type(error).__name__}") from error
+            raise Unreachable(f"The upload broke off: {_why(error)}") from error
 
     def watch(self, job_id: str) -> AsyncIterator[tuple[str, Any]]:
         """(type, data) of everything that happens to a job; the last is ("end", the job)."""
@@ -173,9 +176,13 @@ def api_command(function: Callable[..., Awaitable[None]]) -> Callable[..., None]
     )
     @wraps(function)
     def command(*args: Any, url: str, key_file: Path | None, ca_file: Path | None, **kwargs: Any) -> None:
-        key = key_file.read_text().strip() if key_file else os.environ.get("TRANSCODER_KEY", "")
+        key = (key_file.read_text() if key_file else os.environ.get("TRANSCODER_KEY", "")).strip()
         if not key:
             raise click.UsageError("No API key: set TRANSCODER_KEY, or name a file with --key-file.")
+        if not (key.isascii() and key.isprintable()):
+            raise click.UsageError("What was given as API key is none: it has more than one line, or other characters.")
+        if URL(url).scheme not in ("http", "https") or not URL(url).host:
+            raise click.UsageError(f"{url!r} is no address of a control plane; one looks like http://127.0.0.1:8080.")
 
         async def main() -> None:
             async with _opened(url, key, ca_file) as api:
@@ -191,6 +198,15 @@ def _opened(url: str, key: str, ca_file: Path | None) -> Api:
         return Api(url, key, ca_file)
     except OSError as error:
         raise click.UsageError(f"{ca_file} cannot be used: {error}") from error
+
+
+def _why(error: Exception) -> str:
+    if isinstance(error, aiohttp.ClientConnectorCertificateError):
+        reason = getattr(error.certificate_error, "verify_message", "") or str(error.certificate_error)
+        return f"its certificate is not trusted ({reason}). Name its authority with --ca-file or TRANSCODER_CA_FILE."
+    if isinstance(error, aiohttp.ServerDisconnectedError):
+        return "it closed the connection without an answer. Where it speaks TLS, the address begins with https."
+    return str(error) or type(error).__name__
 
 
 def run(main: Coroutine[Any, Any, None]) -> None:
@@ -220,8 +236,7 @@ async def _refuse(response: aiohttp.ClientResponse) -> None:
 
 async def _events(response: aiohttp.ClientResponse) -> AsyncIterator[tuple[str, str, Any]]:
     event_id = kind = data = ""
-    async for line in response.content:
-        text = line.decode().rstrip("\n")
+    async for text in _lines(response):
         if not text:
             if data:
                 yield event_id, kind, json.loads(data)
@@ -234,6 +249,15 @@ async def _events(response: aiohttp.ClientResponse) -> AsyncIterator[tuple[str, 
             kind = value
         elif name == "data":
             data += value
+
+
+async def _lines(response: aiohttp.ClientResponse) -> AsyncIterator[str]:
+    """However long: the end of a job tells every object that was made of it."""
+    rest = b""
+    async for piece in response.content.iter_any():
+        *lines, rest = (rest + piece).split(b"\n")
+        for line in lines:
+            yield line.decode()
 
 
 def file_size(file: Path) -> int:

@@ -96,7 +96,7 @@ async def list_nodes(api: Api, cluster_id: str | None, format_: str) -> None:
 @api_command
 async def join_token(api: Api, cluster_id: str, labels: tuple[str, ...], format_: str) -> None:
     """A one-time token for `transcoder agent join`."""
-    chosen = dict(label.partition("=")[::2] for label in labels)
+    chosen = dict(map(_label, labels))
     made = await api.call("POST", f"/v1/clusters/{cluster_id}/join-tokens", {"labels": chosen})
     output.document(made) if format_ == "json" else click.echo(made["token"])
 
@@ -173,6 +173,13 @@ async def label(api: Api, node_id: str, changes: tuple[str, ...], name: str | No
 async def revoke(api: Api, node_id: str) -> None:
     """Refuse a node's credential from now on; what it runs goes to others. There is no way back: it joins anew."""
     await api.call("DELETE", f"/v1/nodes/{node_id}")
+
+
+def _label(text: str) -> tuple[str, str]:
+    key, is_put_on, value = text.partition("=")
+    if not is_put_on:
+        raise click.BadParameter(f"{text!r} is not KEY=VALUE", param_hint="--label")
+    return key, value
 
 
 def _change(text: str) -> tuple[str, str | None]:

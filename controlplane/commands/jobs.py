@@ -8,10 +8,12 @@ import secrets
 from typing import Any
 
 import click
+from rich.console import Console
 
 from controlplane.commands import output, watching
 from controlplane.commands.client import Api, api_command
 from shared.statuses import JobStatus
+from shared.terminal import console
 
 
 class Moment(click.ParamType[dt.datetime]):
@@ -107,11 +109,12 @@ async def why(api: Api, job_id: str, format_: str) -> None:
 @api_command
 async def watch(api: Api, job_id: str, format_: str) -> None:
     """Progress until the job has ended: exit code 0 Complete, 1 Error, 5 Canceled."""
-    job = await watching.watch(api, job_id, output.console)
+    shown = Console(stderr=format_ == "json")
+    job = await watching.watch(api, job_id, shown)
     if format_ == "json":
         output.document(job)
     else:
-        watching.result(output.console, job)
+        watching.result(shown, job)
     raise click.exceptions.Exit(watching.EXIT_CODES[job["status"]])
 
 
@@ -223,4 +226,4 @@ def _show(job: dict[str, Any], format_: str) -> None:
             ("Finished", job["timing"]["finished_at"]),
         ]
     )
-    watching.result(output.console, job)
+    watching.result(console(), job)

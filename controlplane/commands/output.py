@@ -8,12 +8,12 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import click
-from rich.console import Console
 from rich.table import Table
+
+from shared.terminal import console
 
 Show = Callable[[Any], str]
 
-console = Console()
 format_option = click.option(
     "-o", "--output", "format_", type=click.Choice(["table", "json"]), default="table", help="json: one document."
 )
@@ -25,10 +25,10 @@ def listed(items: list[Any], columns: Mapping[str, Show], format_: str) -> None:
         return
     table = Table(box=None, header_style="bold", pad_edge=False)
     for column in columns:
-        table.add_column(column, overflow="fold")
+        table.add_column(column, overflow="fold", no_wrap=not table.columns)
     for item in items:
         table.add_row(*(show(item) for show in columns.values()))
-    console.print(table)
+    console().print(table)
 
 
 def document(value: Any) -> None:
@@ -43,4 +43,4 @@ def pairs(rows: Iterable[tuple[str, Any]]) -> None:
     for name, value in rows:
         if value not in (None, "", []):
             table.add_row(name, str(value))
-    console.print(table)
+    console().print(table)

@@ -6,7 +6,7 @@ import json
 import time
 import uuid
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import click
 from rich.console import Console
@@ -37,7 +37,7 @@ async def submit(
     file: Path,
     pipeline: str | None,
     presets: tuple[str, ...],
-    job_file: Any,
+    job_file: IO[str] | None,
     prefix: str | None,
     priority: int | None,
     cluster: str | None,
@@ -50,15 +50,16 @@ async def submit(
     The job is made under a client request token of its own, used again when the connection breaks: it is made once.
     """
     console = Console(stderr=format_ == "json")
+    given = _read_document(job_file) if job_file is not None else None
     chosen = await find_pipeline(api, pipeline)
+    asked = [await api.call("GET", f"/v1/presets/{preset}") for preset in presets]
     key = f"uploads/{uuid.uuid4().hex[:8]}/{file.name}"
     await upload(api, console, chosen["input_bucket"], key, file)
     base = prefix if prefix is not None else f"{file.stem}-{time.strftime('%Y%m%d-%H%M%S', time.gmtime())}/"
-    if job_file is not None:
-        document = {**json.load(job_file), "pipeline_id": chosen["id"], "inputs": [{"key": key}]}
-    elif presets:
-        found = [await api.call("GET", f"/v1/presets/{preset}") for preset in presets]
-        document = documents.from_presets(chosen["id"], key, base, found)
+    if given is not None:
+        document = {**given, "pipeline_id": chosen["id"], "inputs": [{"key": key}]}
+    elif asked:
+        document = documents.from_presets(chosen["id"], key, base, asked)
     else:
         document = documents.ladder(chosen["id"], key, base)
     if priority is not None:
@@ -77,6 +78,16 @@ async def submit(
         output.document(job)
     if watched:
         raise click.exceptions.Exit(watching.EXIT_CODES[job["status"]])
+
+
+def _read_document(file: IO[str]) -> dict[str, Any]:
+    try:
+        document = json.load(file)
+    except ValueError as error:
+        raise click.BadParameter(f"{file.name} is not JSON: {error}", param_hint="--job") from error
+    if not isinstance(document, dict):
+        raise click.BadParameter(f"{file.name} is not a JSON object.", param_hint="--job")
+    return document
 
 
 async def find_pipeline(api: Api, pipeline_id: str | None) -> dict[str, Any]:

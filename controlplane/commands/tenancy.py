@@ -136,6 +136,7 @@ async def list_keys(api: Api, user_id: str | None, format_: str) -> None:
         "USER": lambda one: one["user_id"],
         "LABEL": lambda one: one["label"],
         "MADE": lambda one: one["created_at"],
+        "EXPIRES": lambda one: one["expires_at"] or "",
         "REVOKED": lambda one: one["revoked_at"] or "",
     }
     output.listed([key async for key in api.pages("/v1/keys", user_id=user_id)], columns, format_)

@@ -57,7 +57,9 @@ def result(console: Console, job: dict[str, Any]) -> None:
         size = f"{output['width']}x{output['height']}" if output.get("width") else ""
         seconds = f"{output['duration']:.2f} s" if output.get("duration") else ""
         why = f"{detail['code']}: {detail['message']}" if detail else ""
-        console.print(f"  {output['status']:<9} {name}  {size} {seconds} {why}".rstrip(), highlight=False)
+        console.print(
+            f"  {output['status']:<9} {name}  {size} {seconds} {why}".rstrip(), highlight=False, soft_wrap=True
+        )
 
 
 async def follow_log(api: Api, path: str, attempt: int | None, format_: str) -> None:

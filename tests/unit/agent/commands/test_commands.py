@@ -138,7 +138,7 @@ def test_labels_are_given_at_the_join_and_kept(server: StandInServer, tmp_path: 
     assert read_identity(load(None, state=tmp_path)).labels == {"gpu": "l4", "site": "roof"}
 
 
-@pytest.mark.parametrize("label", ["GPU=l4", "=x", "a=b c", "-a=b"])
+@pytest.mark.parametrize("label", ["GPU=l4", "=x", "a=b c", "-a=b", "gpu"])
 def test_a_label_that_is_none_is_refused_before_the_token_is_spent(
     server: StandInServer, tmp_path: Path, label: str
 ) -> None:
