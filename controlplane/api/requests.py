@@ -32,6 +32,9 @@ LAST_EVENT: Final = (1 << 63) - 1
 _PLAIN: Final = r"^[^\x00-\x1f\x7f]*$"
 Words = Annotated[str, StringConstraints(pattern=_PLAIN, max_length=100)]
 """A line that people write for themselves."""
+Named = Annotated[str, StringConstraints(pattern=_PLAIN)]
+"""Of something that there may be."""
+NamedUser = Annotated[UserId, StringConstraints(pattern=_PLAIN)]
 
 
 def _some_action(pattern: str) -> str:
@@ -77,10 +80,10 @@ class NodesQuery(PageQuery):
 
 
 class AuditQuery(PageQuery):
-    tenant_id: str | None = Field(None, description="The tenant that it was done to; for operators.")
-    user_id: str | None = None
-    action: str | None = Field(None, description="The `operationId` of a call.")
-    object: str | None = Field(None, description="What the call was about, as it stands in the log.")
+    tenant_id: Named | None = Field(None, description="The tenant that it was done to; for operators.")
+    user_id: Named | None = None
+    action: Named | None = Field(None, description="The `operationId` of a call.")
+    object: Named | None = Field(None, description="What the call was about, as it stands in the log.")
 
 
 class RetryOfJob(Sent):
@@ -137,7 +140,9 @@ class NewLink(Sent):
 
 
 class NewKey(Sent):
-    user_id: UserId | None = Field(None, description="Null: the caller, or the first admin of the tenant in the path.")
+    user_id: NamedUser | None = Field(
+        None, description="Null: the caller, or the first admin of the tenant in the path."
+    )
     label: Words = ""
     expires_in: Annotated[float, Field(gt=0, le=10 * 366 * 86_400)] | None = Field(
         None, description="Seconds; null: never."
@@ -145,7 +150,7 @@ class NewKey(Sent):
 
 
 class KeysQuery(PageQuery):
-    user_id: UserId | None = None
+    user_id: NamedUser | None = None
 
 
 ActionPattern = Annotated[str, StringConstraints(max_length=64), AfterValidator(_some_action)]

@@ -27,6 +27,7 @@ from controlplane.domain.permissions import OPERATORS_OWN, Action, Resources, Ro
 from controlplane.domain.throttle import Operation, operation
 from controlplane.services.acting import ACTING, Acting
 from controlplane.services.audit import Audit
+from shared.errors import NotFound
 
 AUDIT: Final = web.AppKey("audit", Audit)
 BEARERS: Final = web.AppKey("bearers", Bearers)
@@ -34,6 +35,8 @@ MAX_DOCUMENT: Final = web.AppKey("max_document", int)
 
 Body = TypeVar("Body")
 PLACEHOLDER: Final = re.compile(r"\{(\w+)(?::[^}]+)?\}")
+_THING: Final = {"key": "object"}
+"""Where a placeholder has another name than the thing."""
 
 
 @dataclass(frozen=True)
@@ -48,7 +51,11 @@ class Call(Generic[Body]):
     request: web.Request
 
     def path(self, name: str) -> str:
-        return self.request.match_info[name]
+        """What stands at a placeholder. Raises NotFound for what nothing is named, and what PostgreSQL cannot be asked."""
+        value = self.request.match_info[name]
+        if "\0" in value:
+            raise NotFound(_THING.get(name, name.removesuffix("_id")))
+        return value
 
     def may(self, resources: Resources) -> bool:
         """Whether the caller may do what it asks to these."""

@@ -260,12 +260,14 @@ UNHURRIED = dict.fromkeys(("requests_per_minute", "cancels_per_minute", "failure
 
 
 @asynccontextmanager
-async def serving(state: Path, clock: FakeClock | None = None, **changes: Any) -> AsyncIterator[Service]:
-    """Until the block ends; then it is shut down as `transcoder server run` shuts down."""
+async def serving(
+    state: Path, clock: FakeClock | None = None, store: Store | None = None, **changes: Any
+) -> AsyncIterator[Service]:
+    """Until the block ends; then it is shut down as `transcoder server run` shuts down. On SQLite by default."""
     state.mkdir(exist_ok=True)
     wishes = {"state": state, "reap_interval": 3600.0, "shutdown_grace": 5.0, **UNHURRIED} | changes
     settings, clock = Settings(**wishes), clock or FakeClock()
-    store = SqliteStore(state / "transcoder.db")
+    store = store or SqliteStore(state / "transcoder.db")
     app = make_app(settings, store, clock, b"a secret of thirty-two characters")
     runner = web.AppRunner(app, handler_cancellation=True, shutdown_timeout=settings.shutdown_grace)
     await runner.setup()
