@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Final
 
 import structlog
@@ -39,6 +40,7 @@ class Workload:
         self._attempts: dict[AttemptRef, Attempt] = {}
         self._is_paused = False
         self._is_closed = False
+        self._is_set_aside = False
         self._idle = asyncio.Event()
         self._idle.set()
         self.busy = asyncio.Event()
@@ -49,7 +51,7 @@ class Workload:
         return self._slots.changed
 
     def free(self) -> Free:
-        return _NOTHING if self._is_paused or self._is_closed else self._slots.free()
+        return self._slots.free() if self._takes_work else _NOTHING
 
     def start(self, order: StartTask) -> None:
         """Obey, once: an order that comes again (its answer was lost) starts nothing new."""
@@ -100,8 +102,21 @@ class Workload:
         self._is_closed = True
         self._slots.changed.set()
 
+    @contextmanager
+    def set_aside(self) -> Iterator[None]:
+        """Take no work meanwhile: what was granted before that was heard is handed back."""
+        self._is_set_aside = True
+        self._slots.changed.set()
+        try:
+            yield
+        finally:
+            self._is_set_aside = False
+            self._slots.changed.set()
+
     async def wait_idle(self) -> None:
-        await self._idle.wait()
+        """Nothing runs when this returns: work that came between the end of the last and our turn is waited for, too."""
+        while not self._idle.is_set():
+            await self._idle.wait()
 
     def running(self) -> tuple[AttemptProgress, ...]:
         return tuple(attempt.told for attempt in self._attempts.values())
@@ -131,8 +146,12 @@ class Workload:
         )
         return self.running() + reported
 
+    @property
+    def _takes_work(self) -> bool:
+        return not (self._is_paused or self._is_closed or self._is_set_aside)
+
     def _refusal(self) -> str | None:
-        return "The node takes no new work." if self._is_paused or self._is_closed else None
+        return None if self._takes_work else "The node takes no new work."
 
     def _drop_earlier(self, order: StartTask) -> None:
         """A new grant of the same task means that the lease of the earlier one is gone."""

@@ -14,7 +14,7 @@ from agent.loops.timing import Timing
 from shared.errors import TranscoderError
 
 RETRY_AFTER: Final = 60.0
-"""Seconds, when there was nothing to tell: until then the control plane gives no work."""
+"""Seconds, when there was nothing to tell: until then no work is taken."""
 
 log = structlog.get_logger()
 
@@ -36,10 +36,15 @@ class Reprobing:
         self._asked.set()
 
     async def run(self) -> None:
-        """The control plane gives no work until it was greeted, so that what runs comes to its end."""
+        """No work is taken from the moment that nothing runs: its sessions would be counted as if the card had them not."""
         while True:
             await self._asked.wait()
             await self._workload.wait_idle()
+            with self._workload.set_aside():
+                await self._probe()
+
+    async def _probe(self) -> None:
+        while self.is_asked:
             try:
                 await self._probe_and_greet()
                 self._asked.clear()
