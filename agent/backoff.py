@@ -10,6 +10,8 @@ Random = Callable[[], float]
 
 BASE: Final = 0.2
 CAP: Final = 30.0
+LONGEST_ASKED: Final = 300.0
+"""Seconds; whoever asks for more is a box in between that knows nothing of nodes: one would be out of work for hours."""
 
 
 def full_jitter(tries: int, random: Random, *, base: float = BASE, cap: float = CAP) -> float:
@@ -18,5 +20,5 @@ def full_jitter(tries: int, random: Random, *, base: float = BASE, cap: float = 
 
 
 def wait_after(tries: int, random: Random, retry_after: float | None, *, cap: float = CAP) -> float:
-    """The same, but never earlier than the other side asked for."""
-    return (retry_after or 0.0) + full_jitter(tries, random, cap=cap)
+    """The same, but not earlier than the other side asked for, within reason."""
+    return min(retry_after or 0.0, LONGEST_ASKED) + full_jitter(tries, random, cap=cap)

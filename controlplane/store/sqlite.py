@@ -47,6 +47,7 @@ class SqliteStore:
     def __init__(self, path: Path) -> None:
         self._queries = sql.queries(sql.SQLITE)
         self._lock = only_one(path)
+        path.touch(mode=0o600)  # SQLite would let everybody read it, and makes its other files as this one is
         self._writer = _connect(path)
         _migrate(self._writer)
         self._reader = _connect(path, read_only=True)

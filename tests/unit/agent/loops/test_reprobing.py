@@ -99,10 +99,9 @@ async def test_while_it_probes_the_node_offers_nothing_and_hands_back_what_it_is
         await workload.wait_idle()
         assert handed_back == ["The node takes no new work."]
         may_end.set()
-        while loop.is_asked:
-            await asyncio.sleep(0)
-        await asyncio.sleep(0)
-        assert workload.free() == before
+        workload.changed.clear()
+        await workload.changed.wait()
+        assert (loop.is_asked, workload.free()) == (False, before)
         running.cancel()
 
 
