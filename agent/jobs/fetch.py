@@ -23,7 +23,6 @@ from agent.jobs.failure import (
     INPUT_CORRUPT,
     INPUT_MISSING,
     INPUT_UNREACHABLE,
-    SCRATCH_FULL,
     AttemptFailed,
 )
 from agent.racing import together
@@ -46,7 +45,10 @@ OnBytes = Callable[[int], None]
 async def fetch(
     client: ControlPlane, ref: AttemptRef, source: InputSpec, target: Path, on_bytes: OnBytes, *, part: int = PART
 ) -> None:
-    """Raises AttemptFailed when the input is gone, is not what it was, or stays out of reach. An empty one is asked for too."""
+    """An empty input is asked for too.
+
+    Raises AttemptFailed when it is gone, is not what it was, or stays out of reach; an OSError is this node's own.
+    """
     try:
         await _Download(client, ref, source, target, on_bytes).run(part)
         if source.sha256 is not None and await asyncio.to_thread(_sha256, target) != source.sha256:
@@ -57,8 +59,6 @@ async def fetch(
         raise AttemptFailed(INPUT_UNREACHABLE) from error
     except TranscoderError as error:
         raise AttemptFailed(_FAILURES.get(error.code, INPUT_UNREACHABLE)) from error
-    except OSError as error:
-        raise AttemptFailed(SCRATCH_FULL) from error
 
 
 _FAILURES: Final = {ErrorCode.NOT_FOUND: INPUT_MISSING, ErrorCode.RANGE_NOT_SATISFIABLE: INPUT_CHANGED}

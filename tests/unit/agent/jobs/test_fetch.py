@@ -68,6 +68,11 @@ async def test_an_input_is_written_as_it_was_sent(tmp_path: Path) -> None:
     assert sum(told) == len(MOVIE)
 
 
+async def test_what_goes_wrong_on_this_node_is_told_as_it_is_and_not_as_a_full_disk(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError):
+        await bring(served, tmp_path / "nowhere" / "0")
+
+
 async def test_a_broken_connection_goes_on_from_where_it_broke(tmp_path: Path) -> None:
     handler, asked = breaking(after=400_000)
     await bring(handler, tmp_path / "0")
