@@ -13,7 +13,7 @@ from controlplane.api.keys import BUCKETS, JOBS, LOGS, REASONS, SETTINGS
 from controlplane.api.links import absolute
 from controlplane.api.paging import visible
 from controlplane.api.requests import LAST_EVENT, EventsQuery, JobsQuery, LogQuery, RetryOfFailed, RetryOfJob
-from controlplane.api.routing import Call, Reply, Routes
+from controlplane.api.routing import Call, Reply, Routes, authenticated
 from controlplane.api.streaming import EventStream
 from controlplane.domain.lifecycle import TERMINAL_JOBS
 from controlplane.domain.permissions import Action
@@ -21,7 +21,7 @@ from controlplane.services.jobs import Jobs, Submission
 from controlplane.services.logs import START, Position
 from controlplane.store.records import Job
 from shared.clock import to_ms
-from shared.errors import InvalidField
+from shared.errors import InvalidField, TranscoderError
 from shared.ids import Attempt, JobId, PipelineId, TenantId
 from shared.jobspec import JobDocument
 
@@ -172,6 +172,8 @@ async def events(call: Call[None]) -> Reply | web.StreamResponse:
 async def _streamed(call: Call[None], jobs: Jobs, tenant_id: TenantId, job_id: JobId, after: int) -> web.StreamResponse:
     stream = await EventStream.open(call.request)
     async for update in jobs.watch(tenant_id, job_id, after, QUIET_SECONDS):
+        if not await _may_go_on(call):
+            return stream.response
         if update is None:
             await stream.comment("quiet")
         elif update.event is not None:
@@ -213,6 +215,8 @@ async def _follow_log(call: Call[None], tenant_id: TenantId, job_id: JobId, want
     app = call.request.app
     stream = await EventStream.open(call.request)
     async for part in app[LOGS].follow(tenant_id, job_id, _position(call), QUIET_SECONDS):
+        if not await _may_go_on(call):
+            return stream.response
         if part is None:
             await stream.comment("quiet")
         elif wanted in (None, part.attempt):
@@ -251,6 +255,16 @@ async def outputs(call: Call[None]) -> Reply:
         for produced, link in zip(made, links, strict=True)
     ]
     return Reply(views.Page[views.OutputLinks](items=items))
+
+
+async def _may_go_on(call: Call[None]) -> bool:
+    """Whether who opened a stream may still see it: since then a key may be revoked, a user changed, a tenant suspended."""
+    try:
+        caller = await authenticated(call.request)
+        caller.check_side(call.action)
+    except TranscoderError:
+        return False
+    return caller.may(call.action, await about.job(call) if caller.statements else ())
 
 
 async def _view(call: Call[Any], job: Job) -> dict[str, Any]:

@@ -322,6 +322,35 @@ class TestEvents:
                 assert [event async for event in events] == []
         assert loop.time() - begun < 2
 
+    @pytest.mark.parametrize("what", ["events", "log"])
+    @pytest.mark.parametrize("how", ["revoked", "deleted", "narrowed", "suspended"])
+    async def test_a_stream_ends_when_its_reader_may_not_read_it_any_more(
+        self,
+        service: Service,
+        tenant: Caller,
+        operator: Caller,
+        pipeline: str,
+        monkeypatch: pytest.MonkeyPatch,
+        how: str,
+        what: str,
+    ) -> None:
+        monkeypatch.setattr("controlplane.api.jobs.QUIET_SECONDS", 0.01)
+        user = await service.user(tenant)
+        job_id = await tenant.submit(pipeline)
+        (key,) = (await tenant.get(f"/v1/keys?user_id={user.user_id}")).json["items"]
+        elsewhere = {"actions": ["jobs:read"], "resources": ["pipeline/another"]}
+        async with watching(user, job_id, what=what) as events, asyncio.timeout(10):
+            match how:
+                case "revoked":
+                    await tenant.call("DELETE", f"/v1/keys/{key['id']}")
+                case "deleted":
+                    await tenant.call("DELETE", f"/v1/users/{user.user_id}")
+                case "narrowed":
+                    await tenant.call("PATCH", f"/v1/users/{user.user_id}", {"permissions": [elsewhere]})
+                case "suspended":
+                    await operator.post(f"/v1/tenants/{tenant.tenant_id}/suspend")
+            assert "end" not in [kind async for _, kind, _ in events]
+
     async def test_an_unknown_job_has_no_stream(self, tenant: Caller) -> None:
         answer = await tenant.get("/v1/jobs/none/events", headers={"Accept": "text/event-stream"})
         assert answer.fault[:2] == (404, "not_found")
