@@ -29,7 +29,8 @@ def demo(file: Path, state: Path, insecure_unconfined: bool) -> None:
     """Start a service, transcode FILE into an HLS ladder, an MP4 and thumbnails, show where they are, and stop."""
     log_to_stderr(who_acts)
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(30))
-    code = uvloop.run(_demo(file, state, unconfined=insecure_unconfined))
+    with up.said_in_a_sentence():
+        code = uvloop.run(_demo(file, state, unconfined=insecure_unconfined))
     raise click.exceptions.Exit(code)
 
 

@@ -11,7 +11,7 @@ import shutil
 import signal
 import sys
 import tempfile
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
@@ -29,6 +29,7 @@ from controlplane.server import serve
 from controlplane.services.acting import who_acts
 from controlplane.services.tenants import Tenants
 from shared.clock import SystemClock
+from shared.errors import TranscoderError
 from shared.logs import log_to_stderr
 
 log = structlog.get_logger()
@@ -76,7 +77,17 @@ def up(state: Path | None, port: int, sample: Path | None, as_json: bool, insecu
             if service.agent.returncode is not None:
                 raise click.ClickException("The agent ended; its last words are above.")
 
-    uvloop.run(main())
+    with said_in_a_sentence():
+        uvloop.run(main())
+
+
+@contextlib.contextmanager
+def said_in_a_sentence() -> Iterator[None]:
+    """What keeps a service from starting: a port that is taken, a state that another one has."""
+    try:
+        yield
+    except (TranscoderError, OSError) as error:
+        raise click.ClickException(str(error)) from error
 
 
 class Service:

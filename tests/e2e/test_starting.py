@@ -1,0 +1,39 @@
+"""What keeps a service on this machine from starting is said in a sentence."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from controlplane.store.sqlite import only_one
+
+
+def run(*argv: str | Path) -> tuple[int, str]:
+    done = subprocess.run(
+        [sys.executable, "-m", "shared.command", *map(str, argv)],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    return done.returncode, done.stderr
+
+
+def test_a_port_that_is_taken(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        code, said = run("up", "--state", tmp_path, "--port", str(taken.getsockname()[1]))
+    assert (code, "Traceback" in said, "address already in use" in said) == (1, False, True)
+
+
+@pytest.mark.parametrize("command", [("up",), ("demo", __file__)])
+def test_a_state_that_another_service_has(tmp_path: Path, command: tuple[str, ...]) -> None:
+    (tmp_path / "controlplane").mkdir()
+    lock = only_one(tmp_path / "controlplane" / "transcoder.db")
+    code, said = run(*command, "--state", tmp_path)
+    os.close(lock)
+    assert (code, "Traceback" in said, "stop it first" in said) == (1, False, True)
