@@ -53,12 +53,13 @@ class Sweeper:
         """Everything that is over by now; how much of each kind went."""
         now, settings = self._clock.now_ms(), self._settings
         removed = {
-            "request_tokens": await self._remove(keeping.remove_request_tokens, now),
-            "join_tokens": await self._remove(keeping.remove_join_tokens, now - _ms(settings.keep_join_tokens)),
-            "jobs": await self._remove(keeping.remove_jobs, now - _ms(settings.keep_jobs)),
-            "events": await self._remove(keeping.remove_events, now - _ms(settings.keep_events)),
-            "logs": await self._remove(keeping.remove_logs, now - _ms(settings.keep_logs)),
-            "node_events": await self._remove(keeping.remove_node_events, now - _ms(settings.keep_events)),
+            "request_tokens": await self._remove(keeping.remove_request_tokens, until=now),
+            "join_tokens": await self._remove(keeping.remove_join_tokens, until=now - _ms(settings.keep_join_tokens)),
+            "jobs": await self._remove(keeping.remove_jobs, until=now - _ms(settings.keep_jobs)),
+            "events": await self._remove(keeping.remove_events, until=now - _ms(settings.keep_events)),
+            "logs": await self._remove(keeping.remove_logs, until=now - _ms(settings.keep_logs)),
+            "node_events": await self._remove(keeping.remove_node_events, until=now - _ms(settings.keep_events)),
+            "lanes": await self._remove(keeping.remove_idle_lanes),
             "audit_rows": await self._sweep_audit(now),
         }
         if self._staging_swept_at is None or now - self._staging_swept_at >= STAGING_MS:
@@ -66,10 +67,10 @@ class Sweeper:
             removed["staged"] = await self._publisher.sweep(settings.keep_uploads)
         return removed
 
-    async def _remove(self, step: Remove, until: int) -> int:
+    async def _remove(self, step: Remove, **until: int) -> int:
         removed, last = 0, ""
         for _ in range(MOST_STEPS):
-            done = await self._store.write(step(last, until=until, size=STEP))
+            done = await self._store.write(step(last, size=STEP, **until))
             removed += done.removed
             if done.last is None:
                 break

@@ -727,5 +727,11 @@ RETURNING secret_hash
 -- They lie in the order of their time: the oldest are looked at, not all.
 DELETE FROM node_events WHERE at <= :until AND id IN (SELECT id FROM node_events ORDER BY id LIMIT :size) RETURNING id
 
+-- name: span_of_lanes
+SELECT MAX(id) AS last FROM (SELECT id FROM lanes WHERE id > :after ORDER BY id LIMIT :size) AS span
+
+-- name: delete_idle_lanes
+DELETE FROM lanes WHERE id > :after AND id <= :upto AND waiting = 0 RETURNING id
+
 -- name: fence_restored
 UPDATE tasks SET attempt = attempt + :fence WHERE state IN ('Held', 'Waiting', 'Leased', 'Running', 'Stopping')

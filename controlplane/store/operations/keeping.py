@@ -62,6 +62,15 @@ def remove_node_events(_after: str, *, until: int, size: int) -> Op[Step]:
     return (yield from _removed("delete_node_events", until=until, size=size))
 
 
+def remove_idle_lanes(after: str, *, size: int) -> Op[Step]:
+    """Lines in which nothing waits: tenants choose labels, so that there may be one for every job there ever was."""
+    (row,) = yield call("span_of_lanes", after=int(after or 0), size=size)
+    if row["last"] is None:
+        return Step(0, None)
+    removed = yield call("delete_idle_lanes", after=int(after or 0), upto=row["last"])
+    return Step(len(removed), str(row["last"]))
+
+
 def fence_restored() -> Op[None]:
     """After a restore: attempts that were granted since the backup must never be taken for ones that are granted now."""
     yield call("fence_restored", fence=FENCE)

@@ -34,7 +34,7 @@ async def test_everything_ends_by_its_setting_and_nothing_before(tmp_path: Path)
                     gone[kind] = day
             service.clock.pass_seconds(DAY)
         histories = {"events": 10, "node_events": 10}
-        assert gone == {"request_tokens": 1, "join_tokens": 5, **histories, "jobs": 30, "audit_rows": 61}
+        assert gone == {"lanes": 0, "request_tokens": 1, "join_tokens": 5, **histories, "jobs": 30, "audit_rows": 61}
         assert (await tenant.get(f"/v1/jobs/{job_id}")).status == 404
         assert (await tenant.get("/v1/pipelines")).json["items"]
         assert (await node.hello()).status == 200

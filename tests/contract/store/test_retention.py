@@ -134,3 +134,20 @@ async def test_histories_of_nodes_go_when_they_are_old(world: World) -> None:
     )
     assert await remove(world, keeping.remove_node_events, DAY, size=2) >= 5
     assert [row["at"] for row in await world.database.sql("SELECT at FROM node_events")] == [world.now]
+
+
+async def test_lines_in_which_nothing_waits_any_more_are_removed_and_made_anew(world: World) -> None:
+    for number in range(5):
+        job_id = await world.submit(labels={"number": str(number)})
+        await world.store.write(jobs.cancel(TENANT, job_id, world.now))
+    kept = await world.submit(labels={"number": "5"})
+    removed = 0
+    last: str | None = ""
+    while last is not None:
+        step = await world.store.write(keeping.remove_idle_lanes(last, size=2))
+        removed, last = removed + step.removed, step.last
+    assert removed == 5
+    assert len(await world.database.sql("SELECT id FROM lanes")) == 1
+    await world.submit(labels={"number": "0"})
+    await world.assert_counted()
+    assert (await world.job(kept)).task_state is TaskState.WAITING
