@@ -17,7 +17,10 @@ async def check(subject: Subject) -> list[Finding]:
             pass
         case Revoked():
             return [
-                failure(f"{identity.url} refuses this node's credential", "join again: transcoder agent join --again")
+                failure(
+                    f"{identity.url} refuses this node's credential",
+                    "transcoder agent join --again URL --token-file FILE",
+                )
             ]
         case ProtocolTooOld():
             return [failure(f"{identity.url} speaks a newer protocol: {heard.problem}", "upgrade the agent")]
