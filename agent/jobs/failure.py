@@ -47,6 +47,13 @@ SCRATCH_FULL: Final = Failure(
     message="The node ran out of disk space.",
     reason=FailureReason.STORAGE_FULL,
 )
+OUTGREW_ITS_ROOM: Final = Failure(
+    cause=Cause.UNKNOWN,
+    code=FailureCode.INTERNAL,
+    message="The work took far more disk space than was set aside for it. Was its input replaced after it was submitted?",
+    reason=FailureReason.STORAGE_FULL,
+)
+"""Not the node's fault: else whoever uploads a large input late could have one node after the other set aside."""
 STALLED: Final = Failure(
     cause=Cause.UNKNOWN,
     code=FailureCode.INTERNAL,

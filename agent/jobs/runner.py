@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import errno
 from collections.abc import Callable
 from pathlib import Path
@@ -11,7 +12,8 @@ import structlog
 
 from agent.client import ControlPlane, Unreachable
 from agent.jobs.attempt import Attempt, EndReason
-from agent.jobs.failure import AGENT_FAULT, CONFINEMENT_FAILED, SCRATCH_FULL, AttemptFailed
+from agent.jobs.disk import used
+from agent.jobs.failure import AGENT_FAULT, CONFINEMENT_FAILED, OUTGREW_ITS_ROOM, SCRATCH_FULL, AttemptFailed
 from agent.jobs.journal import Entry, Journal
 from agent.jobs.outbox import Outbox
 from agent.jobs.slots import Slots
@@ -23,7 +25,7 @@ from agent.starts import machine_boot
 from agent.vigil import Patience
 from shared.clock import Clock
 from shared.errors import StaleLease, TranscoderError
-from shared.failures import Failure
+from shared.failures import Cause, Failure, FailureReason
 from shared.protocol import AttemptRef, Failed, Finished, HandedBack, Outcome, ReportRequest, Stopped, TranscodeFile
 from shared.statuses import Phase
 
@@ -103,7 +105,10 @@ class Runner:
         await self._journal.note(entry)
         try:
             async with workspace(self._work, attempt.ref) as space:
-                await self._report(attempt, await self._outcome(attempt, space, note))
+                outcome = await self._outcome(attempt, space, note)
+                if tells_full_scratch(attempt, outcome):
+                    outcome = blamed(attempt, await asyncio.to_thread(used, space.root))
+                await self._report(attempt, outcome)
         finally:
             await self._journal.close(attempt.ref)
 
@@ -163,12 +168,23 @@ def what_to_report(attempt: Attempt, outcome: Outcome | None) -> Outcome | None:
             return Stopped()
         case EndReason.HANDED_BACK:
             return outcome if isinstance(outcome, Finished) else HandedBack(reason=attempt.ended_because)
-        case EndReason.STORAGE_FULL:
-            return outcome if isinstance(outcome, Finished) else _failed(SCRATCH_FULL)
-        case None:
+        case EndReason.STORAGE_FULL | None:
             return outcome
         case unknown:
             assert_never(unknown)
+
+
+def tells_full_scratch(attempt: Attempt, outcome: Outcome | None) -> bool:
+    if attempt.ended is EndReason.STORAGE_FULL:
+        return not isinstance(outcome, Finished)
+    if not isinstance(outcome, Failed):
+        return False
+    return outcome.failure.cause is Cause.NODE and outcome.failure.reason is FailureReason.STORAGE_FULL
+
+
+def blamed(attempt: Attempt, taken: int) -> Failed:
+    """A disk that is full is its node's fault, unless this attempt took more of it than was set aside for it."""
+    return _failed(OUTGREW_ITS_ROOM if taken > attempt.order.scratch else SCRATCH_FULL)
 
 
 def _tells_full_disk(error: Exception) -> bool:

@@ -6,9 +6,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agent.jobs.attempt import SPANS, Attempt, EndReason, percent_of
-from agent.jobs.runner import what_to_report
+from agent.jobs.failure import OUTGREW_ITS_ROOM, SCRATCH_FULL
+from agent.jobs.runner import blamed, tells_full_scratch, what_to_report
 from shared.failures import Cause
-from shared.protocol import Finished, HandedBack, Stopped
+from shared.protocol import Failed, Finished, HandedBack, Stopped
 from shared.statuses import Phase
 from tests.unit.agent.builders import a_start, failed
 
@@ -66,3 +67,20 @@ def test_finished_work_is_not_given_back_but_a_failure_on_the_way_out_is() -> No
 
 def test_what_nobody_ended_is_reported_as_it_is() -> None:
     assert what_to_report(Attempt(a_start()), FINISHED) == FINISHED
+
+
+def test_a_full_disk_is_the_nodes_fault_unless_the_attempt_took_more_than_was_set_aside() -> None:
+    attempt = Attempt(a_start(scratch=1000))
+    assert blamed(attempt, 1000) == Failed(failure=SCRATCH_FULL)
+    assert blamed(attempt, 1001) == Failed(failure=OUTGREW_ITS_ROOM)
+    assert OUTGREW_ITS_ROOM.cause is not Cause.NODE
+
+
+def test_what_ended_for_want_of_disk_is_told_from_what_ended_otherwise() -> None:
+    attempt = Attempt(a_start())
+    assert tells_full_scratch(attempt, Failed(failure=SCRATCH_FULL))
+    assert not tells_full_scratch(attempt, failed(Cause.NODE))
+    assert not tells_full_scratch(attempt, FINISHED)
+    attempt.end(EndReason.STORAGE_FULL)
+    assert tells_full_scratch(attempt, None)
+    assert not tells_full_scratch(attempt, FINISHED)
