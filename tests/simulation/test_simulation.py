@@ -22,7 +22,7 @@ def simulated(*arguments: str) -> str:
     return ran.stdout
 
 
-@pytest.mark.parametrize("first", range(0, times(10, 1000), HOURS_EACH))
+@pytest.mark.parametrize("first", range(0, times(20, 1000), HOURS_EACH))
 def test_hours_of_lost_late_and_repeated_messages_cuts_crashes_and_wrong_clocks(first: int) -> None:
     told = simulated(str(first), str(first + HOURS_EACH - 1))
     assert len(re.findall(r"^seed \d+: [1-9]\d+ jobs", told, re.MULTILINE)) == HOURS_EACH
