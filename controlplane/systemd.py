@@ -5,14 +5,15 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
+from contextlib import suppress
 
 
 def notify(state: str) -> None:
-    """`READY=1`, `STOPPING=1`, `WATCHDOG=1` and the like."""
+    """`READY=1`, `STOPPING=1`, `WATCHDOG=1` and the like. A supervisor that cannot be reached is no reason to end."""
     address = os.environ.get("NOTIFY_SOCKET")
     if not address:
         return
-    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as connection:
+    with suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as connection:
         connection.connect("\0" + address[1:] if address.startswith("@") else address)
         connection.send(state.encode())
 
