@@ -67,6 +67,7 @@ def test_messages_that_are_lost_doubled_and_late_lose_and_double_no_job(lossy: L
 
 
 def test_a_cable_that_is_pulled_for_long_costs_an_attempt_and_the_job_ends_once(tmp_path: Path) -> None:
+    clip("trailer")  # fetched while there is a network to fetch it from
     test = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider"]
     command = [*IN_A_NETWORK_OF_ITS_OWN, *test, str(Path(__file__).with_name("pulled_cable.py"))]
     environment = {**os.environ, "PYTEST_DEBUG_TEMPROOT": str(tmp_path)}
