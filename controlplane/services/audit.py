@@ -11,7 +11,7 @@ from controlplane.domain.auditing import Deed, Seal, Verdict, Verifier
 from controlplane.services.acting import ACTING, Acting
 from controlplane.services.pages import Pages
 from controlplane.store.operations import audit
-from controlplane.store.port import Op, Reader, Store, T
+from controlplane.store.port import Item, Op, Reader, Store, T, Together, alone
 from shared.clock import Clock
 from shared.errors import StorageFull, TranscoderError, Unavailable
 
@@ -91,6 +91,14 @@ class AuditedStore:
         except TranscoderError:
             acting.is_owed = True
             raise
+
+    async def write_together(
+        self, together: Together[Item, T], item: Item, then: Callable[[T], None] | None = None
+    ) -> T:
+        acting = ACTING.get()
+        if acting is not None and acting.is_owed:
+            return await self.write(alone(together, item), then)
+        return await self._store.write_together(together, item, then)
 
     async def read(self, operation: Op[T]) -> T:
         return await self._store.read(operation)

@@ -11,7 +11,7 @@ from contextlib import closing
 from pathlib import Path
 
 from controlplane.store import sql
-from controlplane.store.port import Op, T
+from controlplane.store.port import Call, Op, T
 from shared.errors import Unavailable
 
 
@@ -28,7 +28,9 @@ class Beside:
             wanted = next(operation)
             while True:
                 statement = self._queries[wanted.query].sql
-                wanted = operation.send(self._connection.execute(statement, wanted.params).fetchall())
+                each = [wanted.params] if isinstance(wanted, Call) else wanted.each
+                rows = [row for params in each for row in self._connection.execute(statement, params)]
+                wanted = operation.send(rows)
         except StopIteration as stop:
             result: T = stop.value
             return result

@@ -6,6 +6,7 @@ from collections.abc import Callable, Generator, Mapping, Sequence
 from typing import Any, NamedTuple, Protocol, TypeVar
 
 T = TypeVar("T")
+Item = TypeVar("Item")
 
 
 class Row(Protocol):
@@ -21,15 +22,39 @@ class Call(NamedTuple):
     params: Mapping[str, Any]
 
 
-Op = Generator[Call, Sequence[Row], T]
+class Calls(NamedTuple):
+    """The same query for each of several sets of parameters, which PostgreSQL is sent in one go; the rows of all, in order.
+
+    None may need what another changed.
+    """
+
+    query: str
+    each: Sequence[Mapping[str, Any]]
+
+
+Op = Generator[Call | Calls, Sequence[Row], T]
 """An operation: yields calls, is sent their rows, returns its result. It runs in one transaction, and raising undoes it.
 
 Written once for both databases; it does no I/O of its own, so a thread, a connection pool or a simulator can drive it.
 """
 
+Together = Callable[[Sequence[Item]], Op[Sequence[T | Exception]]]
+"""An operation that many callers share: an item of each goes in, and for each comes out a result or why it was refused.
+
+For a refused item it has changed nothing.
+"""
+
 
 def call(query: str, /, **params: Any) -> Call:
     return Call(query, params)
+
+
+def alone(together: Together[Item, T], item: Item) -> Op[T]:
+    """What is made to be shared, for one."""
+    (result,) = yield from together([item])
+    if isinstance(result, Exception):
+        raise result
+    return result
 
 
 class Reader(Protocol):
@@ -49,6 +74,12 @@ class Store(Reader, Protocol):
 
     async def write(self, operation: Op[T], then: Callable[[T], None] | None = None) -> T:
         """`then` is told the result as soon as it is committed, also when the caller went away meanwhile."""
+        ...
+
+    async def write_together(
+        self, together: Together[Item, T], item: Item, then: Callable[[T], None] | None = None
+    ) -> T:
+        """As `write`, in one operation with all who ask the same until the next commit begins."""
         ...
 
     async def close(self) -> None:

@@ -8,16 +8,17 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from time import perf_counter
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 import asyncpg
 import structlog
 
 from controlplane import metrics
 from controlplane.store import guards, sql
-from controlplane.store.port import Op, T
+from controlplane.store.batches import Waiting, operation_of, parcelled, resolve
+from controlplane.store.port import Call, Item, Op, T, Together
 from shared.errors import TranscoderError, Unavailable
 
 log = structlog.get_logger()
@@ -31,19 +32,13 @@ _RETRIED: Final = (asyncpg.SerializationError, asyncpg.DeadlockDetectedError)
 _LOST: Final = (asyncpg.PostgresConnectionError, asyncpg.InterfaceError, asyncpg.OperatorInterventionError, OSError)
 
 
-class _Waiting(NamedTuple):
-    operation: Op[Any]
-    future: asyncio.Future[Any]
-    then: Callable[[Any], None] | None
-
-
 class PostgresStore:
     """Made by `open`."""
 
     def __init__(self, pool: asyncpg.Pool) -> None:
         self._pool = pool
         self._queries = sql.queries(sql.POSTGRES)
-        self._pending: asyncio.Queue[_Waiting] = asyncio.Queue()
+        self._pending: asyncio.Queue[Waiting] = asyncio.Queue()
         self._writer = asyncio.create_task(self._write_batches(), name="postgres-writer")
 
     @classmethod
@@ -63,11 +58,21 @@ class PostgresStore:
         return cls(pool)
 
     async def write(self, operation: Op[T], then: Callable[[T], None] | None = None) -> T:
+        future: asyncio.Future[T] = asyncio.get_running_loop().create_future()
+        self._put(Waiting(future, then, operation))
+        return await future
+
+    async def write_together(
+        self, together: Together[Item, T], item: Item, then: Callable[[T], None] | None = None
+    ) -> T:
+        future: asyncio.Future[T] = asyncio.get_running_loop().create_future()
+        self._put(Waiting(future, then, together=together, item=item))
+        return await future
+
+    def _put(self, waiting: Waiting) -> None:
         if self._writer.done():
             raise Unavailable("The database is closed.")
-        future: asyncio.Future[T] = asyncio.get_running_loop().create_future()
-        self._pending.put_nowait(_Waiting(operation, future, then))
-        return await future
+        self._pending.put_nowait(waiting)
 
     async def read(self, operation: Op[T]) -> T:
         try:
@@ -85,39 +90,41 @@ class PostgresStore:
 
     async def _write_batches(self) -> None:
         while True:
-            batch = [await self._pending.get()]
-            while len(batch) < MAX_BATCH and not self._pending.empty():
-                batch.append(self._pending.get_nowait())
+            waiting = [await self._pending.get()]
+            while len(waiting) < MAX_BATCH and not self._pending.empty():
+                waiting.append(self._pending.get_nowait())
+            parcels = parcelled(waiting)
+            batch = [waiting for parcel in parcels for waiting in parcel]
             began = perf_counter()
-            results = await self._commit(batch)
+            results = await self._commit(parcels)
             metrics.committed(len(batch), perf_counter() - began)
-            for waiting, result in zip(batch, results, strict=True):
-                refused = isinstance(result, BaseException)
-                if waiting.then is not None and not refused:
-                    waiting.then(result)
-                if waiting.future.done():
-                    continue  # its caller went away; what was committed stays
-                if refused:
-                    waiting.future.set_exception(result)
-                else:
-                    waiting.future.set_result(result)
+            resolve(batch, results)
             for _ in batch:
                 self._pending.task_done()
 
-    async def _commit(self, batch: list[_Waiting]) -> list[Any]:
+    async def _commit(self, parcels: list[list[Waiting]]) -> list[Any]:
         """Runs every operation under a savepoint of its own in one transaction; a result is a value or an exception."""
         try:
             async with self._pool.acquire() as connection:
                 await connection.execute(_BEGIN)
                 try:
-                    results = [await self._run_one(connection, waiting.operation) for waiting in batch]
+                    results = [result for parcel in parcels for result in await self._results(connection, parcel)]
                     await connection.execute("COMMIT")
                 except BaseException:
                     await _roll_back(connection)
                     raise
                 return results
         except (*_LOST, *_RETRIED, asyncpg.PostgresError) as error:
-            return [_unavailable(error) for _ in batch]
+            return [_unavailable(error) for parcel in parcels for _ in parcel]
+
+    async def _results(self, connection: asyncpg.Connection, parcel: list[Waiting]) -> Sequence[Any]:
+        """What goes wrong together is done again one by one, so that only the guilty is refused."""
+        results = await self._run_one(connection, operation_of(parcel))
+        if not isinstance(results, Exception):
+            return results  # type: ignore[no-any-return]
+        if len(parcel) == 1:
+            return [results]
+        return [result for waiting in parcel for result in await self._results(connection, [waiting])]
 
     async def _run_one(self, connection: asyncpg.Connection, operation: Op[Any]) -> Any:
         try:
@@ -145,7 +152,11 @@ async def _run(connection: asyncpg.Connection, queries: Mapping[str, sql.Stateme
         wanted = next(operation)
         while True:
             statement = queries[wanted.query]
-            rows = await connection.fetch(statement.sql, *[wanted.params[name] for name in statement.parameters])
+            if isinstance(wanted, Call):
+                rows = await connection.fetch(statement.sql, *[wanted.params[name] for name in statement.parameters])
+            else:
+                each = [[params[name] for name in statement.parameters] for params in wanted.each]
+                rows = await connection.fetchmany(statement.sql, each) if each else []
             wanted = operation.send(rows)
     except StopIteration as stop:
         result: T = stop.value

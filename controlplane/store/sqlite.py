@@ -14,17 +14,18 @@ import contextlib
 import fcntl
 import os
 import sqlite3
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from time import perf_counter
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 import structlog
 
 from controlplane import metrics
 from controlplane.store import guards, sql
-from controlplane.store.port import Call, Op, T
+from controlplane.store.batches import Waiting, operation_of, parcelled, resolve
+from controlplane.store.port import Call, Item, Op, T, Together
 from shared.errors import StorageFull, TranscoderError, Unavailable
 
 log = structlog.get_logger()
@@ -33,12 +34,6 @@ MAX_BATCH: Final = 64
 LET_IN: Final = 2
 """Turns of the event loop that a batch waits for more."""
 _CACHED_STATEMENTS: Final = 256
-
-
-class _Waiting(NamedTuple):
-    operation: Generator[Call, Any, Any]
-    future: asyncio.Future[Any]
-    then: Callable[[Any], None] | None
 
 
 class SqliteStore:
@@ -52,16 +47,26 @@ class SqliteStore:
         _migrate(self._writer)
         self._reader = _connect(path, read_only=True)
         self._idle: sqlite3.Connection | None = self._writer
-        self._pending: asyncio.Queue[_Waiting] = asyncio.Queue()
+        self._pending: asyncio.Queue[Waiting] = asyncio.Queue()
         self._committer = ThreadPoolExecutor(1, thread_name_prefix="sqlite-commit")
         self._writing = asyncio.create_task(self._write_batches(), name="sqlite-writer")
 
     async def write(self, operation: Op[T], then: Callable[[T], None] | None = None) -> T:
+        future: asyncio.Future[T] = asyncio.get_running_loop().create_future()
+        self._put(Waiting(future, then, operation))
+        return await future
+
+    async def write_together(
+        self, together: Together[Item, T], item: Item, then: Callable[[T], None] | None = None
+    ) -> T:
+        future: asyncio.Future[T] = asyncio.get_running_loop().create_future()
+        self._put(Waiting(future, then, together=together, item=item))
+        return await future
+
+    def _put(self, waiting: Waiting) -> None:
         if self._writing.done():
             raise Unavailable("The database is closed.")
-        future: asyncio.Future[T] = asyncio.get_running_loop().create_future()
-        self._pending.put_nowait(_Waiting(operation, future, then))
-        return await future
+        self._pending.put_nowait(waiting)
 
     async def read(self, operation: Op[T]) -> T:
         """On the event loop: a point read takes less time than handing it to a thread would.
@@ -86,20 +91,21 @@ class SqliteStore:
     async def _write_batches(self) -> None:
         loop = asyncio.get_running_loop()
         while True:
-            batch = await self._gathered()
+            parcels = parcelled(await self._gathered())
+            batch = [waiting for parcel in parcels for waiting in parcel]
             began = perf_counter()
-            results = self._execute(batch)
+            results = self._execute(parcels)
             if not isinstance(results, sqlite3.Error):
                 self._idle = None
                 failed = await loop.run_in_executor(self._committer, self._commit)
                 self._idle = self._writer
                 results = failed or results
                 metrics.committed(len(batch), perf_counter() - began)
-            _resolve(batch, [_refusal(results)] * len(batch) if isinstance(results, sqlite3.Error) else results)
+            resolve(batch, [_refusal(results)] * len(batch) if isinstance(results, sqlite3.Error) else results)
             for _ in batch:
                 self._pending.task_done()
 
-    async def _gathered(self) -> list[_Waiting]:
+    async def _gathered(self) -> list[Waiting]:
         """The next batch: whatever waits, and what the event loop brings in meanwhile.
 
         A commit costs as much for one operation as for many, so callers that are about to ask are let in, but not for
@@ -114,11 +120,11 @@ class SqliteStore:
                 break
         return batch
 
-    def _execute(self, batch: list[_Waiting]) -> list[Any] | sqlite3.Error:
+    def _execute(self, parcels: list[list[Waiting]]) -> list[Any] | sqlite3.Error:
         """Runs every operation under a savepoint of its own in one transaction; a result is a value or an exception."""
         try:
             self._writer.execute("BEGIN IMMEDIATE")
-            return [self._run_one(waiting.operation) for waiting in batch]
+            return [result for parcel in parcels for result in self._results(parcel)]
         except sqlite3.Error as error:
             self._roll_back()
             return error
@@ -136,7 +142,16 @@ class SqliteStore:
         with contextlib.suppress(sqlite3.Error):
             self._writer.execute("ROLLBACK")
 
-    def _run_one(self, operation: Generator[Call, Any, Any]) -> Any:
+    def _results(self, parcel: list[Waiting]) -> Sequence[Any]:
+        """What goes wrong together is done again one by one, so that only the guilty is refused."""
+        results = self._run_one(operation_of(parcel))
+        if not isinstance(results, Exception):
+            return results  # type: ignore[no-any-return]
+        if len(parcel) == 1:
+            return [results]
+        return [result for waiting in parcel for result in self._results([waiting])]
+
+    def _run_one(self, operation: Op[Any]) -> Any:
         self._writer.execute("SAVEPOINT operation")
         try:
             result = _run(self._writer, self._queries, operation)
@@ -150,11 +165,16 @@ class SqliteStore:
         return result
 
 
-def _run(connection: sqlite3.Connection, queries: Mapping[str, sql.Statement], operation: Generator[Call, Any, T]) -> T:
+def _run(connection: sqlite3.Connection, queries: Mapping[str, sql.Statement], operation: Op[T]) -> T:
     try:
         wanted = next(operation)
         while True:
-            wanted = operation.send(_rows(connection.execute(queries[wanted.query].sql, wanted.params), wanted.query))
+            statement = queries[wanted.query].sql
+            if isinstance(wanted, Call):
+                rows = _rows(connection.execute(statement, wanted.params), wanted.query)
+            else:
+                rows = [row for each in wanted.each for row in _rows(connection.execute(statement, each), wanted.query)]
+            wanted = operation.send(rows)
     except StopIteration as stop:
         result: T = stop.value
         return result
@@ -173,19 +193,6 @@ def _rows(cursor: sqlite3.Cursor, query: str) -> Sequence[Mapping[str, Any]]:
 
 _columns: Final[dict[str, tuple[str, ...]]] = {}
 """Of every statement that has answered with rows."""
-
-
-def _resolve(batch: list[_Waiting], results: list[Any]) -> None:
-    for waiting, result in zip(batch, results, strict=True):
-        refused = isinstance(result, BaseException)
-        if waiting.then is not None and not refused:
-            waiting.then(result)
-        if waiting.future.done():
-            continue  # its caller went away; what was committed stays
-        if refused:
-            waiting.future.set_exception(result)
-        else:
-            waiting.future.set_result(result)
 
 
 def only_one(path: Path) -> int:

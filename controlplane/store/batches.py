@@ -1,0 +1,55 @@
+"""What waits for the next commit: operations of one caller each, and those that are one for all who ask the same."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Hashable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from controlplane.store.port import Op, Together
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Waiting:
+    """A caller: with an operation of its own, or with its item of one that is carried out together."""
+
+    future: asyncio.Future[Any]
+    then: Callable[[Any], None] | None
+    operation: Op[Any] | None = None
+    together: Together[Any, Any] | None = None
+    item: Any = None
+
+
+def parcelled(batch: Sequence[Waiting]) -> list[list[Waiting]]:
+    """Callers whose operation is the same one, where the first of them stood; each of the others by itself."""
+    parcels: dict[Hashable, list[Waiting]] = {}
+    for waiting in batch:
+        parcels.setdefault(waiting.together or waiting, []).append(waiting)
+    return list(parcels.values())
+
+
+def operation_of(parcel: Sequence[Waiting]) -> Op[Sequence[Any]]:
+    """A result for each of them: a value or an exception."""
+    together = parcel[0].together
+    if together is not None:
+        return together([waiting.item for waiting in parcel])
+    assert parcel[0].operation is not None
+    return _alone(parcel[0].operation)
+
+
+def resolve(batch: Sequence[Waiting], results: Sequence[Any]) -> None:
+    for waiting, result in zip(batch, results, strict=True):
+        refused = isinstance(result, BaseException)
+        if waiting.then is not None and not refused:
+            waiting.then(result)
+        if waiting.future.done():
+            continue  # its caller went away; what was committed stays
+        if refused:
+            waiting.future.set_exception(result)
+        else:
+            waiting.future.set_result(result)
+
+
+def _alone(operation: Op[Any]) -> Op[Sequence[Any]]:
+    return [(yield from operation)]
