@@ -10,7 +10,8 @@ import pytest
 
 from agent.doctor import Verdict
 from agent.doctor.ffmpeg import FILTERS, MUXERS, check, is_too_old
-from agent.media import filters, planning
+from agent.media import filters
+from agent.media.planning.muxers import MUXERS as WRITTEN
 from agent.sandbox.none import Unconfined
 from tests.unit.agent.doctor.subjects import a_subject, only
 
@@ -82,7 +83,7 @@ def test_every_filter_that_a_graph_can_have_is_asked_for() -> None:
 
 
 def test_every_muxer_that_an_output_can_have_is_asked_for() -> None:
-    assert {options["f"] for options in planning._MUXERS.values()} <= MUXERS
+    assert {options["f"] for options in WRITTEN.values()} <= MUXERS
 
 
 def _filters_of(source: str) -> set[str]:

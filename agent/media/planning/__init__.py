@@ -1,0 +1,65 @@
+"""From what is wanted and what is there to ffmpeg's command lines: passes, in which outputs share one decode.
+
+programme   what the inputs are together, and how they are opened
+choosing    what each output will be, or why it cannot be
+planned     what was chosen, as values
+drawing     the graph of a pass, and its command line
+muxers      how each container is written
+"""
+
+from __future__ import annotations
+
+from agent.media.diagnosis import LOST_WRITES
+from agent.media.encoders import Device
+from agent.media.facts import MediaFacts
+from agent.media.planning.choosing import planned, refusal
+from agent.media.planning.drawing import drawn
+from agent.media.planning.planned import (
+    OUT,
+    Pass,
+    Plan,
+    PlannedAudio,
+    PlannedOutput,
+    PlannedThumbnails,
+    PlannedVideo,
+)
+from agent.media.planning.programme import programme
+from shared.failures import FailureReason
+from shared.protocol import TranscodeFile
+
+__all__ = [
+    "OUT", "Pass", "Plan", "PlannedAudio", "PlannedOutput", "PlannedThumbnails", "PlannedVideo", "instead", "plan", "split",
+]  # fmt: skip
+
+
+def plan(task: TranscodeFile, facts: tuple[MediaFacts, ...], *, device: Device, threads: int, gpu: int = 0) -> Plan:
+    """`gpu` is the card for what is done on one, as NVML counts."""
+    shown = programme(facts)
+    source = shown.whole
+    refused = {spec.index: failure for spec in task.outputs if (failure := refusal(spec, source)) is not None}
+    outputs = tuple(planned(spec, source, device) for spec in task.outputs if spec.index not in refused)
+    passes = (drawn(outputs, shown, device, threads, gpu),) if outputs else ()
+    return Plan(passes, refused)
+
+
+def split(p: Pass) -> tuple[Pass, ...]:
+    """A pass for every output of a pass that failed, so that only the guilty one fails again."""
+    return tuple(
+        drawn((output,), p.programme, p.device, p.threads, p.gpu, decode_on_gpu=p.decodes_on_gpu)
+        for output in p.outputs
+    )
+
+
+def instead(p: Pass, reason: FailureReason, *, software_threads: int) -> Pass | None:
+    """How to make what a card failed at; None where that would fail alike, or in software with no threads for it.
+
+    What it cannot decode it may still encode; what may be the fault of the input is first decoded by another decoder.
+    """
+    if reason in LOST_WRITES or not p.is_on_gpu:
+        return None
+    if p.decodes_on_gpu and reason in (FailureReason.HARDWARE_DECODING_FAILED, FailureReason.UNDECODABLE):
+        return drawn(p.outputs, p.programme, p.device, p.threads, p.gpu, decode_on_gpu=False)
+    if reason is FailureReason.UNDECODABLE or software_threads == 0:
+        return None
+    outputs = tuple(planned(output.spec, p.programme.whole, Device.CPU) for output in p.outputs)
+    return drawn(outputs, p.programme, Device.CPU, software_threads, p.gpu)

@@ -1,0 +1,166 @@
+"""From planned outputs to one ffmpeg process: a graph in which they share one decode, and its command line."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+from agent.media import argv, encoders, filters
+from agent.media.argv import Stream
+from agent.media.encoders import Device
+from agent.media.facts import MediaFacts, VideoFacts
+from agent.media.planning.muxers import muxer_options
+from agent.media.planning.planned import OUT, Pass, PlannedAudio, PlannedOutput, PlannedThumbnails, PlannedVideo
+from agent.media.planning.programme import Programme, opened
+from shared.jobspec import VideoCodec, VideoSettings
+
+
+def drawn(
+    outputs: tuple[PlannedOutput, ...],
+    shown: Programme,
+    device: Device,
+    threads: int,
+    gpu: int,
+    *,
+    decode_on_gpu: bool = True,
+) -> Pass:
+    on_gpu = decode_on_gpu and _decodes_on_gpu(outputs, shown)
+    source = shown.whole
+    began = opened(shown, threads=threads, decoding={**DECODING_ON_GPU, "hwaccel_device": gpu} if on_gpu else {})
+    pictures = _picture_streams(began.picture, outputs, source, on_gpu=on_gpu)
+    sounds = _sound_streams(began.sound, outputs)
+    sinks = [
+        sink for output in outputs for sink in _sinks(output, source, pictures, sounds, threads, on_gpu=on_gpu, gpu=gpu)
+    ]
+    return Pass(
+        argv=argv.ffmpeg_argv(sinks, threads=threads),
+        outputs=outputs,
+        duration=source.duration or 0.0,
+        programme=shown,
+        device=device,
+        threads=threads,
+        gpu=gpu,
+        decodes_on_gpu=on_gpu,
+    )
+
+
+DECODING_ON_GPU: Final[dict[str, Any]] = {"hwaccel": "cuda", "hwaccel_output_format": "cuda", "extra_hw_frames": 8}
+"""Pictures that filters hold back are the decoder's own: it needs more of them than it would by itself."""
+NVDEC_CODECS: Final = frozenset({"h264", "hevc", "mpeg2video", "mpeg4", "vc1", "vp8", "vp9"})
+
+
+def _decodes_on_gpu(outputs: Sequence[PlannedOutput], shown: Programme) -> bool:
+    """Where something is encoded there and the card can decode all of it; rotation is done by filters in memory."""
+    return all(_is_for_nvdec(part.facts.video) for part in shown.parts) and any(
+        output.video is not None and output.video.encoder.on_gpu for output in outputs
+    )
+
+
+def _is_for_nvdec(source: VideoFacts | None) -> bool:
+    return (
+        source is not None
+        and source.codec in NVDEC_CODECS
+        and source.pix_fmt == "yuv420p"
+        and not source.full_range
+        and source.rotation == 0
+    )
+
+
+def _picture_streams(
+    stream: Stream | None, outputs: Sequence[PlannedOutput], source: MediaFacts, *, on_gpu: bool
+) -> list[Stream]:
+    """One for every picture and every row of thumbnails, in the order of the outputs."""
+    users = sum((output.video is not None) + (output.thumbnails is not None) for output in outputs)
+    if users == 0 or stream is None or source.video is None:
+        return []
+    if source.video.interlaced:
+        every_field = any(output.video is not None and output.video.picture.scan for output in outputs)
+        stream = filters.deinterlaced(stream, every_field=every_field, on_gpu=on_gpu)
+    return filters.split(stream, users)
+
+
+def _sound_streams(stream: Stream | None, outputs: Sequence[PlannedOutput]) -> list[Stream]:
+    users = sum(output.audio is not None for output in outputs)
+    return [] if users == 0 or stream is None else filters.split(stream, users, kind="asplit")
+
+
+def _sinks(
+    output: PlannedOutput,
+    source: MediaFacts,
+    pictures: list[Stream],
+    sounds: list[Stream],
+    threads: int,
+    *,
+    on_gpu: bool,
+    gpu: int,
+) -> list[Stream]:
+    """The output's own file and its thumbnails; takes what it needs from the front of the streams."""
+    streams: list[Stream] = []
+    options: dict[str, Any] = {"threads": threads, "map_metadata": -1, "map_chapters": -1}
+    settings = output.spec.settings
+    if output.video is not None and settings.video is not None and source.video is not None:
+        streams.append(_picture(pictures.pop(0), output.video, settings.video, source.video, on_gpu=on_gpu))
+        options |= _video_options(output, output.video, settings.video, source.video, gpu)
+    if output.audio is not None and settings.audio is not None:
+        streams += _sounds(sounds.pop(0), output.audio)
+        options |= encoders.audio_options(settings.audio, rate=output.audio.sample_rate, channels=output.audio.channels)
+    sinks = [argv.sink(streams, f"{OUT}/{output.file}", options | muxer_options(output))]
+    if output.thumbnails is not None:
+        sinks.append(_thumbnail_sink(pictures.pop(0), output, output.thumbnails, on_gpu=on_gpu))
+    return sinks
+
+
+def _picture(
+    stream: Stream, planned: PlannedVideo, settings: VideoSettings, source: VideoFacts, *, on_gpu: bool
+) -> Stream:
+    if on_gpu and planned.encoder.on_gpu and planned.picture.stays_on_gpu:
+        return filters.drawn_on_gpu(stream, planned.picture)
+    stream = filters.drawn(stream, planned.picture, source.frame_rate, on_gpu=on_gpu)
+    if settings.codec is VideoCodec.GIF:
+        stream = filters.palette(stream, planned.picture.sizing.frame.width)
+    return stream
+
+
+def _sounds(stream: Stream, planned: PlannedAudio) -> list[Stream]:
+    stream = filters.heard(
+        stream,
+        rate=planned.sample_rate,
+        channels=planned.source_channels,
+        sample_format=planned.encoder.sample_format,
+    )
+    if planned.tracks == 1:
+        return [stream]
+    return filters.single_channels(stream, planned.source_channels, tracks=planned.tracks)
+
+
+def _video_options(
+    output: PlannedOutput, planned: PlannedVideo, settings: VideoSettings, source: VideoFacts, gpu: int
+) -> dict[str, Any]:
+    every = output.spec.segment_duration
+    options: dict[str, Any] = {
+        "c:v": planned.encoder.name,
+        **planned.encoder.options(settings),
+        **encoders.key_frames(settings, planned.encoder, every=every),
+        **filters.tags(settings, source, planned.picture.conversion),
+    }
+    if planned.encoder.on_gpu:
+        options["gpu"] = gpu
+    flags = ""
+    if settings.codec in (VideoCodec.H264, VideoCodec.MPEG2):
+        flags += "+cgop" if settings.fixed_gop or every is not None else ""
+        flags += "+ildct+ilme" if planned.picture.scan else ""
+    return options | ({"flags": flags} if flags else {})
+
+
+def _thumbnail_sink(stream: Stream, output: PlannedOutput, planned: PlannedThumbnails, *, on_gpu: bool) -> Stream:
+    settings = planned.spec.settings
+    drawn = filters.thumbnails(
+        stream,
+        planned.sizing,
+        interval=settings.interval,
+        pix_fmt="rgb24" if settings.format == "png" else "yuvj420p",
+        on_gpu=on_gpu,
+    )
+    options: dict[str, Any] = {"f": "image2", "start_number": 1}
+    options |= {"c:v": "png"} if settings.format == "png" else {"c:v": "mjpeg", "q:v": 3}
+    return argv.sink([drawn], f"{OUT}/{output.thumbnail_pattern}", options)

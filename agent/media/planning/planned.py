@@ -1,0 +1,124 @@
+"""What has been decided of a task: values between choosing, drawing, judging and packaging."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from agent.media import encoders, sizing
+from agent.media.encoders import Device
+from agent.media.filters import Picture
+from agent.media.planning.programme import Programme
+from shared.failures import Failure
+from shared.jobspec import Container
+from shared.protocol import OutputSpec, ThumbnailSpec
+
+OUT: Final = "out"
+"""Where everything lies that is made."""
+EXTENSIONS: Final[Mapping[Container, str]] = {container: container.value for container in Container} | {
+    Container.FMP4: "mp4"
+}
+
+
+@dataclass(frozen=True)
+class PlannedVideo:
+    encoder: encoders.VideoEncoder
+    picture: Picture
+    seconds: float | None
+    """How long the source's picture is, where its container says so."""
+
+
+@dataclass(frozen=True)
+class PlannedAudio:
+    encoder: encoders.AudioEncoder
+    sample_rate: int
+    channels: int
+    tracks: int
+    """More than one: every channel is a track of its own."""
+    source_channels: int
+    seconds: float | None
+
+
+@dataclass(frozen=True)
+class PlannedThumbnails:
+    spec: ThumbnailSpec
+    sizing: sizing.Sizing
+    count: int | None
+
+
+@dataclass(frozen=True)
+class PlannedOutput:
+    spec: OutputSpec
+    video: PlannedVideo | None
+    audio: PlannedAudio | None
+    thumbnails: PlannedThumbnails | None
+    source_seconds: float | None
+    """How long the input is, where its container says so and the output carries all that the input has."""
+
+    @property
+    def index(self) -> int:
+        return self.spec.index
+
+    @property
+    def encoder(self) -> str:
+        if self.video is not None:
+            return self.video.encoder.name
+        assert self.audio is not None
+        return self.audio.encoder.name
+
+    @property
+    def picture(self) -> Picture | None:
+        return None if self.video is None else self.video.picture
+
+    @property
+    def is_segmented(self) -> bool:
+        return self.spec.segment_duration is not None and self.spec.settings.container is Container.TS
+
+    @property
+    def file(self) -> str:
+        """The one file of the output; of a segmented one ffmpeg's own playlist, which nobody gets to see."""
+        return f"o{self.index}.{'m3u8' if self.is_segmented else EXTENSIONS[self.spec.settings.container]}"
+
+    @property
+    def segment_pattern(self) -> str:
+        return f"o{self.index}_%05d.ts"
+
+    @property
+    def thumbnail_pattern(self) -> str:
+        assert self.thumbnails is not None
+        return f"t{self.index}_%05d.{self.thumbnails.spec.settings.format}"
+
+    @property
+    def seconds(self) -> float | None:
+        """How long it will be: as long as the longest of what it carries."""
+        parts = [part.seconds for part in (self.video, self.audio) if part is not None]
+        known = [seconds for seconds in parts if seconds is not None]
+        return max(known) if len(known) == len(parts) else None
+
+
+@dataclass(frozen=True)
+class Pass:
+    """One ffmpeg process."""
+
+    argv: list[str]
+    outputs: tuple[PlannedOutput, ...]
+    duration: float
+    """Seconds of media that it goes through; 0 when nobody knows."""
+    programme: Programme
+    device: Device
+    threads: int
+    gpu: int = 0
+    """The card of what is done on one."""
+    decodes_on_gpu: bool = False
+
+    @property
+    def is_on_gpu(self) -> bool:
+        return any(output.video is not None and output.video.encoder.on_gpu for output in self.outputs)
+
+
+@dataclass(frozen=True)
+class Plan:
+    passes: tuple[Pass, ...]
+    refused: Mapping[int, Failure]
+    """Outputs that this input cannot become, by index."""
