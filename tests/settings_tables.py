@@ -9,7 +9,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from shared.jobspec import AudioSettings, ThumbnailSettings, VideoSettings
-from shared.jobspec.settings import AUDIO_CODECS, VIDEO_CODECS, Container
+from shared.jobspec.codecs import AUDIO_CODECS, VIDEO_CODECS, Container
 from shared.presets import SYSTEM_PRESETS
 
 DOCUMENT = Path(__file__).parent.parent / "docs" / "settings.md"

@@ -9,7 +9,7 @@ from controlplane.domain.planning import settings_of
 from shared.capacity import Demand
 from shared.ids import PresetId
 from shared.jobspec import JobDocument, Settings, VideoCodec
-from shared.jobspec.settings import VideoSettings
+from shared.jobspec.video import VideoSettings
 
 MEBIBYTE: Final = 1024 * 1024
 IN_HARDWARE: Final = frozenset({VideoCodec.H264})

@@ -33,6 +33,7 @@ class JobFiles(BaseModel):
     thumbnail_bucket: str
     thumbnail_root: str
     inputs: tuple[str, ...]
+    """Keys of everything that it reads."""
 
     @property
     def staging(self) -> FileBucket:

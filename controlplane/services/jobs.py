@@ -16,6 +16,7 @@ from controlplane.domain.demand import demand
 from controlplane.domain.idempotency import fingerprint
 from controlplane.domain.lifecycle import TERMINAL_JOBS
 from controlplane.domain.placement import Need
+from controlplane.domain.sources import sources
 from controlplane.services.dispatch import Dispatcher
 from controlplane.services.files import JobFiles
 from controlplane.services.pages import Pages
@@ -276,7 +277,7 @@ def _files(tenant_id: TenantId, pipeline: PipelineRoots, document: JobDocument) 
         output_root=pipeline.output_root,
         thumbnail_bucket=pipeline.thumbnail_bucket,
         thumbnail_root=pipeline.thumbnail_root,
-        inputs=tuple(wanted.key for wanted in document.inputs),
+        inputs=tuple(source.key for source in sources(document)),
     )
 
 

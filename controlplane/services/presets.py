@@ -11,6 +11,7 @@ import orjson
 from pydantic import ValidationError
 
 from controlplane.domain import planning
+from controlplane.domain.sources import sources
 from controlplane.store.operations import resources
 from controlplane.store.port import Store
 from controlplane.store.records import Preset, Work
@@ -120,15 +121,20 @@ def planned(work: Work) -> TranscodeFile:
 
 @functools.lru_cache(maxsize=RECENT)
 def _planned(document_text: str, presets: str) -> TranscodeFile:
-    document = JobDocument.model_validate_json(document_text)
+    document = _document(document_text)
     own = orjson.loads(presets)
     kept = {PresetId(name): Settings.model_validate(settings, strict=False) for name, settings in own.items()}
     return planning.plan(document, {**_PLANNED, **kept})
 
 
+@functools.lru_cache(maxsize=RECENT)
+def _document(text: str) -> JobDocument:
+    return JobDocument.model_validate_json(text)
+
+
 def checksums(work: Work) -> list[str | None]:
-    """Of a job's inputs, where the tenant named them."""
-    return [wanted.get("sha256") for wanted in orjson.loads(work.document)["inputs"]]
+    """Of the objects that a job reads, where the tenant named them."""
+    return [source.sha256 for source in sources(_document(work.document))]
 
 
 def _without_slots(settings: Settings) -> Settings:

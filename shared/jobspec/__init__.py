@@ -1,28 +1,15 @@
 """The job document: what a tenant may ask for. A superset of Elastic Transcoder's, in snake_case."""
 
-from shared.jobspec.job import (
-    HardwarePreference,
-    Input,
-    JobDocument,
-    Output,
-    OutputThumbnails,
-    Placement,
-    Playlist,
-    PlaylistFormat,
-    StartPolicy,
-)
-from shared.jobspec.settings import (
-    AudioCodec,
-    AudioSettings,
-    Container,
-    PaddingPolicy,
-    Settings,
-    SizingPolicy,
-    ThumbnailSettings,
-    VideoCodec,
-    VideoSettings,
-    WatermarkSlot,
-)
+from shared.jobspec.audio import AudioSettings
+from shared.jobspec.codecs import AudioCodec, Container, VideoCodec
+from shared.jobspec.inputs import Input
+from shared.jobspec.job import HardwarePreference, JobDocument, Placement, StartPolicy
+from shared.jobspec.outputs import Output, OutputThumbnails
+from shared.jobspec.playlists import Playlist, PlaylistFormat
+from shared.jobspec.settings import Settings
+from shared.jobspec.sizing import PaddingPolicy, SizingPolicy
+from shared.jobspec.thumbnails import ThumbnailSettings
+from shared.jobspec.video import VideoSettings, WatermarkSlot
 
 __all__ = [
     "AudioCodec", "AudioSettings", "Container", "HardwarePreference", "Input", "JobDocument", "Output", "OutputThumbnails",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from enum import StrEnum
-from typing import Annotated, Literal, Self
+from typing import Annotated, Self
 
 from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
@@ -16,12 +16,12 @@ from shared.jobspec.fields import (
     LabelValue,
     MetadataKey,
     MetadataValue,
-    ObjectKey,
-    OutputKey,
     Slug,
     TranscoderId,
 )
-from shared.jobspec.settings import PaddingPolicy, Settings, SizingPolicy, ThumbnailPixels
+from shared.jobspec.inputs import Input
+from shared.jobspec.outputs import Output
+from shared.jobspec.playlists import Playlist
 from shared.models import Sent
 
 
@@ -34,11 +34,6 @@ class HardwarePreference(StrEnum):
     PREFER = "prefer"  # a hardware encoder where one is free, software otherwise
     REQUIRE = "require"
     AVOID = "avoid"
-
-
-class PlaylistFormat(StrEnum):
-    HLS_V3 = "HLSv3"
-    MPEG_DASH = "MPEG-DASH"
 
 
 class Placement(Sent):
@@ -55,50 +50,6 @@ _ANYWHERE = Placement()
 def _anywhere() -> Placement:
     """One for all: a default value would be copied for every job."""
     return _ANYWHERE
-
-
-class Input(Sent):
-    key: ObjectKey
-    sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")] | None = Field(
-        None,
-        description="Of the whole object, in hexadecimal: a node that fetches something else does not transcode it.",
-    )
-
-
-class OutputThumbnails(Sent):
-    """Pictures of an output at equal distances; what is left out comes from the preset."""
-
-    pattern: Annotated[OutputKey, Field(pattern=r"\{count\}")] = Field(
-        description="Key with {count}, five digits from 00001, and optionally {resolution}; the extension is added."
-    )
-    format: Literal["jpg", "png"] | None = None
-    interval: Annotated[int, Field(ge=1, le=99_999)] | None = None
-    max_width: ThumbnailPixels | None = None
-    max_height: ThumbnailPixels | None = None
-    sizing_policy: SizingPolicy | None = None
-    padding_policy: PaddingPolicy | None = None
-
-
-class Output(Sent):
-    key: OutputKey
-    preset_id: TranscoderId | None = None
-    settings: Settings | None = None
-    segment_duration: Annotated[float, Field(ge=1, le=60)] | None = Field(
-        None, description="Seconds; makes a ts output a row of segments with a playlist."
-    )
-    thumbnails: OutputThumbnails | None = None
-
-    @model_validator(mode="after")
-    def _has_one_source_of_settings(self) -> Self:
-        if (self.preset_id is None) == (self.settings is None):
-            raise PydanticCustomError("preset_or_settings", "An output has either `preset_id` or `settings`.")
-        return self
-
-
-class Playlist(Sent):
-    name: OutputKey
-    format: PlaylistFormat
-    output_keys: Annotated[tuple[OutputKey, ...], Field(min_length=1, max_length=30)]
 
 
 class JobDocument(Sent):

@@ -11,7 +11,8 @@ from types import MappingProxyType
 from typing import Any, Final, Literal
 
 from shared.ids import PresetId
-from shared.jobspec.settings import Settings, WatermarkSlot
+from shared.jobspec.settings import Settings
+from shared.jobspec.video import WatermarkSlot
 
 
 @dataclass(frozen=True)

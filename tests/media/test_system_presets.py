@@ -12,7 +12,9 @@ from agent.media.framerate import NOMINAL
 from agent.media.sizing import Size, of_video
 from shared.ids import PresetId
 from shared.jobspec import AudioSettings, Settings, VideoSettings
-from shared.jobspec.settings import AudioCodec, Container, InterlacedMode, PackingMode, VideoCodec
+from shared.jobspec.audio import PackingMode
+from shared.jobspec.codecs import AudioCodec, Container, VideoCodec
+from shared.jobspec.video import InterlacedMode
 from shared.presets import SYSTEM_PRESETS
 from shared.protocol import OutputSpec, ThumbnailSpec, TranscodeFile
 from tests.media.encoding import Workspace, ffprobe, transcoded

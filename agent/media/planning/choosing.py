@@ -13,7 +13,7 @@ from agent.media.planning.planned import PlannedAudio, PlannedOutput, PlannedThu
 from agent.media.sizing import Size
 from shared.failures import Cause, Failure, FailureCode
 from shared.jobspec import AudioSettings, Container, VideoCodec, VideoSettings
-from shared.jobspec.settings import PackingMode
+from shared.jobspec.audio import PackingMode
 from shared.protocol import OutputSpec, ThumbnailSpec
 
 MOS_TRACKS: Final = 8

@@ -8,8 +8,7 @@ from typing import Any
 
 from agent.media.facts import AudioFacts, MediaFacts, VideoFacts
 from shared.ids import PresetId
-from shared.jobspec import Settings
-from shared.jobspec.job import PlaylistFormat
+from shared.jobspec import PlaylistFormat, Settings
 from shared.presets import SYSTEM_PRESETS
 from shared.protocol import OutputSpec, PlaylistSpec, ThumbnailSpec, TranscodeFile
 

@@ -1,9 +1,8 @@
-"""Pieces of the filter graph: pictures and sound on their way from the decoder to one encoder."""
+"""Pictures on their way from the decoder to one encoder."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from enum import StrEnum
 from fractions import Fraction
 from typing import Final
 
@@ -11,30 +10,11 @@ import ffmpeg
 
 from agent.media.argv import Stream
 from agent.media.facts import VideoFacts
+from agent.media.filters.colour import Conversion
+from agent.media.filters.forks import split
 from agent.media.sizing import Sizing
 from shared.jobspec import VideoSettings
-from shared.jobspec.settings import ColorSpaceConversion, InterlacedMode
-
-
-class Matrix(StrEnum):
-    """How colours are coded, under the names of the colorspace filter."""
-
-    BT709 = "bt709"
-    BT601_525 = "bt601-6-525"
-    BT601_625 = "bt601-6-625"
-
-
-MATRIX_TAGS: Final = {
-    Matrix.BT709: {"colorspace": "bt709", "color_primaries": "bt709", "color_trc": "bt709"},
-    Matrix.BT601_525: {"colorspace": "smpte170m", "color_primaries": "smpte170m", "color_trc": "smpte170m"},
-    Matrix.BT601_625: {"colorspace": "bt470bg", "color_primaries": "bt470bg", "color_trc": "smpte170m"},
-}
-
-
-@dataclass(frozen=True)
-class Conversion:
-    source: Matrix
-    target: Matrix
+from shared.jobspec.video import InterlacedMode
 
 
 @dataclass(frozen=True)
@@ -59,14 +39,6 @@ class Picture:
     def stays_on_gpu(self) -> bool:
         s = self.sizing
         return not (s.crops or s.pads or self.scan or self.conversion)
-
-
-def split(stream: Stream, count: int, *, kind: str = "split") -> list[Stream]:
-    """ffmpeg-python wants every fork drawn."""
-    if count == 1:
-        return [stream]
-    forked = ffmpeg.filter_multi_output([stream], kind, count)
-    return [forked[index] for index in range(count)]
 
 
 def deinterlaced(stream: Stream, *, every_field: bool, on_gpu: bool) -> Stream:
@@ -128,42 +100,6 @@ def thumbnails(stream: Stream, sizing: Sizing, *, interval: int, pix_fmt: str, o
     return stream.filter("setsar", 1).filter("format", pix_fmt)
 
 
-def heard(stream: Stream, *, rate: int, channels: int, sample_format: str | None) -> Stream:
-    """Sound that starts with the picture; gaps become silence."""
-    stream = stream.filter("aresample", rate, **{"async": 1, "first_pts": 0})
-    wanted = {"sample_rates": rate, "sample_fmts": sample_format, "channel_layouts": _LAYOUTS.get(channels)}
-    return stream.filter("aformat", **{name: value for name, value in wanted.items() if value is not None})
-
-
-def single_channels(stream: Stream, count: int, *, tracks: int) -> list[Stream]:
-    """Every channel as a stream of its own, then silent ones up to `tracks`."""
-    copies = split(stream, tracks, kind="asplit")
-    channels = [copy.filter("channelmap", index, "mono") for index, copy in enumerate(copies[:count])]
-    silence = [copy.filter("channelmap", 0, "mono").filter("volume", 0) for copy in copies[count:]]
-    return channels + silence
-
-
-def conversion(video: VideoSettings, source: VideoFacts, sizing: Sizing) -> Conversion | None:
-    """The conversion that the settings name; with "Auto" the one between standard and high definition, if they differ."""
-    match video.color_space_conversion:
-        case ColorSpaceConversion.NONE:
-            return None
-        case ColorSpaceConversion.BT709_TO_BT601:
-            return Conversion(Matrix.BT709, _standard_definition(sizing.frame.height))
-        case ColorSpaceConversion.BT601_TO_BT709:
-            return Conversion(_standard_definition(source.shown_height), Matrix.BT709)
-        case ColorSpaceConversion.AUTO:
-            coded, wanted = _matrix_of(source), _usual_matrix(sizing.frame.height)
-            return Conversion(coded, wanted) if (coded is Matrix.BT709) != (wanted is Matrix.BT709) else None
-
-
-def tags(video: VideoSettings, source: VideoFacts, converted: Conversion | None) -> dict[str, str]:
-    """What the stream says of its colours, where settings make us look at them."""
-    if video.color_space_conversion is ColorSpaceConversion.NONE:
-        return {}
-    return MATRIX_TAGS[converted.target if converted else _matrix_of(source)]
-
-
 def scan(video: VideoSettings, source: VideoFacts) -> str | None:
     match video.interlaced_mode:
         case InterlacedMode.PROGRESSIVE:
@@ -174,9 +110,6 @@ def scan(video: VideoSettings, source: VideoFacts) -> str | None:
             return "bff"
         case InterlacedMode.AUTO:
             return "tff" if source.interlaced else None
-
-
-_LAYOUTS: Final = {1: "mono", 2: "stereo"}
 
 
 def _at_rate(stream: Stream, rate: Fraction) -> Stream:
@@ -197,24 +130,6 @@ def _downloaded(stream: Stream, sizing: Sizing) -> Stream:
         return _scaled(stream.filter("hwdownload").filter("format", "nv12"), sizing, full_range=False)
     stream = stream.filter("scale_cuda", sizing.scaled.width, sizing.scaled.height, format="yuv420p")
     return stream.filter("hwdownload").filter("format", "yuv420p")
-
-
-def _matrix_of(source: VideoFacts) -> Matrix:
-    match source.color_space:
-        case "bt709":
-            return Matrix.BT709
-        case "smpte170m" | "bt470bg" | "fcc":
-            return _standard_definition(source.shown_height)
-        case _:
-            return _usual_matrix(source.shown_height)
-
-
-def _usual_matrix(height: int) -> Matrix:
-    return Matrix.BT709 if height >= 720 else _standard_definition(height)
-
-
-def _standard_definition(height: int) -> Matrix:
-    return Matrix.BT601_625 if height in (288, 576) else Matrix.BT601_525
 
 
 def _ratio(value: Fraction) -> str:

@@ -1,0 +1,56 @@
+"""What becomes of the sound."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Annotated, Final, Literal, Self
+
+from pydantic import Field, model_validator
+
+from shared.jobspec.codecs import AudioCodec
+from shared.jobspec.mismatch import mismatch
+from shared.models import Sent
+
+
+class PackingMode(StrEnum):
+    SINGLE_TRACK = "SingleTrack"
+    ONE_CHANNEL_PER_TRACK = "OneChannelPerTrack"
+    ONE_CHANNEL_PER_TRACK_WITH_MOS_TO_8_TRACKS = "OneChannelPerTrackWithMosTo8Tracks"
+
+
+class AudioSettings(Sent):
+    codec: AudioCodec
+    bit_rate: Annotated[int, Field(ge=16_000, le=512_000)] | None = None
+    sample_rate: Literal["auto", 22050, 32000, 44100, 48000, 96000, 192000] = "auto"
+    channels: Literal["auto", 0, 1, 2] = Field("auto", description="0 drops the sound.")
+    packing_mode: PackingMode = PackingMode.SINGLE_TRACK
+    profile: Literal["auto", "AAC-LC", "HE-AAC", "HE-AACv2"] | None = None
+    bit_depth: Literal[8, 16, 24, 32] | None = None
+    signed: bool = True
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> Self:
+        if self.profile in ("HE-AAC", "HE-AACv2"):
+            raise mismatch("profile", 'No encoder here makes HE-AAC; use "AAC-LC" or "auto".')
+        if self.profile is not None and self.codec is not AudioCodec.AAC:
+            raise mismatch("profile", "Only aac has profiles.")
+        if self.bit_rate is not None and self.codec in (AudioCodec.PCM, AudioCodec.FLAC):
+            raise mismatch("bit_rate", f"{self.codec} is lossless: its bit rate follows from rate, depth and channels.")
+        if self.bit_depth is not None and self.bit_depth not in _BIT_DEPTHS.get(self.codec, ()):
+            raise mismatch("bit_depth", f"{self.codec} has no bit depth of {self.bit_depth} here.")
+        if self.packing_mode is not PackingMode.SINGLE_TRACK and self.codec is not AudioCodec.PCM:
+            raise mismatch("packing_mode", "Only pcm is packed into several tracks.")
+        if self.codec is AudioCodec.PCM and self.signed == (self.bit_depth == 8):
+            raise mismatch("signed", "pcm is unsigned with 8 bits, and signed with more.")
+        if self.sample_rate != "auto" and self.sample_rate > _HIGHEST_SAMPLE_RATES.get(self.codec, 192000):
+            raise mismatch("sample_rate", f"{self.codec} has no sample rate of {self.sample_rate} here.")
+        return self
+
+
+_HIGHEST_SAMPLE_RATES: Final[dict[AudioCodec, int]] = {
+    AudioCodec.AAC: 96000,
+    AudioCodec.MP2: 48000,
+    AudioCodec.MP3: 48000,
+    AudioCodec.VORBIS: 48000,
+}
+_BIT_DEPTHS: Final[dict[AudioCodec, tuple[int, ...]]] = {AudioCodec.PCM: (8, 16, 24, 32), AudioCodec.FLAC: (16, 24)}

@@ -1,0 +1,46 @@
+"""What a job makes: one file, or a row of segments, with all that goes with it."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, model_validator
+from pydantic_core import PydanticCustomError
+
+from shared.jobspec.fields import (
+    OutputKey,
+    TranscoderId,
+)
+from shared.jobspec.settings import Settings
+from shared.jobspec.sizing import PaddingPolicy, SizingPolicy, ThumbnailPixels
+from shared.models import Sent
+
+
+class OutputThumbnails(Sent):
+    """Pictures of an output at equal distances; what is left out comes from the preset."""
+
+    pattern: Annotated[OutputKey, Field(pattern=r"\{count\}")] = Field(
+        description="Key with {count}, five digits from 00001, and optionally {resolution}; the extension is added."
+    )
+    format: Literal["jpg", "png"] | None = None
+    interval: Annotated[int, Field(ge=1, le=99_999)] | None = None
+    max_width: ThumbnailPixels | None = None
+    max_height: ThumbnailPixels | None = None
+    sizing_policy: SizingPolicy | None = None
+    padding_policy: PaddingPolicy | None = None
+
+
+class Output(Sent):
+    key: OutputKey
+    preset_id: TranscoderId | None = None
+    settings: Settings | None = None
+    segment_duration: Annotated[float, Field(ge=1, le=60)] | None = Field(
+        None, description="Seconds; makes a ts output a row of segments with a playlist."
+    )
+    thumbnails: OutputThumbnails | None = None
+
+    @model_validator(mode="after")
+    def _has_one_source_of_settings(self) -> Self:
+        if (self.preset_id is None) == (self.settings is None):
+            raise PydanticCustomError("preset_or_settings", "An output has either `preset_id` or `settings`.")
+        return self

@@ -1,0 +1,117 @@
+"""What becomes of the picture."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Annotated, Final, Literal, Self
+
+from pydantic import Field, model_validator
+
+from shared.jobspec.codecs import VideoCodec
+from shared.jobspec.mismatch import mismatch
+from shared.jobspec.sizing import PaddingPolicy, Pixels, Size, SizingPolicy
+from shared.models import Sent
+
+
+class InterlacedMode(StrEnum):
+    PROGRESSIVE = "Progressive"
+    TOP_FIRST = "TopFirst"
+    BOTTOM_FIRST = "BottomFirst"
+    AUTO = "Auto"
+
+
+class ColorSpaceConversion(StrEnum):
+    NONE = "None"
+    BT709_TO_BT601 = "Bt709ToBt601"
+    BT601_TO_BT709 = "Bt601ToBt709"
+    AUTO = "Auto"
+
+
+FrameRate = Literal["10", "15", "23.97", "24", "25", "29.97", "30", "50", "60"]
+"""Nominal rates; "23.97" and "29.97" are 24000/1001 and 30000/1001."""
+AspectRatio = Literal["auto", "1:1", "4:3", "3:2", "16:9"]
+H264Level = Literal["1", "1b", "1.1", "1.2", "1.3", "2", "2.1", "2.2", "3", "3.1", "3.2", "4", "4.1"]
+
+
+class WatermarkSlot(Sent):
+    """A place where a job may put a picture, named by its id."""
+
+    id: Annotated[str, Field(min_length=1, max_length=40)]
+    max_width: Size
+    max_height: Size
+    sizing_policy: Literal["Fit", "Stretch", "ShrinkToFit"]
+    horizontal_align: Literal["Left", "Right", "Center"]
+    horizontal_offset: Size
+    vertical_align: Literal["Top", "Bottom", "Center"]
+    vertical_offset: Size
+    opacity: Annotated[float, Field(ge=0, le=100)]
+    target: Literal["Content", "Frame"]
+
+
+class VideoSettings(Sent):
+    codec: VideoCodec
+    bit_rate: Annotated[int, Field(ge=10_000, le=100_000_000)] | None = Field(
+        None, description="Average bits per second; null lets the encoder aim at constant quality."
+    )
+    max_bit_rate: Annotated[int, Field(ge=10_000, le=100_000_000)] | None = None
+    buffer_size: Annotated[int, Field(ge=10_000, le=1_000_000_000)] | None = Field(
+        None, description="Bits of the decoder's rate buffer; ten times `max_bit_rate` when null."
+    )
+    quality: Annotated[int, Field(ge=0, le=51)] | None = Field(
+        None, description="Constant rate factor, lower is better; instead of `bit_rate`."
+    )
+    profile: Literal["baseline", "main", "high", "0", "1", "2", "3"] | None = Field(
+        None, description="H.264: baseline, main, high. VP8 and VP9: 0 to 3."
+    )
+    level: H264Level | None = None
+    max_reference_frames: Annotated[int, Field(ge=1, le=16)] | None = None
+    chroma_subsampling: Literal["yuv420p", "yuv422p"] = "yuv420p"
+    interlaced_mode: InterlacedMode = InterlacedMode.PROGRESSIVE
+    color_space_conversion: ColorSpaceConversion = ColorSpaceConversion.NONE
+    loop_count: Annotated[int, Field(ge=0, le=100)] | Literal["infinite"] = Field(
+        "infinite", description="Of an animated GIF."
+    )
+    keyframes_max_distance: Annotated[int, Field(ge=1, le=100_000)] = Field(90, description="Frames.")
+    fixed_gop: bool = False
+    frame_rate: FrameRate | Literal["auto"] = "auto"
+    max_frame_rate: FrameRate | None = Field(None, description='With `frame_rate` "auto".')
+    max_width: Pixels | None = Field(None, description="1920 when null.")
+    max_height: Pixels | None = Field(None, description="1080 when null.")
+    display_aspect_ratio: AspectRatio = "auto"
+    sizing_policy: SizingPolicy = SizingPolicy.SHRINK_TO_FIT
+    padding_policy: PaddingPolicy = PaddingPolicy.NO_PAD
+    watermarks: tuple[WatermarkSlot, ...] = Field((), max_length=4)
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> Self:
+        if self.quality is not None and self.bit_rate is not None:
+            raise mismatch("quality", "Give `bit_rate` or `quality`, not both.")
+        if self.max_frame_rate is not None and self.frame_rate != "auto":
+            raise mismatch("max_frame_rate", '`max_frame_rate` goes with `frame_rate` "auto" only.')
+        if self.profile is not None and self.profile not in _PROFILES[self.codec]:
+            raise mismatch("profile", f"{self.codec} has no profile {self.profile!r}.")
+        if self.level is not None and self.codec is not VideoCodec.H264:
+            raise mismatch("level", "Only h264 has levels here.")
+        if self.max_bit_rate is not None and self.bit_rate is not None and self.max_bit_rate < self.bit_rate:
+            raise mismatch("max_bit_rate", "`max_bit_rate` is at least `bit_rate`.")
+        if self.chroma_subsampling == "yuv422p" and self.codec is not VideoCodec.MPEG2:
+            raise mismatch("chroma_subsampling", "Only mpeg2 is made in yuv422p.")
+        if self.codec is VideoCodec.MPEG2 and self.frame_rate in ("10", "15"):
+            raise mismatch("frame_rate", "mpeg2 has no frame rate below 23.97.")
+        if self.interlaced_mode is not InterlacedMode.PROGRESSIVE and self.codec not in (
+            VideoCodec.H264,
+            VideoCodec.MPEG2,
+        ):
+            raise mismatch("interlaced_mode", f"{self.codec} is always progressive.")
+        if self.quality is not None and self.codec is VideoCodec.GIF:
+            raise mismatch("quality", "A gif has no quality to choose.")
+        return self
+
+
+_PROFILES: Final[dict[VideoCodec, frozenset[str]]] = {
+    VideoCodec.H264: frozenset({"baseline", "main", "high"}),
+    VideoCodec.VP8: frozenset({"0", "1", "2", "3"}),
+    VideoCodec.VP9: frozenset({"0", "1", "2", "3"}),
+    VideoCodec.MPEG2: frozenset(),
+    VideoCodec.GIF: frozenset(),
+}

@@ -1,0 +1,51 @@
+"""What is to be done."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from shared.capacity import Bytes
+from shared.jobspec import HardwarePreference, PlaylistFormat, Settings, ThumbnailSettings
+from shared.models import Message
+
+
+class InputSpec(Message):
+    index: int
+    url: str = Field(description="Signed GET; relative to the control plane, or absolute.")
+    size: Bytes
+    sha256: str | None = Field(None, description="In hexadecimal, where the tenant named it.")
+
+
+class ThumbnailSpec(Message):
+    pattern: str = Field(description="The whole key, {count} and {resolution} still in it, without extension.")
+    settings: ThumbnailSettings
+
+
+class OutputSpec(Message):
+    index: int
+    key: str = Field(description="The whole key; with `segment_duration` the stem of playlist and segments.")
+    settings: Settings
+    segment_duration: float | None = None
+    thumbnails: ThumbnailSpec | None = None
+
+
+class PlaylistSpec(Message):
+    index: int
+    key: str = Field(description="The whole key, extension included.")
+    format: PlaylistFormat
+    outputs: tuple[int, ...] = Field(description="Indices of outputs, in the tenant's order.")
+
+
+class TranscodeFile(Message):
+    """Make every output of a job from its inputs."""
+
+    kind: Literal["transcode_file"] = "transcode_file"
+    outputs: tuple[OutputSpec, ...]
+    playlists: tuple[PlaylistSpec, ...] = ()
+    hardware: HardwarePreference = HardwarePreference.PREFER
+
+
+Payload = Annotated[TranscodeFile, Field(discriminator="kind")]
+"""Tagged, so that streams, probes and parts of files can join."""
