@@ -67,6 +67,7 @@ def _rows(job_id: str, tenant_id: TenantId, number: int) -> Iterator[Call]:
         id=f"{job_id}-0",
         job_id=job_id,
         tenant_id=tenant_id,
+        user_id="us_1",
         pipeline_id=pipeline_of(number),
         need="[]",
         state="Held",

@@ -80,6 +80,7 @@ def a_job(
     tenant_id: TenantId,
     pipeline_id: PipelineId,
     *,
+    user_id: str = "us_1",
     outputs: int = 1,
     priority: int = 0,
     held: bool = False,
@@ -99,7 +100,7 @@ def a_job(
     return NewJob(
         id=JobId(job_id),
         tenant_id=tenant_id,
-        user_id=UserId("us_1"),
+        user_id=UserId(user_id),
         pipeline_id=pipeline_id,
         cluster_id=cluster,
         document=JobDocument.model_validate_json(orjson.dumps(document)).model_dump_json(),

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from controlplane.api import views
 from controlplane.api.jobs import retried
-from controlplane.api.keys import CLUSTERS, TENANTS
+from controlplane.api.keys import CLUSTERS, TENANTS, USERS
 from controlplane.api.paging import page
 from controlplane.api.requests import (
     ClusterChanges,
@@ -110,6 +110,20 @@ async def resume_tenant(call: Call[None]) -> Reply:
 async def retry_failed_of_tenant(call: Call[RetryOfFailed]) -> Reply:
     tenant = await call.request.app[TENANTS].get(_tenant_id(call))
     return Reply(await retried(call, tenant.id))
+
+
+@tenants.add(
+    "GET",
+    "/v1/tenants/{tenant_id}/users",
+    permission=Action.TENANTS_READ,
+    summary="List a tenant's users",
+    query=PageQuery,
+    answer=views.Page[views.UserView],
+)
+async def list_users_of_tenant(call: Call[None]) -> Reply:
+    tenant = await call.request.app[TENANTS].get(_tenant_id(call))
+    find = partial(call.request.app[USERS].page, tenant.id)
+    return Reply(await page(call, ["users of", tenant.id], find, lambda found: found.id, views.user))
 
 
 @tenants.add(

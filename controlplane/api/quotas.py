@@ -11,13 +11,13 @@ from aiohttp import web
 
 from controlplane.api import views
 from controlplane.api.keys import CLOCK, QUOTAS
-from controlplane.api.requests import Limits, UsageQuery
+from controlplane.api.requests import Limits, UsageQuery, UserLimits
 from controlplane.api.routing import Call, Reply, Routes
 from controlplane.domain.permissions import Action
 from controlplane.store.records import Usage
 from shared.clock import to_datetime
 from shared.errors import InvalidField
-from shared.ids import TenantId
+from shared.ids import TenantId, UserId
 
 routes: Final = Routes("quotas")
 
@@ -28,7 +28,8 @@ CSV: Final = "text/csv"
     "GET", "/v1/quotas", permission=Action.QUOTAS_READ, summary="One's own quotas and counters", answer=views.QuotasView
 )
 async def read_own_quotas(call: Call[None]) -> Reply:
-    return Reply(views.quotas(await call.request.app[QUOTAS].read(call.principal.tenant)))
+    caller = call.principal
+    return Reply(views.quotas(await call.request.app[QUOTAS].read_with_user(caller.tenant, caller.user_id)))
 
 
 @routes.add(
@@ -52,6 +53,52 @@ async def read_quotas(call: Call[None]) -> Reply:
 )
 async def set_quotas(call: Call[Limits]) -> Reply:
     return Reply(views.quotas(await call.request.app[QUOTAS].change(_tenant_id(call), call.body.by_quota())))
+
+
+@routes.add(
+    "GET",
+    "/v1/users/{user_id}/quotas",
+    permission=Action.QUOTAS_READ,
+    summary="What a user may have beside what its tenant may",
+    answer=views.UserQuotasView,
+)
+async def read_user_quotas(call: Call[None]) -> Reply:
+    return Reply(views.user_quotas(await call.request.app[QUOTAS].read_user(call.principal.tenant, _user_id(call))))
+
+
+@routes.add(
+    "PUT",
+    "/v1/users/{user_id}/quotas",
+    permission=Action.QUOTAS_UPDATE,
+    summary="Set a user's limits, from now on: null, or left out, is none but the tenant's",
+    body=UserLimits,
+    answer=views.UserQuotasView,
+)
+async def set_user_quotas(call: Call[UserLimits]) -> Reply:
+    return Reply(await _set_user_quotas(call, call.principal.tenant))
+
+
+@routes.add(
+    "GET",
+    "/v1/tenants/{tenant_id}/users/{user_id}/quotas",
+    permission=Action.TENANTS_READ,
+    summary="What a user of a tenant may have beside what the tenant may",
+    answer=views.UserQuotasView,
+)
+async def read_quotas_of_tenants_user(call: Call[None]) -> Reply:
+    return Reply(views.user_quotas(await call.request.app[QUOTAS].read_user(_tenant_id(call), _user_id(call))))
+
+
+@routes.add(
+    "PUT",
+    "/v1/tenants/{tenant_id}/users/{user_id}/quotas",
+    permission=Action.TENANTS_UPDATE,
+    summary="Set the limits of a user of a tenant, from now on: null, or left out, is none but the tenant's",
+    body=UserLimits,
+    answer=views.UserQuotasView,
+)
+async def set_quotas_of_tenants_user(call: Call[UserLimits]) -> Reply:
+    return Reply(await _set_user_quotas(call, _tenant_id(call)))
 
 
 @routes.add(
@@ -91,6 +138,11 @@ async def read_drift(call: Call[None]) -> Reply:
     return Reply(views.drifts(await call.request.app[QUOTAS].drift()))
 
 
+async def _set_user_quotas(call: Call[UserLimits], tenant_id: TenantId) -> views.UserQuotasView:
+    limits = call.body.by_quota()
+    return views.user_quotas(await call.request.app[QUOTAS].change_user(tenant_id, _user_id(call), limits))
+
+
 async def _usage(call: Call[None], tenant_id: TenantId) -> Reply | web.Response:
     query: UsageQuery = call.query
     until = query.until or to_datetime(call.request.app[CLOCK].now_ms()).date()
@@ -121,3 +173,7 @@ def _wants_csv(call: Call[Any]) -> bool:
 
 def _tenant_id(call: Call[Any]) -> TenantId:
     return TenantId(call.path("tenant_id"))
+
+
+def _user_id(call: Call[Any]) -> UserId:
+    return UserId(call.path("user_id"))

@@ -216,6 +216,16 @@ class Limits(Sent):
         return limits | {Quota.OUTPUT_MINUTES: None if minutes is None else round(minutes * MINUTE_MS)}
 
 
+class UserLimits(Sent):
+    """Null is no limit but the tenant's."""
+
+    queued_jobs: Limit = None
+    running_jobs: Limit = None
+
+    def by_quota(self) -> dict[Quota, int | None]:
+        return {Quota.QUEUED_JOBS: self.queued_jobs, Quota.RUNNING_JOBS: self.running_jobs}
+
+
 class UsageQuery(Query):
     by: Literal["day"] = "day"
     since: dt.date | None = Field(

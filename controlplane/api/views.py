@@ -399,6 +399,17 @@ class QuotaView(Answer):
     used: float | int | None = Field(description="Now; null for what is asked of each job by itself.")
 
 
+class UserQuotasView(Answer):
+    """`used` is null while a user has no limit of its own: then its jobs are not counted by themselves."""
+
+    queued_jobs: QuotaView
+    running_jobs: QuotaView
+
+
+def user_quotas(lines: Sequence[Line]) -> UserQuotasView:
+    return UserQuotasView(**{line.quota: _quota(line) for line in lines})
+
+
 class QuotasView(Answer):
     month: str = Field(description="That of the minutes, in UTC.")
     queued_jobs: QuotaView
@@ -410,10 +421,14 @@ class QuotasView(Answer):
     pipelines: QuotaView
     buckets: QuotaView
     keys: QuotaView
+    user: UserQuotasView | None = Field(
+        None, description="The caller's own limits, beside the tenant's. Null where no user of the tenant asks."
+    )
 
 
 def quotas(found: Account) -> QuotasView:
-    return QuotasView(month=found.month, **{line.quota: _quota(line) for line in found.lines})
+    own = user_quotas(found.of_user) if found.of_user else None
+    return QuotasView(month=found.month, user=own, **{line.quota: _quota(line) for line in found.lines})
 
 
 def _quota(line: Line) -> QuotaView:
@@ -473,6 +488,7 @@ class DriftView(Answer):
     counter: str
     counted: int
     found: int = Field(description="By a recount.")
+    user_id: UserId | None = Field(None, description="Of this user's jobs alone.")
 
 
 class DriftsView(Answer):

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Collection
 from typing import Any
 
 import click
 
 from controlplane.commands import output
 from controlplane.commands.client import Api, api_command
-from controlplane.domain.quota import Quota
+from controlplane.domain.quota import OF_USERS, Quota
 
 _tenant_option = click.option("--tenant", "tenant_id", help="For operators: the tenant that is meant.")
 _day = click.DateTime(["%Y-%m-%d"])
@@ -22,11 +23,13 @@ def quotas() -> None:
 
 @quotas.command()
 @_tenant_option
+@click.option("--user", "user_id", help="What this user may have beside what its tenant may.")
 @output.format_option
 @api_command
-async def show(api: Api, tenant_id: str | None, format_: str) -> None:
+async def show(api: Api, tenant_id: str | None, user_id: str | None, format_: str) -> None:
     """Every quota with its counter."""
-    _show(await api.call("GET", _path(tenant_id, "quotas")), format_)
+    name = f"users/{user_id}/quotas" if user_id else "quotas"
+    _show(await api.call("GET", _path(tenant_id, name)), format_)
 
 
 @quotas.command("set")
@@ -44,6 +47,22 @@ async def set_(api: Api, tenant_id: str, limits: tuple[str, ...], format_: str) 
     _show(await api.call("PUT", path, document), format_)
 
 
+@quotas.command("set-user")
+@_tenant_option
+@click.argument("user_id")
+@click.argument("limits", nargs=-1, required=True, metavar="QUOTA=LIMIT...")
+@output.format_option
+@api_command
+async def set_user(api: Api, tenant_id: str | None, user_id: str, limits: tuple[str, ...], format_: str) -> None:
+    """Limit a user, beside its tenant, from now on: queued_jobs and running_jobs, a number or `none`."""
+    path = _path(tenant_id, f"users/{user_id}/quotas")
+    there = await api.call("GET", path)
+    changed = dict(_limit(text, OF_USERS) for text in limits)
+    kept = {quota.value: there[quota]["limit"] for quota in OF_USERS} | changed
+    document = {name: limit for name, limit in kept.items() if limit != "default"}
+    _show(await api.call("PUT", path, document), format_)
+
+
 @quotas.command()
 @output.format_option
 @api_command
@@ -52,7 +71,7 @@ async def check(api: Api, format_: str) -> None:
     found = (await api.call("GET", "/v1/drift"))["items"]
     columns: dict[str, output.Show] = {
         "TENANT": lambda drift: drift["tenant_id"],
-        "COUNTER": lambda drift: drift["counter"],
+        "COUNTER": lambda drift: drift["counter"] + (f" of {drift['user_id']}" if drift["user_id"] else ""),
         "COUNTED": lambda drift: str(drift["counted"]),
         "FOUND": lambda drift: str(drift["found"]),
     }
@@ -99,10 +118,11 @@ def _path(tenant_id: str | None, name: str) -> str:
     return f"/v1/tenants/{tenant_id}/{name}" if tenant_id else f"/v1/{name}"
 
 
-def _limit(text: str) -> tuple[str, float | int | str | None]:
+def _limit(text: str, catalogue: Collection[Quota] = tuple(Quota)) -> tuple[str, float | int | str | None]:
     name, _, limit = text.partition("=")
-    if name not in set(Quota):
-        raise click.BadParameter(f"There is no quota {name!r}; there are {', '.join(Quota)}.", param_hint="QUOTA=LIMIT")
+    if name not in set(catalogue):
+        there_are = f"There is no quota {name!r} here; there are {', '.join(catalogue)}."
+        raise click.BadParameter(there_are, param_hint="QUOTA=LIMIT")
     if limit == "none":
         return name, None
     if limit == "default":
@@ -122,4 +142,8 @@ def _show(found: dict[str, Any], format_: str) -> None:
         "USED": lambda line: "" if line[1]["used"] is None else f"{line[1]['used']:.10g}",
         "LIMIT": lambda line: "none" if line[1]["limit"] is None else f"{line[1]['limit']:.16g}",
     }
-    output.listed([(quota.value, found[quota]) for quota in Quota], columns, format_)
+    lines = [(quota.value, found[quota]) for quota in Quota if quota in found]
+    own = [
+        (f"{name} of this user", line) for name, line in (found.get("user") or {}).items() if line["limit"] is not None
+    ]
+    output.listed(lines + own, columns, format_)

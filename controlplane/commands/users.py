@@ -39,17 +39,19 @@ async def create(api: Api, name: str, role: str | None, statements: tuple[str, .
 
 
 @users.command("list")
+@click.option("--tenant", "tenant_id", help="For operators: the tenant whose users are meant.")
 @output.format_option
 @api_command
-async def list_users(api: Api, format_: str) -> None:
+async def list_users(api: Api, tenant_id: str | None, format_: str) -> None:
     """All users."""
+    path = f"/v1/tenants/{tenant_id}/users" if tenant_id else "/v1/users"
     columns: dict[str, output.Show] = {
         "ID": lambda one: one["id"],
         "NAME": lambda one: one["name"],
         "ROLE": lambda one: one["role"],
         "ALLOWED": lambda one: "; ".join(map(_shown, one["permissions"])) or "all of the role",
     }
-    output.listed([user async for user in api.pages("/v1/users")], columns, format_)
+    output.listed([user async for user in api.pages(path)], columns, format_)
 
 
 @users.command()

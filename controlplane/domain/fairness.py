@@ -11,12 +11,13 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from shared.capacity import Demand
-from shared.ids import NodeId, PipelineId, TaskId, TenantId
+from shared.ids import NodeId, PipelineId, TaskId, TenantId, UserId
 
 ENCODER: Final = 1920 * 1080 * 30
 """Pixels per second of the work that costs one encoder."""
 LEAST_COST: Final = 100
 """Thousandths of an encoder: of sound alone, or a very small picture."""
+NOBODY: Final[Mapping[UserId, int]] = {}
 AGING_MS: Final = 30 * 60 * 1000
 """Waiting this long raises a priority by one, up to what the tenant may have against others."""
 
@@ -50,6 +51,7 @@ class Head:
 
     task_id: TaskId
     tenant_id: TenantId
+    user_id: UserId
     pipeline_id: PipelineId
     need: str
     priority: int
@@ -64,9 +66,14 @@ def cost(demand: Demand) -> int:
     return max(LEAST_COST, demand.pixel_rate * 1000 // ENCODER)
 
 
-def in_turn(heads: Iterable[Head], standings: Mapping[TenantId, Standing]) -> list[Head]:
-    """Heads in the order in which they are tried; those of tenants that may not run more are left out."""
-    may_go = [head for head in heads if standings[head.tenant_id].may_run_more]
+def in_turn(
+    heads: Iterable[Head], standings: Mapping[TenantId, Standing], may_run: Mapping[UserId, int] = NOBODY
+) -> list[Head]:
+    """Heads in the order in which they are tried; those of tenants and users that may not run more are left out.
+
+    `may_run` says how many more, of those users who have a limit of their own.
+    """
+    may_go = [head for head in heads if standings[head.tenant_id].may_run_more and may_run.get(head.user_id, 1) > 0]
     oldest: dict[TenantId, TaskId] = {}
     for head in may_go:
         oldest[head.tenant_id] = min(head.task_id, oldest.get(head.tenant_id, head.task_id))

@@ -59,6 +59,7 @@ class Action(StrEnum):
     KEYS_DELETE = "keys:delete"
 
     QUOTAS_READ = "quotas:read"
+    QUOTAS_UPDATE = "quotas:update"
     USAGE_READ = "usage:read"
 
     USERS_CREATE = "users:create"
@@ -109,11 +110,11 @@ def _every(*nouns: str) -> frozenset[Action]:
     return frozenset(action for action in Action if action.noun in nouns)
 
 
-_WORK: Final = _every("jobs", "pipelines", "presets", "buckets", "objects", "quotas", "usage")
+_WORK: Final = _every("jobs", "pipelines", "presets", "buckets", "objects", "usage") | {Action.QUOTAS_READ}
 
 GRANTS: Final[Mapping[Role, frozenset[Action]]] = {
     Role.OPERATOR: _every("tenants", "clusters", "nodes", "users", "keys", "audit") | {Action.PRESETS_READ},
-    Role.TENANT_ADMIN: _WORK | _every("users", "keys", "audit"),
+    Role.TENANT_ADMIN: _WORK | _every("quotas", "users", "keys", "audit"),
     Role.TENANT_USER: _WORK,
     Role.READ_ONLY: frozenset(action for action in _WORK if action.verb in READING),
 }

@@ -45,6 +45,8 @@ DEFAULTS: Final[Mapping[Quota, int]] = {
 
 OF_JOBS: Final = (Quota.QUEUED_JOBS, Quota.RUNNING_JOBS, Quota.OUTPUTS_PER_JOB)
 """Kept with the tenant itself, whose row a submission changes anyway."""
+OF_USERS: Final = (Quota.QUEUED_JOBS, Quota.RUNNING_JOBS)
+"""What a single user may be limited to, beside its tenant."""
 LEDGER: Final = tuple(quota for quota in Quota if quota not in OF_JOBS)
 """Each a row of its own: a limit and what is used of it."""
 
@@ -66,6 +68,8 @@ class Drift:
     counter: str
     counted: int
     found: int
+    user_id: str | None = None
+    """Of this user alone."""
 
 
 def month_of(now_ms: int) -> str:

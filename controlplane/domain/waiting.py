@@ -30,6 +30,7 @@ class Code(StrEnum):
     NO_CARD = "no_card"
     NO_NODE_FITS = "no_node_fits"
     RUNNING_QUOTA = "running_quota"
+    USER_RUNNING_QUOTA = "user_running_quota"
     CLUSTER_PAUSED = "cluster_paused"
     NODES_DRAINED = "nodes_drained"
     NODES_SET_ASIDE = "nodes_set_aside"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import structlog
@@ -18,7 +18,7 @@ from controlplane.store.port import Store
 from controlplane.store.records import Node, Usage
 from shared.clock import Clock
 from shared.errors import StorageFull, Unavailable
-from shared.ids import TenantId
+from shared.ids import TenantId, UserId
 from shared.protocol import ProbedAnswer, ProbedRequest
 from shared.statuses import TaskState
 
@@ -34,6 +34,8 @@ class Account:
 
     month: str
     lines: Sequence[Line]
+    of_user: Sequence[Line] = ()
+    """What binds the user who asks, beside what binds the tenant."""
 
 
 class Quotas:
@@ -57,6 +59,21 @@ class Quotas:
     async def read(self, tenant_id: TenantId) -> Account:
         now = self._clock.now_ms()
         return Account(month_of(now), await self._store.read(quotas.read(tenant_id, now)))
+
+    async def read_with_user(self, tenant_id: TenantId, user_id: UserId) -> Account:
+        account = await self.read(tenant_id)
+        return replace(account, of_user=await self.read_user(tenant_id, user_id))
+
+    async def read_user(self, tenant_id: TenantId, user_id: UserId) -> Sequence[Line]:
+        return await self._store.read(quotas.read_user(tenant_id, user_id))
+
+    async def change_user(
+        self, tenant_id: TenantId, user_id: UserId, limits: Mapping[Quota, int | None]
+    ) -> Sequence[Line]:
+        """As `change`, for one user of a tenant."""
+        await self._store.write(quotas.set_user_limits(tenant_id, user_id, limits))
+        self._dispatcher.wake()
+        return await self.read_user(tenant_id, user_id)
 
     async def change(self, tenant_id: TenantId, limits: Mapping[Quota, int | None]) -> Account:
         """From now on; what waited for a higher limit goes on at once."""

@@ -92,4 +92,7 @@ def _in_the_fleet(job: Job, look: _Look) -> Waiting:
     if job.tenant_is_full:
         message = "As many jobs of this account run as may at once; it waits for one of them to end."
         return Waiting(Code.RUNNING_QUOTA, message)
+    if job.user_is_full:
+        message = "As many jobs of this user run as may at once; it waits for one of them to end."
+        return Waiting(Code.USER_RUNNING_QUOTA, message)
     return look.for_nodes(job.need)

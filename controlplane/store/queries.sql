@@ -146,6 +146,34 @@ ON CONFLICT (tenant_id, day) DO UPDATE
 -- name: usage
 SELECT * FROM usage WHERE tenant_id = :tenant_id AND day >= :since AND day <= :until ORDER BY day
 
+-- name: set_user_limits
+-- Who had none is counted from here on, beginning with what there is.
+INSERT INTO user_quotas (user_id, tenant_id, max_queued, max_running, queued, running)
+SELECT :user_id, :tenant_id, :max_queued, :max_running, r.live - r.running, r.running
+  FROM (SELECT
+       (SELECT COUNT(*) FROM jobs
+         WHERE tenant_id = :tenant_id AND status IN ('Submitted', 'Progressing') AND user_id = :user_id) AS live,
+       (SELECT COUNT(*) FROM tasks WHERE user_id = :user_id AND state IN ('Leased', 'Running', 'Stopping'))
+       + (SELECT COUNT(*) FROM tasks WHERE user_id = :user_id AND state = 'Publishing') AS running) r
+ WHERE TRUE
+ON CONFLICT (user_id) DO UPDATE SET max_queued = excluded.max_queued, max_running = excluded.max_running
+
+-- name: delete_user_limits
+DELETE FROM user_quotas WHERE user_id = :user_id
+
+-- name: user_quotas
+SELECT * FROM user_quotas WHERE user_id = :user_id
+
+-- name: user_counters
+-- Beside each counter what a recount finds.
+SELECT user_id, queued, running, live - found_running AS found_queued, found_running
+  FROM (SELECT q.user_id, q.queued, q.running,
+       (SELECT COUNT(*) FROM jobs j
+         WHERE j.tenant_id = q.tenant_id AND j.status IN ('Submitted', 'Progressing') AND j.user_id = q.user_id) AS live,
+       (SELECT COUNT(*) FROM tasks t WHERE t.user_id = q.user_id AND t.state IN ('Leased', 'Running', 'Stopping'))
+       + (SELECT COUNT(*) FROM tasks t WHERE t.user_id = q.user_id AND t.state = 'Publishing') AS found_running
+  FROM user_quotas q WHERE q.tenant_id = :tenant_id) r
+
 -- name: counters
 SELECT n.queued, n.running, (SELECT COALESCE(SUM(waiting), 0) FROM lanes WHERE tenant_id = n.id) AS waiting,
        minutes.used AS output_ms, minutes.month,
@@ -369,24 +397,32 @@ INSERT INTO jobs (id, tenant_id, user_id, pipeline_id, cluster_id, status, docum
 VALUES (:id, :tenant_id, :user_id, :pipeline_id, :cluster_id, 'Submitted', :document, :retry_of, :now)
 
 -- name: insert_task
-INSERT INTO tasks (id, job_id, tenant_id, pipeline_id, need, state, priority, presets, files, max_attempts)
-VALUES (:id, :job_id, :tenant_id, :pipeline_id, :need, :state, :priority, :presets, :files, :max_attempts)
+INSERT INTO tasks (id, job_id, tenant_id, user_id, pipeline_id, need, state, priority, presets, files, max_attempts)
+VALUES (:id, :job_id, :tenant_id, :user_id, :pipeline_id, :need, :state, :priority, :presets, :files, :max_attempts)
 
 -- name: join_lane
-INSERT INTO lanes (pipeline_id, need, tenant_id, waiting) VALUES (:pipeline_id, :need, :tenant_id, 1)
-ON CONFLICT (pipeline_id, need) DO UPDATE SET waiting = lanes.waiting + 1
+INSERT INTO lanes (pipeline_id, need, user_id, tenant_id, waiting) VALUES (:pipeline_id, :need, :user_id, :tenant_id, 1)
+ON CONFLICT (pipeline_id, need, user_id) DO UPDATE SET waiting = lanes.waiting + 1
 
 -- name: leave_lane
-UPDATE lanes SET waiting = waiting - 1 WHERE pipeline_id = :pipeline_id AND need = :need
+UPDATE lanes SET waiting = waiting - 1 WHERE pipeline_id = :pipeline_id AND need = :need AND user_id = :user_id
 
 -- name: count_tenant
+-- Whether the user is counted too is told in passing: a statement for those alone who have limits of their own.
 UPDATE tenants SET queued = queued + :queued, running = running + :running, running_cost = running_cost + :cost,
        served = served + :served WHERE id = :id
+RETURNING EXISTS (SELECT 1 FROM user_quotas WHERE user_id = :user_id) AS user_is_counted
+
+-- name: count_user
+UPDATE user_quotas SET queued = queued + :queued, running = running + :running WHERE user_id = :user_id
 
 -- name: queue_job
 UPDATE tenants SET queued = queued + 1
  WHERE id = :id AND (max_queued IS NULL OR queued < max_queued) AND (max_outputs IS NULL OR :outputs <= max_outputs)
-RETURNING id
+RETURNING EXISTS (SELECT 1 FROM user_quotas WHERE user_id = :user_id) AS user_is_counted
+
+-- name: queue_job_of_user
+UPDATE user_quotas SET queued = queued + 1 WHERE user_id = :user_id AND (max_queued IS NULL OR queued < max_queued) RETURNING queued
 
 -- name: insert_event
 INSERT INTO events (tenant_id, job_id, at, type, data) VALUES (:tenant_id, :job_id, :now, :type, :data)
@@ -417,21 +453,24 @@ SELECT id, at, type, data FROM events WHERE job_id = :job_id AND id > :after ORD
 -- name: job
 SELECT j.*, t.state AS task_state, t.attempt, t.node_id, t.progress, t.not_before, t.id AS task_id,
        t.need, (SELECT p.status FROM pipelines p WHERE p.id = j.pipeline_id) AS pipeline_status,
-       (n.max_running IS NOT NULL AND n.running >= n.max_running) AS tenant_is_full
+       (n.max_running IS NOT NULL AND n.running >= n.max_running) AS tenant_is_full,
+       COALESCE((SELECT u.running >= u.max_running FROM user_quotas u WHERE u.user_id = j.user_id), FALSE) AS user_is_full
   FROM jobs j JOIN tasks t ON t.job_id = j.id JOIN tenants n ON n.id = j.tenant_id WHERE j.id = :id AND j.tenant_id = :tenant_id
 
 -- name: jobs_ascending
 -- {ids}: those of the page, read off one index in their order; see `sql.py`.
 SELECT j.*, t.state AS task_state, t.attempt, t.node_id, t.progress, t.not_before, t.id AS task_id,
        t.need, (SELECT p.status FROM pipelines p WHERE p.id = j.pipeline_id) AS pipeline_status,
-       (n.max_running IS NOT NULL AND n.running >= n.max_running) AS tenant_is_full
+       (n.max_running IS NOT NULL AND n.running >= n.max_running) AS tenant_is_full,
+       COALESCE((SELECT u.running >= u.max_running FROM user_quotas u WHERE u.user_id = j.user_id), FALSE) AS user_is_full
   FROM {ids} page JOIN jobs j ON j.id = page.id JOIN tasks t ON t.job_id = j.id JOIN tenants n ON n.id = j.tenant_id
  ORDER BY page.id LIMIT :size
 
 -- name: jobs_descending
 SELECT j.*, t.state AS task_state, t.attempt, t.node_id, t.progress, t.not_before, t.id AS task_id,
        t.need, (SELECT p.status FROM pipelines p WHERE p.id = j.pipeline_id) AS pipeline_status,
-       (n.max_running IS NOT NULL AND n.running >= n.max_running) AS tenant_is_full
+       (n.max_running IS NOT NULL AND n.running >= n.max_running) AS tenant_is_full,
+       COALESCE((SELECT u.running >= u.max_running FROM user_quotas u WHERE u.user_id = j.user_id), FALSE) AS user_is_full
   FROM {ids} page JOIN jobs j ON j.id = page.id JOIN tasks t ON t.job_id = j.id JOIN tenants n ON n.id = j.tenant_id
  ORDER BY page.id DESC LIMIT :size
 
@@ -452,29 +491,32 @@ SELECT j.document, t.presets FROM tasks t JOIN jobs j ON j.id = t.job_id WHERE t
 
 -- name: heads
 -- The first waiting task of every lane that may move; of a tenant with very many lanes, of other ones in each round.
-SELECT t.id, t.tenant_id, t.pipeline_id, t.need, t.priority, t.failed_on, t.killed_on, n.running, n.running_cost, n.served,
-       n.weight, n.priority_ceiling, n.max_running
-  FROM (SELECT a.pipeline_id, a.need, a.tenant_id,
+SELECT t.id, t.tenant_id, t.user_id, t.pipeline_id, t.need, t.priority, t.failed_on, t.killed_on, n.running, n.running_cost,
+       n.served, n.weight, n.priority_ceiling, n.max_running, l.user_may_run
+  FROM (SELECT a.pipeline_id, a.need, a.user_id, a.tenant_id, u.max_running - u.running AS user_may_run,
                ROW_NUMBER() OVER (PARTITION BY a.tenant_id ORDER BY (a.id + :now) % 1009, a.id) AS place
-          FROM lanes a JOIN pipelines p ON p.id = a.pipeline_id AND p.status = 'Active' WHERE a.waiting > 0) l
+          FROM lanes a JOIN pipelines p ON p.id = a.pipeline_id AND p.status = 'Active'
+          LEFT JOIN user_quotas u ON u.user_id = a.user_id
+         WHERE a.waiting > 0 AND (u.max_running IS NULL OR u.running < u.max_running)) l
   JOIN tenants n ON n.id = l.tenant_id AND n.suspended_at IS NULL AND (n.max_running IS NULL OR n.running < n.max_running)
   JOIN tasks t ON t.id = (
        SELECT w.id FROM tasks w
-        WHERE w.pipeline_id = l.pipeline_id AND w.need = l.need AND w.state = 'Waiting' AND w.not_before <= :now
+        WHERE w.pipeline_id = l.pipeline_id AND w.need = l.need AND w.user_id = l.user_id AND w.state = 'Waiting' AND w.not_before <= :now
         ORDER BY w.priority DESC, w.id LIMIT 1)
  WHERE l.place <= :most
 
 -- name: head
 -- The first waiting task of one line.
-SELECT id, tenant_id, pipeline_id, need, priority, failed_on, killed_on FROM tasks
- WHERE pipeline_id = :pipeline_id AND need = :need AND state = 'Waiting' AND not_before <= :now
+SELECT id, tenant_id, user_id, pipeline_id, need, priority, failed_on, killed_on FROM tasks
+ WHERE pipeline_id = :pipeline_id AND need = :need AND user_id = :user_id AND state = 'Waiting' AND not_before <= :now
  ORDER BY priority DESC, id LIMIT 1
 
 -- name: anything_waiting
 SELECT 1 FROM lanes l
   JOIN pipelines p ON p.id = l.pipeline_id AND p.status = 'Active'
   JOIN tenants n ON n.id = l.tenant_id AND n.suspended_at IS NULL AND (n.max_running IS NULL OR n.running < n.max_running)
- WHERE l.waiting > 0 LIMIT 1
+  LEFT JOIN user_quotas u ON u.user_id = l.user_id
+ WHERE l.waiting > 0 AND (u.max_running IS NULL OR u.running < u.max_running) LIMIT 1
 
 -- name: next_delayed
 SELECT MIN(not_before) AS at FROM tasks WHERE state = 'Waiting' AND not_before > 0 AND not_before > :now
@@ -614,19 +656,21 @@ SELECT COALESCE(SUM(queued), 0) AS queued, COALESCE(SUM(running), 0) AS running 
 
 -- name: oldest_in_lanes
 -- The oldest task of every priority in every lane: each is found by an index, however many wait.
-WITH RECURSIVE step (pipeline_id, need, priority) AS (
-  SELECT l.pipeline_id, l.need,
+WITH RECURSIVE step (pipeline_id, need, user_id, priority) AS (
+  SELECT l.pipeline_id, l.need, l.user_id,
          (SELECT MAX(t.priority) FROM tasks t
-           WHERE t.pipeline_id = l.pipeline_id AND t.need = l.need AND t.state = 'Waiting')
+           WHERE t.pipeline_id = l.pipeline_id AND t.need = l.need AND t.user_id = l.user_id AND t.state = 'Waiting')
     FROM lanes l WHERE l.waiting > 0
   UNION ALL
-  SELECT s.pipeline_id, s.need,
+  SELECT s.pipeline_id, s.need, s.user_id,
          (SELECT MAX(t.priority) FROM tasks t
-           WHERE t.pipeline_id = s.pipeline_id AND t.need = s.need AND t.state = 'Waiting' AND t.priority < s.priority)
+           WHERE t.pipeline_id = s.pipeline_id AND t.need = s.need AND t.user_id = s.user_id AND t.state = 'Waiting'
+             AND t.priority < s.priority)
     FROM step s WHERE s.priority IS NOT NULL)
 SELECT s.need,
        (SELECT MIN(t.id) FROM tasks t
-         WHERE t.pipeline_id = s.pipeline_id AND t.need = s.need AND t.state = 'Waiting' AND t.priority = s.priority) AS id
+         WHERE t.pipeline_id = s.pipeline_id AND t.need = s.need AND t.user_id = s.user_id AND t.state = 'Waiting'
+           AND t.priority = s.priority) AS id
   FROM step s WHERE s.priority IS NOT NULL
 
 -- name: held_demands

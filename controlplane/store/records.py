@@ -214,6 +214,8 @@ class Job:
     pipeline_status: str | None
     tenant_is_full: bool
     """Its tenant runs as many jobs as it may."""
+    user_is_full: bool
+    """Whoever submitted it does."""
 
 
 @dataclass(frozen=True)
@@ -221,6 +223,7 @@ class Task:
     id: TaskId
     job_id: JobId
     tenant_id: TenantId
+    user_id: UserId
     pipeline_id: PipelineId
     need: str
     state: TaskState

@@ -12,13 +12,14 @@ from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, invariant, multiple, rule
 
 from controlplane.domain.lifecycle import TERMINAL_JOBS, TERMINAL_TASKS
+from controlplane.domain.permissions import Role
 from controlplane.domain.placement import Offer
 from controlplane.domain.quota import MINUTE_MS, Quota
 from controlplane.store import sql
 from controlplane.store.operations import dispatch, ending, identity, jobs, quotas, resources
 from controlplane.store.operations.dispatch import Grant
 from controlplane.store.port import Op, T
-from controlplane.store.records import Pipeline
+from controlplane.store.records import Pipeline, User
 from controlplane.store.sqlite import _migrate, _run
 from shared.capacity import Demand
 from shared.errors import StaleLease, TooManyQueued, WrongState
@@ -54,7 +55,7 @@ LIMITS = dict.fromkeys(Quota) | {
     Quota.OUTPUT_MINUTES: 3 * MINUTE_MS,
     Quota.STORED_BYTES: 35,
 }
-TABLES = ("tenants", "quotas", "usage", "jobs", "tasks", "lanes", "events")
+TABLES = ("tenants", "quotas", "user_quotas", "usage", "jobs", "tasks", "lanes", "events")
 STATUS_OF_EVENT = {
     "submitted": JobStatus.SUBMITTED,
     "started": JobStatus.SUBMITTED,
@@ -115,7 +116,9 @@ class Dispatching(RuleBasedStateMachine):
     def a_world(self) -> None:
         self.do(resources.add_cluster(CLUSTER, "", self.now))
         for tenant_id in TENANTS:
-            self.do(identity.add_tenant(tenant_id, tenant_id, 1, UserId(f"us_{tenant_id}"), self.now))
+            first, second = users_of(tenant_id)
+            self.do(identity.add_tenant(tenant_id, tenant_id, 1, first, self.now))
+            self.do(identity.add_user(User(second, tenant_id, "second", Role.TENANT_USER, "[]", self.now)))
             self.do(quotas.set_limits(tenant_id, LIMITS))
             self.do(resources.add_bucket(tenant_id, "b", "file", "/b", self.now))
             self.do(resources.add_pipeline(pipeline_of(tenant_id)))
@@ -131,19 +134,24 @@ class Dispatching(RuleBasedStateMachine):
         priority=st.integers(-1, 1),
         threads=st.integers(1, 5),
         max_attempts=st.integers(1, 3),
+        user=st.integers(0, 1),
     )
-    def submit(self, tenant_id: TenantId, held: bool, priority: int, threads: int, max_attempts: int) -> Any:
+    def submit(self, tenant_id: TenantId, held: bool, priority: int, threads: int, max_attempts: int, user: int) -> Any:
         self.made += 1
         new = a_job(
             f"{self.now:013d}-{self.made:06d}",
             tenant_id,
             pipeline_of(tenant_id).id,
+            user_id=users_of(tenant_id)[user],
             held=held,
             priority=priority,
             demand=Demand(cpu_threads=threads, memory=1, scratch=1),
             max_attempts=max_attempts,
         )
-        is_full = self.rows(f"SELECT queued >= max_queued FROM tenants WHERE id = '{tenant_id}'") == [(1,)]
+        is_full = (1,) in self.rows(
+            f"""SELECT queued >= max_queued FROM tenants WHERE id = '{tenant_id}'
+                 UNION ALL SELECT queued >= max_queued FROM user_quotas WHERE user_id = '{new.user_id}'"""
+        )
         before = self.everything()
         try:
             self.do(jobs.create(new, self.now))
@@ -153,6 +161,16 @@ class Dispatching(RuleBasedStateMachine):
             return multiple()
         assert not is_full
         return tenant_id, new.id
+
+    @rule(
+        tenant_id=st.sampled_from(TENANTS),
+        user=st.integers(0, 1),
+        queued=st.none() | st.integers(0, 3),
+        running=st.none() | st.integers(0, 2),
+    )
+    def limit_a_user(self, tenant_id: TenantId, user: int, queued: int | None, running: int | None) -> None:
+        limits = {Quota.QUEUED_JOBS: queued, Quota.RUNNING_JOBS: running}
+        self.do(quotas.set_user_limits(tenant_id, users_of(tenant_id)[user], limits))
 
     @rule(job=submitted, deed=st.sampled_from(["cancel", "stop", "start"]))
     def ask(self, job: tuple[TenantId, JobId], deed: str) -> None:
@@ -170,6 +188,12 @@ class Dispatching(RuleBasedStateMachine):
             Offer(NodeId(name), self.boot_of(name), CLUSTER, {}, capacity, free_of(capacity)) for name in sorted(names)
         ]
         granted = self.do(dispatch.grant_round(offers, now=self.now, accept_within=10_000))
+        started = {grant.ref.task_id for grant in granted}
+        for user_id, task_id in self.rows(
+            """SELECT u.user_id, t.id FROM user_quotas u JOIN tasks t ON t.user_id = u.user_id
+                WHERE u.running > u.max_running AND t.state = 'Leased'"""
+        ):
+            assert task_id not in started, f"{user_id} runs more than it may"
         for grant in granted:
             assert grant.ref.attempt > self.attempts[grant.ref.task_id], "the attempt rises"
             assert grant.ref.lease_id not in self.leases, "no lease is given twice"
@@ -270,8 +294,9 @@ class Dispatching(RuleBasedStateMachine):
                       COUNT(CASE WHEN t.state IN ('Leased', 'Running', 'Stopping', 'Publishing') THEN 1 END)
                  FROM tenants n LEFT JOIN tasks t ON t.tenant_id = n.id GROUP BY n.id ORDER BY n.id"""
         )
-        assert self.rows("SELECT pipeline_id, need, waiting FROM lanes WHERE waiting > 0 ORDER BY 1, 2") == self.rows(
-            "SELECT pipeline_id, need, COUNT(*) FROM tasks WHERE state = 'Waiting' GROUP BY 1, 2 ORDER BY 1, 2"
+        lanes = self.rows("SELECT pipeline_id, need, user_id, waiting FROM lanes WHERE waiting > 0 ORDER BY 1, 2, 3")
+        assert lanes == self.rows(
+            "SELECT pipeline_id, need, user_id, COUNT(*) FROM tasks WHERE state = 'Waiting' GROUP BY 1, 2, 3 ORDER BY 1, 2, 3"
         )
 
     @invariant()
@@ -333,6 +358,10 @@ class Dispatching(RuleBasedStateMachine):
 
     def boot_of(self, name: str, number: int | None = None) -> BootId:
         return BootId(f"boot-{number or self.boots[name]}-of-{name}")
+
+
+def users_of(tenant_id: TenantId) -> tuple[UserId, UserId]:
+    return UserId(f"us_{tenant_id}"), UserId(f"us_{tenant_id}_second")
 
 
 def pipeline_of(tenant_id: TenantId) -> Pipeline:

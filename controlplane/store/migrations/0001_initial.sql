@@ -63,6 +63,17 @@ CREATE TABLE users (
 );
 CREATE INDEX users_by_tenant ON users (tenant_id, id);
 
+-- Of users with limits of their own: whoever has no row is bound by the tenant's alone, and is not counted.
+CREATE TABLE user_quotas (
+  user_id TEXT PRIMARY KEY REFERENCES users (id),
+  tenant_id TEXT NOT NULL REFERENCES tenants (id),
+  max_queued BIGINT CHECK (max_queued >= 0),
+  max_running BIGINT CHECK (max_running >= 0),
+  queued BIGINT NOT NULL CHECK (queued >= 0),
+  running BIGINT NOT NULL CHECK (running >= 0)
+);
+CREATE INDEX user_quotas_by_tenant ON user_quotas (tenant_id, user_id);
+
 CREATE TABLE api_keys (
   id TEXT PRIMARY KEY,
   user_id TEXT NOT NULL REFERENCES users (id),
@@ -181,6 +192,7 @@ CREATE TABLE tasks (
   id TEXT PRIMARY KEY,
   job_id TEXT NOT NULL,
   tenant_id TEXT NOT NULL,
+  user_id TEXT NOT NULL,
   pipeline_id TEXT NOT NULL,
   need TEXT NOT NULL,
   state TEXT NOT NULL,
@@ -211,23 +223,25 @@ CREATE TABLE tasks (
   stored_bytes BIGINT NOT NULL DEFAULT 0
 );
 CREATE INDEX tasks_by_job ON tasks (job_id);
-CREATE INDEX tasks_waiting ON tasks (pipeline_id, need, priority DESC, id) WHERE state = 'Waiting';
+CREATE INDEX tasks_waiting ON tasks (pipeline_id, need, user_id, priority DESC, id) WHERE state = 'Waiting';
 CREATE INDEX tasks_delayed ON tasks (not_before) WHERE state = 'Waiting' AND not_before > 0;
 CREATE INDEX tasks_leased ON tasks (node_id, id) WHERE state IN ('Leased', 'Running', 'Stopping');
 CREATE INDEX tasks_expiring ON tasks (lease_expires_at) WHERE state IN ('Leased', 'Running', 'Stopping');
 CREATE INDEX tasks_publishing ON tasks (id) WHERE state = 'Publishing';
 CREATE INDEX tasks_by_month ON tasks (tenant_id, month) WHERE month IS NOT NULL;
 
--- One row per line of equal tasks: who waits is found without looking at the tasks of paused pipelines or busy tenants.
+-- One row per line of equal tasks of one user: who waits is found without looking at the tasks of paused pipelines, or of
+-- tenants and users that run all they may.
 CREATE TABLE lanes (
   id {serial},
   pipeline_id TEXT NOT NULL,
   need TEXT NOT NULL,
+  user_id TEXT NOT NULL,
   tenant_id TEXT NOT NULL,
   waiting BIGINT NOT NULL CHECK (waiting >= 0),
-  UNIQUE (pipeline_id, need)
+  UNIQUE (pipeline_id, need, user_id)
 );
-CREATE INDEX lanes_waiting ON lanes (pipeline_id, need) WHERE waiting > 0;
+CREATE INDEX lanes_waiting ON lanes (pipeline_id, need, user_id) WHERE waiting > 0;
 
 CREATE TABLE idempotency (
   tenant_id TEXT NOT NULL,

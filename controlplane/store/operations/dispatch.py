@@ -30,9 +30,9 @@ from shared.ids import (
     JobId,
     LeaseId,
     NodeId,
-    PipelineId,
     TaskId,
     TenantId,
+    UserId,
     lease_id,
     made_at,
 )
@@ -108,21 +108,25 @@ def grant_round(
     rows = yield call("heads", now=now, most=LANES_OF_A_TENANT)
     lanes = {_lane(row): _head(row, now) for row in rows}
     standings = {TenantId(row["tenant_id"]): _standing(row) for row in rows}
+    may_run = {UserId(row["user_id"]): row["user_may_run"] for row in rows if row["user_may_run"] is not None}
     grants: list[Grant] = []
-    while (choice := _choose(in_turn(lanes.values(), standings), room)) is not None:
+    while (choice := _choose(in_turn(lanes.values(), standings, may_run), room)) is not None:
         head, offer, demand = choice
         granted = yield from _grant(head, offer, demand, now=now, accept_by=now + accept_within)
         if granted is not None:
             grants.append(granted)
             standings[head.tenant_id] = standings[head.tenant_id].after(demand)
+            if head.user_id in may_run:
+                may_run[head.user_id] -= 1
             if offer.is_on_trial:
                 yield from trust.on_trial(offer.node_id, now)
             if offer.is_on_trial or head.is_suspect:
                 del room[offer.node_id]
             else:
                 room[offer.node_id] = room[offer.node_id].after(demand)
-        del lanes[head.pipeline_id, head.need]
-        for row in (yield call("head", pipeline_id=head.pipeline_id, need=head.need, now=now)):
+        lane = {"pipeline_id": head.pipeline_id, "need": head.need, "user_id": head.user_id}
+        del lanes[tuple(lane.values())]
+        for row in (yield call("head", **lane, now=now)):
             lanes[_lane(row)] = _head(row, now)
     return grants
 
@@ -369,14 +373,15 @@ def _choose(heads: Iterable[Head], offers: Mapping[NodeId, Offer]) -> tuple[Head
     return None
 
 
-def _lane(row: Row) -> tuple[PipelineId, str]:
-    return row["pipeline_id"], row["need"]
+def _lane(row: Row) -> tuple[str, ...]:
+    return row["pipeline_id"], row["need"], row["user_id"]
 
 
 def _head(row: Row, now: int) -> Head:
     return Head(
         task_id=row["id"],
         tenant_id=row["tenant_id"],
+        user_id=row["user_id"],
         pipeline_id=row["pipeline_id"],
         need=row["need"],
         priority=row["priority"],
@@ -411,8 +416,8 @@ def _grant(head: Head, offer: Offer, granted: Demand, *, now: int, accept_by: in
     )
     if not rows:
         return None  # another replica was faster
-    yield call("leave_lane", pipeline_id=head.pipeline_id, need=head.need)
-    yield call("count_tenant", id=head.tenant_id, queued=-1, running=1, cost=cost(granted), served=0)
+    yield jobs.leave_lane(head)
+    yield from quotas.count(head.tenant_id, head.user_id, queued=-1, running=1, cost=cost(granted))
     return Grant(
         node_id=offer.node_id,
         ref=AttemptRef(task_id=head.task_id, attempt=rows[0]["attempt"], lease_id=lease),

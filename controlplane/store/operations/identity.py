@@ -137,6 +137,7 @@ def delete_user(tenant_id: TenantId | None, user_id: UserId) -> Op[None]:
     gone = yield call("delete_keys_of_user", user_id=user_id)
     if tenant_id is not None:
         yield from quotas.give_back(tenant_id, Quota.KEYS, sum(key["revoked_at"] is None for key in gone))
+    yield call("delete_user_limits", user_id=user_id)
     yield call("delete_user", id=user_id, tenant_id=tenant_id)
     yield from _check_manager(tenant_id)
 

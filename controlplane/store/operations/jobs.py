@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from controlplane.domain import fairness
+from controlplane.domain.fairness import Head
 from controlplane.domain.lifecycle import TERMINAL_JOBS
 from controlplane.domain.usage import CANCELED, Made
 from controlplane.store.operations import quotas
@@ -79,6 +80,7 @@ class NewJob:
             need=self.need,
             pipeline_status=pipeline_status,
             tenant_is_full=False,
+            user_is_full=False,
         )
 
     @property
@@ -113,7 +115,7 @@ def create(new: NewJob, now: int) -> Op[Created]:
     pipelines = yield call("pipeline_stands", id=new.pipeline_id, tenant_id=new.tenant_id)
     if not pipelines:
         raise NotFound("pipeline")
-    yield from quotas.queue(new.tenant_id, new.outputs)
+    yield from quotas.queue(new.tenant_id, new.user_id, new.outputs)
     yield call(
         "insert_job",
         id=new.id,
@@ -130,6 +132,7 @@ def create(new: NewJob, now: int) -> Op[Created]:
         id=new.task_id,
         job_id=new.id,
         tenant_id=new.tenant_id,
+        user_id=new.user_id,
         pipeline_id=new.pipeline_id,
         need=new.need,
         state=new.task_state,
@@ -139,7 +142,7 @@ def create(new: NewJob, now: int) -> Op[Created]:
         max_attempts=new.max_attempts,
     )
     if not new.held:
-        yield call("join_lane", pipeline_id=new.pipeline_id, need=new.need, tenant_id=new.tenant_id)
+        yield join_lane(new)
     yield event(new.tenant_id, new.id, "submitted", now)
     return Created(new.as_job(now, pipelines[0]["status"]), replayed=False)
 
@@ -228,7 +231,7 @@ def start(tenant_id: TenantId, job_id: JobId, now: int) -> Op[Job]:
         state = "was started already" if job.status not in TERMINAL_JOBS else f"has ended: it is {job.status}"
         raise WrongState(f"This job {state}.")
     yield call("start_task", id=task.id)
-    yield call("join_lane", pipeline_id=task.pipeline_id, need=task.need, tenant_id=tenant_id)
+    yield join_lane(task)
     yield event(tenant_id, job_id, "started", now)
     return (yield from read(tenant_id, job_id))
 
@@ -236,18 +239,28 @@ def start(tenant_id: TenantId, job_id: JobId, now: int) -> Op[Job]:
 def leave(task: Task, now: int, made: Made = CANCELED) -> Op[None]:
     """Takes a task that ends out of whatever counts it where it stands, and settles what it reserved."""
     if task.state is TaskState.WAITING:
-        yield call("leave_lane", pipeline_id=task.pipeline_id, need=task.need)
+        yield leave_lane(task)
     if task.state in (TaskState.WAITING, TaskState.HELD):
-        yield call("count_tenant", id=task.tenant_id, queued=-1, running=0, cost=0, served=0)
+        yield from quotas.count(task.tenant_id, task.user_id, queued=-1, running=0)
     else:
-        yield call("count_tenant", id=task.tenant_id, queued=0, running=-1, **_cost_and_served(task, now))
+        yield from quotas.count(task.tenant_id, task.user_id, queued=0, running=-1, **_cost_and_served(task, now))
     yield from quotas.settle(task, made, now)
 
 
 def rejoin(task: Task, now: int) -> Op[None]:
     """Puts a task whose lease ended back into its line."""
-    yield call("join_lane", pipeline_id=task.pipeline_id, need=task.need, tenant_id=task.tenant_id)
-    yield call("count_tenant", id=task.tenant_id, queued=1, running=-1, **_cost_and_served(task, now))
+    yield join_lane(task)
+    yield from quotas.count(task.tenant_id, task.user_id, queued=1, running=-1, **_cost_and_served(task, now))
+
+
+def join_lane(task: NewJob | Task) -> Call:
+    return call(
+        "join_lane", pipeline_id=task.pipeline_id, need=task.need, user_id=task.user_id, tenant_id=task.tenant_id
+    )
+
+
+def leave_lane(task: Head | Task) -> Call:
+    return call("leave_lane", pipeline_id=task.pipeline_id, need=task.need, user_id=task.user_id)
 
 
 def event(tenant_id: TenantId, job_id: JobId, kind: str, now: int, data: str = "{}") -> Call:

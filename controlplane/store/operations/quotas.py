@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from controlplane.domain import quota
-from controlplane.domain.quota import DEFAULTS, LEDGER, Drift, Line, Quota
+from controlplane.domain.quota import DEFAULTS, LEDGER, OF_USERS, Drift, Line, Quota
 from controlplane.domain.usage import Made, day_of
 from controlplane.store.port import Op, call
 from controlplane.store.records import Task, Usage, record
 from shared.errors import NotFound, QuotaExceeded, TooManyQueued
 from shared.failures import Failure
-from shared.ids import TenantId
+from shared.ids import TenantId, UserId
 from shared.protocol import DetectedProperties
 from shared.statuses import JobStatus
 
@@ -25,9 +25,12 @@ def open_ledger(tenant_id: TenantId) -> Op[None]:
     yield from set_limits(tenant_id, DEFAULTS)
 
 
-def queue(tenant_id: TenantId, outputs: int) -> Op[None]:
+def queue(tenant_id: TenantId, user_id: UserId, outputs: int) -> Op[None]:
     """One more job waits. Raises TooManyQueued, or QuotaExceeded when the job has more outputs than one may have."""
-    if (yield call("queue_job", id=tenant_id, outputs=outputs)):
+    queued = yield call("queue_job", id=tenant_id, user_id=user_id, outputs=outputs)
+    if queued:
+        if queued[0]["user_is_counted"]:
+            yield from _queue_of_user(user_id)
         return
     (row,) = yield call("tenant", id=tenant_id)
     most = row["max_outputs"]
@@ -35,6 +38,16 @@ def queue(tenant_id: TenantId, outputs: int) -> Op[None]:
         raise QuotaExceeded(f"A job may have {most} outputs; this one has {outputs}.", pointer="/outputs")
     detail = f"{row['queued']} jobs of this account wait, and no more than {row['max_queued']} may."
     raise TooManyQueued(detail, retry_after=QUEUE_RETRY_SECONDS)
+
+
+def count(
+    tenant_id: TenantId, user_id: UserId, *, queued: int, running: int, cost: int = 0, served: int = 0
+) -> Op[None]:
+    """More or fewer jobs of a user wait or run."""
+    change = {"queued": queued, "running": running}
+    (row,) = yield call("count_tenant", id=tenant_id, user_id=user_id, **change, cost=cost, served=served)
+    if row["user_is_counted"]:
+        yield call("count_user", user_id=user_id, **change)
 
 
 def take(tenant_id: TenantId, line: Quota, amount: int = 1) -> Op[None]:
@@ -150,6 +163,34 @@ def read(tenant_id: TenantId, now: int) -> Op[list[Line]]:
     return [lines[line] for line in Quota]
 
 
+def read_user(tenant_id: TenantId, user_id: UserId) -> Op[list[Line]]:
+    """What a user may have beside what its tenant may; nothing is counted while there is no limit of its own."""
+    if not (yield call("user", id=user_id, tenant_id=tenant_id)):
+        raise NotFound("user")
+    for row in (yield call("user_quotas", user_id=user_id)):
+        return [
+            Line(Quota.QUEUED_JOBS, row["max_queued"], row["queued"]),
+            Line(Quota.RUNNING_JOBS, row["max_running"], row["running"]),
+        ]
+    return [Line(line, None, None) for line in OF_USERS]
+
+
+def set_user_limits(tenant_id: TenantId, user_id: UserId, limits: Mapping[Quota, int | None]) -> Op[None]:
+    """Both of them; None is no limit but the tenant's."""
+    if not (yield call("user", id=user_id, tenant_id=tenant_id)):
+        raise NotFound("user")
+    if all(limits[line] is None for line in OF_USERS):
+        yield call("delete_user_limits", user_id=user_id)
+        return
+    yield call(
+        "set_user_limits",
+        user_id=user_id,
+        tenant_id=tenant_id,
+        max_queued=limits[Quota.QUEUED_JOBS],
+        max_running=limits[Quota.RUNNING_JOBS],
+    )
+
+
 def set_limits(tenant_id: TenantId, limits: Mapping[Quota, int | None]) -> Op[None]:
     """All of them; None is no limit. One below what is used refuses more, and takes nothing away."""
     changed = yield call(
@@ -183,9 +224,19 @@ def drift(tenant_id: TenantId, *, keeps_months: bool = True) -> Op[list[Drift]]:
     names = ["queued", "running", "waiting", "presets", "pipelines", "buckets", "keys"]
     if keeps_months:
         names.append("output_ms")
-    return [
-        Drift(tenant_id, name, int(row[name]), int(found[name])) for name in names if int(row[name]) != int(found[name])
-    ]
+    counted = [Drift(tenant_id, name, int(row[name]), int(found[name])) for name in names]
+    for user in (yield call("user_counters", tenant_id=tenant_id)):
+        for name in ("queued", "running"):
+            counted.append(Drift(tenant_id, name, user[name], user[f"found_{name}"], UserId(user["user_id"])))
+    return [drift for drift in counted if drift.counted != drift.found]
+
+
+def _queue_of_user(user_id: UserId) -> Op[None]:
+    if (yield call("queue_job_of_user", user_id=user_id)):
+        return
+    (row,) = yield call("user_quotas", user_id=user_id)
+    detail = f"{row['queued']} jobs of this user wait, and no more than {row['max_queued']} may."
+    raise TooManyQueued(detail, retry_after=QUEUE_RETRY_SECONDS)
 
 
 def _count_minutes(task: Task, now: int, ms: int, *, least: int, is_bound: bool) -> Op[bool]:

@@ -106,6 +106,10 @@ async def a_user(world: Audited) -> str:
     return user_id
 
 
+async def a_users_path(world: Audited) -> str:
+    return f"{world.tenant.tenant_id}/users/{await a_user(world)}"
+
+
 async def an_object(world: Audited) -> str:
     return await world.stored("in/film.mp4")
 
@@ -174,6 +178,8 @@ after("update_tenant", "operator", "/v1/tenants/{}", a_tenant, {"rates": {"list"
 after("suspend_tenant", "operator", "/v1/tenants/{}/suspend", a_tenant)
 after("resume_tenant", "operator", "/v1/tenants/{}/resume", a_tenant)
 after("set_quotas", "operator", "/v1/tenants/{}/quotas", a_tenant, {})
+after("set_user_quotas", "tenant", "/v1/users/{}/quotas", a_user, {})
+after("set_quotas_of_tenants_user", "operator", "/v1/tenants/{}/quotas", a_users_path, {})
 after("create_tenant_key", "operator", "/v1/tenants/{}/keys", a_tenant, {})
 simply("create_cluster", "operator", "/v1/clusters", {"id": "london-1"})
 simply("rename_cluster", "operator", f"/v1/clusters/{CLUSTER}", {"name": "other"})

@@ -32,6 +32,8 @@ class Matrix:
         self.operator = operator
         self.stranger = stranger
         self.callers: dict[Role, Caller] = {}
+        self.newest = admin
+        """An admin of the tenant that was made last."""
         self._made = 0
 
     def name(self) -> str:
@@ -82,12 +84,15 @@ async def a_key(_: Matrix, by: Caller, __: Route) -> str:
     return id_of(await by.post("/v1/keys", {}))
 
 
-async def a_user(_: Matrix, by: Caller, __: Route) -> str:
+async def a_user(matrix: Matrix, by: Caller, route: Route) -> str:
+    if "{tenant_id}" in route.path:
+        by = matrix.newest
     return id_of(await by.post("/v1/users", {"name": "u"}))
 
 
 async def a_tenant(matrix: Matrix, _: Caller, __: Route) -> str:
-    return str((await matrix.service.tenant(matrix.name())).tenant_id)
+    matrix.newest = await matrix.service.tenant(matrix.name())
+    return str(matrix.newest.tenant_id)
 
 
 async def a_cluster(matrix: Matrix, _: Caller, __: Route) -> str:
@@ -155,6 +160,8 @@ DOCUMENTS: dict[str, Callable[[Matrix], Awaitable[Any]]] = {
     "update_tenant": sends({}),
     "create_tenant_key": sends({}),
     "set_quotas": sends({}),
+    "set_user_quotas": sends({}),
+    "set_quotas_of_tenants_user": sends({}),
     "create_cluster": a_cluster_document,
     "rename_cluster": sends({"name": "changed"}),
     "create_join_token": sends({}),

@@ -55,7 +55,9 @@ async def finish(node: Node, order: StartTask, seconds: float) -> None:
 async def test_a_tenant_reads_every_quota_with_its_counter(tenant: Caller, pipeline: str) -> None:
     await tenant.submit(pipeline)
     quotas = (await tenant.get("/v1/quotas")).json
-    assert set(quotas) == {"month", *Quota}
+    assert set(quotas) == {"month", "user", *Quota}
+    none = {"limit": None, "used": None}
+    assert quotas["user"] == {"queued_jobs": none, "running_jobs": none}
     assert quotas["month"] == "2025-11"
     assert quotas["queued_jobs"] == {"limit": 10_000, "used": 1}
     assert quotas["outputs_per_job"] == {"limit": 30, "used": None}
@@ -71,7 +73,9 @@ async def test_an_operator_sets_limits_and_what_is_left_out_is_the_default_again
     assert first.json["queued_jobs"] == {"limit": 7, "used": 0}
     assert first.json["output_minutes"] == {"limit": 1.5, "used": 0}
     assert first.json["stored_bytes"] == {"limit": None, "used": 0}
-    assert (await operator.get(path)).json == first.json == (await tenant.get("/v1/quotas")).json
+    assert (await operator.get(path)).json == first.json
+    own = (await tenant.get("/v1/quotas")).json
+    assert {**own, "user": None} == first.json
     assert (await limit(operator, tenant, queued_jobs=7)).json["output_minutes"]["limit"] == 100_000
 
 
@@ -419,7 +423,8 @@ class TestUsage:
 async def test_a_counter_that_is_wrong_is_told_to_operators(service: Service, operator: Caller, tenant: Caller) -> None:
     service.store._writer.execute(f"UPDATE tenants SET queued = 3 WHERE id = '{tenant.tenant_id}'")  # type: ignore[attr-defined]
     (drift,) = (await operator.get("/v1/drift")).json["items"]
-    assert drift == {"tenant_id": tenant.tenant_id, "counter": "queued", "counted": 3, "found": 0}
+    drifted = {"counter": "queued", "counted": 3, "found": 0}
+    assert drift == {"tenant_id": tenant.tenant_id, "user_id": None, **drifted}
     assert await used(tenant, "queued_jobs") == 3
     assert b"transcoder_quota_drift 1.0" in (await service.call("GET", "/metrics")).content
 

@@ -78,6 +78,10 @@ class World:
         every = {quota: limits.get(quota) for quota in Quota}
         await self.store.write(quotas.set_limits(tenant_id, every))
 
+    async def limit_user(self, user_id: UserId, *, queued: int | None = None, running: int | None = None) -> None:
+        limits = {Quota.QUEUED_JOBS: queued, Quota.RUNNING_JOBS: running}
+        await self.store.write(quotas.set_user_limits(TENANT, user_id, limits))
+
     async def add_pipeline(self, tenant_id: TenantId) -> PipelineId:
         pipeline_id = PipelineId(self._ids.next(self.now))
         await self.store.write(
@@ -171,12 +175,14 @@ class World:
 
     async def stood(self) -> dict[str, Any]:
         """Everything that an operation without effect must leave as it was."""
-        tables = ("tenants", "quotas", "usage", "jobs", "tasks", "lanes", "events", "idempotency")
+        tables = ("tenants", "quotas", "user_quotas", "usage", "jobs", "tasks", "lanes", "events", "idempotency")
         return {table: await self.database.sql(f"SELECT * FROM {table} ORDER BY 1, 2") for table in tables}
 
     async def counts(self) -> dict[str, Any]:
         tenants = await self.database.sql("SELECT id, queued, running, running_cost FROM tenants ORDER BY id")
-        lanes = await self.database.sql("SELECT pipeline_id, need, waiting FROM lanes WHERE waiting > 0 ORDER BY 1, 2")
+        lanes = await self.database.sql(
+            "SELECT pipeline_id, need, user_id, waiting FROM lanes WHERE waiting > 0 ORDER BY 1, 2, 3"
+        )
         return {"tenants": tenants, "lanes": lanes}
 
     async def recount(self) -> dict[str, Any]:
@@ -195,8 +201,8 @@ class World:
             costs[task["tenant_id"]] += fairness.cost(Demand.model_validate_json(task["granted"]))
         tenants = [{**tenant, "running_cost": costs[tenant["id"]]} for tenant in tenants]
         lanes = await self.database.sql(
-            """SELECT pipeline_id, need, COUNT(*) AS waiting FROM tasks WHERE state = 'Waiting'
-                GROUP BY pipeline_id, need ORDER BY 1, 2"""
+            """SELECT pipeline_id, need, user_id, COUNT(*) AS waiting FROM tasks WHERE state = 'Waiting'
+                GROUP BY pipeline_id, need, user_id ORDER BY 1, 2, 3"""
         )
         return {"tenants": tenants, "lanes": lanes}
 

@@ -15,7 +15,7 @@ from controlplane.domain.fairness import AGING_MS, ENCODER, LEAST_COST, Head, St
 from controlplane.domain.idempotency import fingerprint
 from controlplane.domain.placement import Need, Offer, best, grant, lesser, reserved, suits
 from shared.capacity import Demand, Free, Gpu, remaining
-from shared.ids import BootId, ClusterId, NodeId, PipelineId, TaskId, TenantId
+from shared.ids import BootId, ClusterId, NodeId, PipelineId, TaskId, TenantId, UserId
 from shared.jobspec import HardwarePreference, JobDocument
 from tests.builders import SMALL, a_capacity, free_of, hls_document
 
@@ -178,7 +178,7 @@ class TestDemand:
 
 class TestTurns:
     def head(self, name: str, priority: int = 0, waited_ms: int = 0) -> Head:
-        return Head(TaskId(name), TenantId(name), PipelineId("p"), "", priority, waited_ms)
+        return Head(TaskId(name), TenantId(name), UserId(name), PipelineId("p"), "", priority, waited_ms)
 
     def standing(self, **changes: Any) -> Standing:
         facts = {"running": 0, "most_running": None, "cost": 0, "served": 0, "weight": 1, "ceiling": 50}
