@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import subprocess
 import time
 import urllib.request
@@ -11,11 +12,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 URL = "http://127.0.0.1:8080"
 TRANSCODER = "/usr/local/bin/transcoder"
 AGENT = "transcoder-agent.service"
 CONTROL_PLANE = "transcoder-controlplane.service"
 PROJECT = Path(__file__).resolve().parents[2]
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -25,7 +30,7 @@ class Machine:
 
     @classmethod
     def install(cls, keys: Path) -> Machine:
-        run(str(PROJECT / "run"), "install", timeout=600)
+        run(str(PROJECT / "run"), "install", timeout=240)
         operator_key = run(TRANSCODER, "server", "init").split()[-1]
         run(TRANSCODER, "server", "install")
         operator = {"TRANSCODER_KEY": operator_key}
@@ -84,6 +89,8 @@ def is_active(unit: str) -> bool:
 
 
 def call(key: str, path: str, document: dict[str, Any] | None = None) -> dict[str, Any]:
+    if document is not None:
+        log.info("POST %s %s", path, document)
     request = urllib.request.Request(  # noqa: S310
         URL + path,
         data=None if document is None else json.dumps(document).encode(),
@@ -95,17 +102,22 @@ def call(key: str, path: str, document: dict[str, Any] | None = None) -> dict[st
 
 
 def run(*argv: str, environment: dict[str, str] | None = None, timeout: float = 120) -> str:
-    """What a command writes to its standard output."""
+    """What a command writes to its standard output. It is told before it starts, so that one that hangs is known."""
+    log.info("$ %s", " ".join(argv))
     path = {"PATH": "/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "HOME": "/root", "LANG": "C.UTF-8"}
-    done = subprocess.run(
-        argv, env=path | (environment or {}), capture_output=True, text=True, timeout=timeout, check=False
-    )
+    try:
+        done = subprocess.run(
+            argv, env=path | (environment or {}), capture_output=True, text=True, timeout=timeout, check=False
+        )
+    except subprocess.TimeoutExpired as late:
+        pytest.fail(f"{' '.join(argv)} had not ended after {timeout:g} s: {late.stderr!r} {late.stdout!r}")
     assert done.returncode == 0, f"{' '.join(argv)}: {done.stderr}{done.stdout}"
     return done.stdout.strip()
 
 
 def wait_until(holds: Callable[[], bool], within: float) -> None:
     """Other processes do it in their own time: looks again until then."""
+    log.info("waiting at most %g s for %s", within, holds.__qualname__)
     end = time.monotonic() + within
     while not holds():
         assert time.monotonic() < end, f"did not happen within {within} s"
