@@ -72,8 +72,10 @@ class Agent:
         interrupted = await asyncio.to_thread(clear_leftovers, self.state)
         around = Surroundings(self.settings, self.sandbox, self.state.work)
         facts = await probe_all(around)
+        service = Service(self, around, facts, interrupted)
+        gc.freeze()  # here, once in a process: a service that ends is collected
         async with self.client:
-            await Service(self, around, facts, interrupted).run(shutdown)
+            await service.run(shutdown)
         log.info("agent.ended")
 
 
@@ -151,7 +153,6 @@ class Service:
             workload = Workload(attempts, self._runner, self._slots, self._outbox)
             workload.pause(draining)
             self._start(loops, workload)
-            gc.freeze()
             self._notifier.tell("STATUS=Working.")
             await shutdown.draining.wait()
             await self._drain(workload, shutdown)

@@ -78,6 +78,10 @@ class VirtualLoop(asyncio.SelectorEventLoop):
     def _pass(self, seconds: float) -> None:
         self._now += max(0.0, seconds)
 
+    def _asyncgen_finalizer_hook(self, agen: Any) -> None:
+        """What a killed process left open nobody closes behind it, least of all whenever memory is tidied up."""
+        self._asyncgens.discard(agen)  # type: ignore[attr-defined]
+
     def _run_once(self) -> None:
         """Asyncio promises an order among what is ready, but nobody may rely on the one between tasks."""
         ready = list(self._ready)  # type: ignore[has-type]

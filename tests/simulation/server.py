@@ -73,7 +73,7 @@ class Server:
         app.freeze()
         before = asyncio.all_tasks()
         await app.startup()
-        self._background = asyncio.all_tasks() - before
+        self._background = sorted(asyncio.all_tasks() - before, key=hash)  # in the order of their making
         self._app = app
 
     async def kill(self) -> None:

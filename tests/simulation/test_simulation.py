@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
+import random
 import re
 import subprocess
 import sys
+from collections.abc import AsyncIterator
 
 import pytest
 
+from tests.simulation.loop import VirtualLoop
 from tests.soak import times
 
 HOURS_EACH = 5
@@ -39,3 +43,22 @@ def test_in_calm_weather_every_job_is_tried_once() -> None:
     assert len(begun) > 10
     again = [task for task, attempt in begun if attempt != "1"]
     assert len(again) <= len(begun) / 4, "only what was made to fail"
+
+
+def test_what_a_killed_process_left_open_is_never_closed_behind_it() -> None:
+    closed: list[bool] = []
+
+    async def open_until_the_end() -> AsyncIterator[None]:
+        try:
+            yield
+        finally:
+            closed.append(True)
+
+    async def dies_meanwhile() -> None:
+        await anext(aiter(open_until_the_end()))
+        await asyncio.sleep(1)
+
+    loop = VirtualLoop(random.Random(0))
+    loop.run_until_complete(dies_meanwhile())
+    loop.close()
+    assert not closed
