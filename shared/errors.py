@@ -103,6 +103,12 @@ class IdempotencyMismatch(TranscoderError):
     code = ErrorCode.IDEMPOTENCY_MISMATCH
 
 
+class Outdated(TranscoderError):
+    """What this was made from has been changed since: it changed nothing, and may be made anew."""
+
+    code = ErrorCode.PRECONDITION_FAILED
+
+
 class AlreadyExists(TranscoderError):
     code = ErrorCode.ALREADY_EXISTS
 

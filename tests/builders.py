@@ -91,6 +91,7 @@ def a_job(
     max_attempts: int = 3,
     token: Token | None = None,
     root: str = "/nowhere",
+    pipeline_version: int | None = None,
 ) -> NewJob:
     document = a_document(
         pipeline_id,
@@ -112,6 +113,7 @@ def a_job(
         files=the_files(tenant_id, root).model_dump_json(),
         max_attempts=max_attempts,
         token=token,
+        pipeline_version=pipeline_version,
     )
 
 

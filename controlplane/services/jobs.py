@@ -6,7 +6,6 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import suppress
 from dataclasses import dataclass
-from pathlib import Path
 
 import orjson
 
@@ -20,16 +19,17 @@ from controlplane.domain.sources import sources
 from controlplane.services.dispatch import Dispatcher
 from controlplane.services.files import JobFiles
 from controlplane.services.pages import Pages
+from controlplane.services.pipelines import Roots
 from controlplane.services.presets import Presets, to_keep
 from controlplane.services.signals import Signals
 from controlplane.settings import Settings
-from controlplane.storage.files import FileBucket
+from controlplane.storage.files import size_hint
 from controlplane.store.operations import ending, jobs, resources, retries
 from controlplane.store.operations.dispatch import need_to_json
 from controlplane.store.port import Store
 from controlplane.store.records import Event, Job, PipelineRoots
 from shared.clock import Clock
-from shared.errors import InvalidField, NotFound, QuotaExceeded, TooManyQueued, WrongState
+from shared.errors import InvalidField, NotFound, Outdated, QuotaExceeded, TooManyQueued, WrongState
 from shared.ids import ClusterId, JobId, PipelineId, TenantId, TranscoderIds
 from shared.jobspec import JobDocument, StartPolicy
 from shared.protocol import Progress
@@ -76,6 +76,7 @@ class Jobs:
         self._clock = clock
         self._ids = ids
         self._presets = presets
+        self._roots = Roots(store)
         self._dispatcher = dispatcher
         self._signals = signals
         self._pages = pages
@@ -89,24 +90,41 @@ class Jobs:
             made = await self._store.read(jobs.made_before(tenant_id, identity, self._clock.now_ms()))
             if made is not None:
                 return Submission(made, replayed=True)
+        now = self._clock.now_ms()
+        while True:
+            new = await self._understood(principal, document, identity, now)
+            try:
+                created = await self._store.write(jobs.create(new, now), then=self._offer)
+            except Outdated:
+                self._roots.forget(tenant_id, new.pipeline_id)
+            except NotFound as error:
+                self._roots.forget(tenant_id, new.pipeline_id)
+                raise _no_pipeline(new.pipeline_id) from error
+            else:
+                return Submission(created.job, created.replayed)
+
+    async def _understood(
+        self, principal: Principal, document: JobDocument, identity: jobs.Token | None, now: int
+    ) -> jobs.NewJob:
+        """What a document asks for, with everything that it names looked up. Raises InvalidField."""
+        tenant_id = principal.tenant
         pipeline = await self._pipeline(tenant_id, document)
         presets = await self._presets.settings_for(tenant_id, document)
         planning.check(document, presets)
         await self._check_cluster(document)
-        files = _files(tenant_id, pipeline, document)
         placement = document.placement
         need = Need(
             ClusterId(placement.cluster_id) if placement.cluster_id else None,
             placement.labels,
             placement.hardware,
-            demand(document, presets, _input_size(files)),
+            demand(document, presets, _input_size(pipeline, document)),
         )
-        now = self._clock.now_ms()
-        new = jobs.NewJob(
+        return jobs.NewJob(
             id=JobId(self._ids.next(now)),
             tenant_id=tenant_id,
             user_id=principal.user_id,
             pipeline_id=pipeline.id,
+            pipeline_version=pipeline.version,
             cluster_id=need.cluster_id,
             document=document.model_dump_json(exclude={"client_request_token"}),
             outputs=len(document.outputs),
@@ -114,15 +132,10 @@ class Jobs:
             held=document.start is StartPolicy.MANUAL,
             need=need_to_json(need),
             presets=to_keep(presets),
-            files=files.model_dump_json(),
+            files=_files(tenant_id, pipeline, document),
             max_attempts=document.max_attempts,
             token=identity,
         )
-        try:
-            created = await self._store.write(jobs.create(new, now), then=self._offer)
-        except NotFound as error:
-            raise _no_pipeline(pipeline.id) from error
-        return Submission(created.job, created.replayed)
 
     async def retry(self, tenant_id: TenantId, job_id: JobId, token: str | None) -> Submission:
         """A new job that repeats one that has ended, or the one that the same token made."""
@@ -253,7 +266,7 @@ class Jobs:
     async def _pipeline(self, tenant_id: TenantId, document: JobDocument) -> PipelineRoots:
         pipeline_id = PipelineId(document.pipeline_id)
         try:
-            return await self._store.read(resources.pipeline_roots(tenant_id, pipeline_id))
+            return await self._roots.of(tenant_id, pipeline_id)
         except NotFound as error:
             raise _no_pipeline(pipeline_id) from error
 
@@ -268,20 +281,12 @@ def _no_pipeline(pipeline_id: PipelineId) -> InvalidField:
     return InvalidField(f"There is no pipeline {pipeline_id!r}.", pointer="/pipeline_id")
 
 
-def _files(tenant_id: TenantId, pipeline: PipelineRoots, document: JobDocument) -> JobFiles:
-    return JobFiles(
-        tenant_id=tenant_id,
-        input_bucket=pipeline.input_bucket,
-        input_root=pipeline.input_root,
-        output_bucket=pipeline.output_bucket,
-        output_root=pipeline.output_root,
-        thumbnail_bucket=pipeline.thumbnail_bucket,
-        thumbnail_root=pipeline.thumbnail_root,
-        inputs=tuple(source.key for source in sources(document)),
-    )
+def _files(tenant_id: TenantId, pipeline: PipelineRoots, document: JobDocument) -> str:
+    """JobFiles as JSON."""
+    inputs = [source.key for source in sources(document)]
+    return orjson.dumps({"tenant_id": tenant_id, **pipeline.roots, "inputs": inputs}).decode()
 
 
-def _input_size(files: JobFiles) -> int:
+def _input_size(pipeline: PipelineRoots, document: JobDocument) -> int:
     """As far as it is known now: the objects may still be on their way."""
-    bucket = FileBucket(Path(files.input_root))
-    return sum(bucket.size_hint(key) for key in files.inputs)
+    return sum(size_hint(pipeline.input_root, source.key) for source in sources(document))

@@ -3,14 +3,42 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Final
 
 from controlplane.services.dispatch import Dispatcher
 from controlplane.store.operations import resources
 from controlplane.store.port import Store
-from controlplane.store.records import Pipeline
+from controlplane.store.records import Pipeline, PipelineRoots
 from shared.clock import Clock
 from shared.ids import PipelineId, TenantId, TranscoderIds
 from shared.statuses import PipelineStatus
+
+MOST_KNOWN: Final = 10_000
+
+
+class Roots:
+    """Where the buckets of pipelines lie, as it was found before: every submission asks.
+
+    Whoever goes by it names the pipeline's version in what is written, and forgets it when that is refused.
+    """
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._known: dict[tuple[TenantId, PipelineId], PipelineRoots] = {}
+
+    async def of(self, tenant_id: TenantId, pipeline_id: PipelineId) -> PipelineRoots:
+        """Raises NotFound."""
+        known = self._known.get((tenant_id, pipeline_id))
+        if known is not None:
+            return known
+        found = await self._store.read(resources.pipeline_roots(tenant_id, pipeline_id))
+        if len(self._known) >= MOST_KNOWN:
+            self._known.clear()
+        self._known[tenant_id, pipeline_id] = found
+        return found
+
+    def forget(self, tenant_id: TenantId, pipeline_id: PipelineId) -> None:
+        self._known.pop((tenant_id, pipeline_id), None)
 
 
 class Pipelines:

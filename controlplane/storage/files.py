@@ -37,6 +37,14 @@ class ObjectInfo:
     modified_at: int  # Unix milliseconds
 
 
+def size_hint(root: str, key: str) -> int:
+    """Roughly, for planning: 0 when there is no such object yet. Cheaper than `stat`, and nothing to rely on."""
+    try:
+        return os.lstat(f"{root}/{key}").st_size
+    except (OSError, ValueError):
+        return 0
+
+
 class FileBucket:
     """Blocking calls, each short; uploads are written through `Upload`."""
 
@@ -74,13 +82,6 @@ class FileBucket:
         finally:
             os.close(descriptor)
         return ObjectInfo(key, found.st_size, found.st_mtime_ns // 1_000_000)
-
-    def size_hint(self, key: str) -> int:
-        """Roughly, for planning: 0 when there is no such object yet. Cheaper than `stat`, and nothing to rely on."""
-        try:
-            return os.lstat(f"{self.root}/{key}").st_size
-        except (OSError, ValueError):
-            return 0
 
     def delete(self, key: str) -> int:
         """How large it was. Raises NotFound."""

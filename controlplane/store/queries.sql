@@ -389,9 +389,6 @@ RETURNING object_id
 SELECT fingerprint, object_id, expires_at FROM idempotency
  WHERE tenant_id = :tenant_id AND dialect = :dialect AND operation = :operation AND token = :token
 
--- name: pipeline_stands
-SELECT status FROM pipelines WHERE id = :id AND tenant_id = :tenant_id
-
 -- name: insert_job
 INSERT INTO jobs (id, tenant_id, user_id, pipeline_id, cluster_id, status, document, retry_of, submitted_at)
 VALUES (:id, :tenant_id, :user_id, :pipeline_id, :cluster_id, 'Submitted', :document, :retry_of, :now)
@@ -417,9 +414,13 @@ RETURNING EXISTS (SELECT 1 FROM user_quotas WHERE user_id = :user_id) AS user_is
 UPDATE user_quotas SET queued = queued + :queued, running = running + :running WHERE user_id = :user_id
 
 -- name: queue_job
+-- In a pipeline that stands, and is as it was when the job was understood.
 UPDATE tenants SET queued = queued + 1
  WHERE id = :id AND (max_queued IS NULL OR queued < max_queued) AND (max_outputs IS NULL OR :outputs <= max_outputs)
-RETURNING EXISTS (SELECT 1 FROM user_quotas WHERE user_id = :user_id) AS user_is_counted
+   AND EXISTS (SELECT 1 FROM pipelines WHERE id = :pipeline_id AND tenant_id = :id
+                  AND (CAST(:version AS BIGINT) IS NULL OR version = :version))
+RETURNING (SELECT status FROM pipelines WHERE id = :pipeline_id) AS pipeline_status,
+          EXISTS (SELECT 1 FROM user_quotas WHERE user_id = :user_id) AS user_is_counted
 
 -- name: queue_job_of_user
 UPDATE user_quotas SET queued = queued + 1 WHERE user_id = :user_id AND (max_queued IS NULL OR queued < max_queued) RETURNING queued

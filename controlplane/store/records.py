@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
-from functools import cache
+from functools import cache, cached_property
 from typing import Any, TypeVar, get_type_hints
 
 from controlplane.domain.permissions import Role
@@ -171,12 +171,25 @@ class PipelineRoots:
     """A pipeline's buckets, and where they lie."""
 
     id: PipelineId
+    version: int
     input_bucket: str
     output_bucket: str
     thumbnail_bucket: str
     input_root: str
     output_root: str
     thumbnail_root: str
+
+    @cached_property
+    def roots(self) -> Mapping[str, str]:
+        """As a job keeps them."""
+        return {
+            "input_bucket": self.input_bucket,
+            "input_root": self.input_root,
+            "output_bucket": self.output_bucket,
+            "output_root": self.output_root,
+            "thumbnail_bucket": self.thumbnail_bucket,
+            "thumbnail_root": self.thumbnail_root,
+        }
 
 
 @dataclass(frozen=True)

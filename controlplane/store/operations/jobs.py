@@ -52,6 +52,8 @@ class NewJob:
     max_attempts: int
     token: Token | None
     retry_of: JobId | None = None
+    pipeline_version: int | None = None
+    """The one that `files` were taken from; None: whichever there is."""
 
     @property
     def task_id(self) -> TaskId:
@@ -105,17 +107,17 @@ class Ended:
 def create(new: NewJob, now: int) -> Op[Created]:
     """The job, its task and its token, or what the same token made before.
 
-    Raises IdempotencyMismatch when the token stood for another request, NotFound when the pipeline is gone, and
-    TooManyQueued or QuotaExceeded; a token whose request was refused stays unused.
+    Raises IdempotencyMismatch when the token stood for another request, NotFound when the pipeline is gone, Outdated when
+    it was changed since the job was understood, and TooManyQueued or QuotaExceeded; a token whose request was refused
+    stays unused.
     """
     if new.token is not None:
         made_before = yield from _claim(new.token, new.tenant_id, new.id, now)
         if made_before is not None:
             return Created((yield from read(new.tenant_id, JobId(made_before))), replayed=True)
-    pipelines = yield call("pipeline_stands", id=new.pipeline_id, tenant_id=new.tenant_id)
-    if not pipelines:
-        raise NotFound("pipeline")
-    yield from quotas.queue(new.tenant_id, new.user_id, new.outputs)
+    pipeline_status = yield from quotas.queue(
+        new.tenant_id, new.user_id, new.outputs, new.pipeline_id, new.pipeline_version
+    )
     yield call(
         "insert_job",
         id=new.id,
@@ -144,7 +146,7 @@ def create(new: NewJob, now: int) -> Op[Created]:
     if not new.held:
         yield join_lane(new)
     yield event(new.tenant_id, new.id, "submitted", now)
-    return Created(new.as_job(now, pipelines[0]["status"]), replayed=False)
+    return Created(new.as_job(now, pipeline_status), replayed=False)
 
 
 def made_before(tenant_id: TenantId, token: Token, now: int) -> Op[Job | None]:

@@ -9,9 +9,9 @@ from controlplane.domain.quota import DEFAULTS, LEDGER, OF_USERS, Drift, Line, Q
 from controlplane.domain.usage import Made, day_of
 from controlplane.store.port import Op, call
 from controlplane.store.records import Task, Usage, record
-from shared.errors import NotFound, QuotaExceeded, TooManyQueued
+from shared.errors import NotFound, Outdated, QuotaExceeded, TooManyQueued
 from shared.failures import Failure
-from shared.ids import TenantId, UserId
+from shared.ids import PipelineId, TenantId, UserId
 from shared.protocol import DetectedProperties
 from shared.statuses import JobStatus
 
@@ -25,13 +25,24 @@ def open_ledger(tenant_id: TenantId) -> Op[None]:
     yield from set_limits(tenant_id, DEFAULTS)
 
 
-def queue(tenant_id: TenantId, user_id: UserId, outputs: int) -> Op[None]:
-    """One more job waits. Raises TooManyQueued, or QuotaExceeded when the job has more outputs than one may have."""
-    queued = yield call("queue_job", id=tenant_id, user_id=user_id, outputs=outputs)
+def queue(tenant_id: TenantId, user_id: UserId, outputs: int, pipeline_id: PipelineId, version: int | None) -> Op[str]:
+    """One more job waits in a pipeline, whose status is the result.
+
+    Raises NotFound when the pipeline is gone, Outdated when it has another version than this one, TooManyQueued, and
+    QuotaExceeded when the job has more outputs than one may have.
+    """
+    queued = yield call(
+        "queue_job", id=tenant_id, user_id=user_id, outputs=outputs, pipeline_id=pipeline_id, version=version
+    )
     if queued:
         if queued[0]["user_is_counted"]:
             yield from _queue_of_user(user_id)
-        return
+        return str(queued[0]["pipeline_status"])
+    pipelines = yield call("pipeline", id=pipeline_id, tenant_id=tenant_id)
+    if not pipelines:
+        raise NotFound("pipeline")
+    if version not in (None, pipelines[0]["version"]):
+        raise Outdated("This pipeline has been changed.")
     (row,) = yield call("tenant", id=tenant_id)
     most = row["max_outputs"]
     if most is not None and outputs > most:

@@ -72,6 +72,18 @@ class TestPipelines:
         order = await node.start()
         assert (await service.call("GET", service.url + order.inputs[0].url)).content == b"first"
 
+    async def test_the_next_job_has_the_buckets_that_its_pipeline_has_by_then(
+        self, tenant: Caller, pipeline: str, node: Node, service: Service
+    ) -> None:
+        await tenant.upload("in.mp4", b"first")
+        await tenant.post(f"/v1/jobs/{await tenant.submit(pipeline)}/cancel")
+        await tenant.post("/v1/buckets", {"name": "other"})
+        await tenant.upload("in.mp4", b"second", bucket="other")
+        await tenant.call("PATCH", f"/v1/pipelines/{pipeline}", {"input_bucket": "other"})
+        await tenant.submit(pipeline)
+        order = await node.start()
+        assert (await service.call("GET", service.url + order.inputs[0].url)).content == b"second"
+
     @pytest.mark.parametrize("is_made_anew", [False, True])
     async def test_results_go_where_they_were_to_go_though_their_bucket_is_forgotten(
         self, tenant: Caller, pipeline: str, node: Node, service: Service, *, is_made_anew: bool

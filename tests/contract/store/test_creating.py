@@ -7,9 +7,9 @@ from collections import Counter
 
 import pytest
 
-from controlplane.store.operations import jobs
+from controlplane.store.operations import jobs, resources
 from controlplane.store.operations.jobs import Created
-from shared.errors import IdempotencyMismatch, NotFound
+from shared.errors import IdempotencyMismatch, NotFound, Outdated
 from shared.ids import PipelineId
 from tests.builders import a_job, a_token
 from tests.contract.store.world import OTHER_TENANT, TENANT, World
@@ -80,6 +80,17 @@ async def test_no_job_is_created_in_a_pipeline_that_was_deleted_in_the_meantime(
     with pytest.raises(NotFound, match="pipeline"):
         await world.submit(pipeline_id="1763750000000-nobody")
     assert await world.stood() == before
+
+
+async def test_no_job_is_created_from_a_pipeline_that_was_changed_in_the_meantime(world: World) -> None:
+    pipeline_id = world.pipelines[TENANT]
+    read = await world.store.read(resources.pipeline_roots(TENANT, pipeline_id))
+    await world.store.write(resources.update_pipeline(TENANT, pipeline_id, {"name": "other"}, if_version=None))
+    before = await world.stood()
+    with pytest.raises(Outdated):
+        await world.create_job(token=a_token(), pipeline_version=read.version)
+    assert await world.stood() == before
+    assert not (await world.create_job(token=a_token(), pipeline_version=read.version + 1)).replayed
 
 
 async def test_a_new_job_reads_back_as_it_was_answered(world: World) -> None:
