@@ -1,101 +1,202 @@
-"""Runs plans with the real ffmpeg: what the agent does around `agent.media`, without its processes and uploads."""
+"""Runs tasks with the real ffmpeg and the agent's own stages around it: from the fetch to the upload, which stay on this disk."""
 
 from __future__ import annotations
 
+import asyncio
 import json
 import shutil
 import subprocess
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, TypeVar
 
-from agent.media import (
-    Device,
-    MediaFacts,
-    Package,
-    Pass,
-    Verified,
-    ffprobe_argv,
-    inspections,
-    judge,
-    package,
-    parse_probe,
-    plan,
-)
+from agent.capacity import Space
+from agent.client import ControlPlane
+from agent.jobs.attempt import Attempt
+from agent.jobs.slots import Slots
+from agent.jobs.transcode import Transcode
+from agent.jobs.workspace import Workspace
+from agent.media import MediaFacts, ffprobe_argv, parse_probe
+from agent.process import Exit, OnStderr, OnStdout, StopRequest, unheard
+from agent.sandbox import Limits
+from agent.sandbox.none import Unconfined
+from agent.vigil import Patience, Vigil
+from shared.clock import SystemClock
 from shared.failures import Failure
-from shared.protocol import TranscodeFile
+from shared.protocol import (
+    AttemptEvent,
+    AttemptRef,
+    DetectedProperties,
+    Finished,
+    InputSpec,
+    OutputResult,
+    PlaylistResult,
+    ProbedAnswer,
+    ProducedObject,
+    StagedFile,
+    TranscodeFile,
+    Upload,
+)
+from tests.unit.agent.builders import GIB, a_capacity, a_start
+
+ResultT = TypeVar("ResultT")
+THREADS = 2
 
 
 @dataclass
-class Workspace:
-    """A job's folder, and what became of it."""
+class Made:
+    """What came of a task: what was reported and uploaded."""
 
-    root: Path
-    facts: MediaFacts
-    passes: tuple[Pass, ...] = ()
-    refused: Mapping[int, Failure] = field(default_factory=dict)
-    verified: dict[int, Verified] = field(default_factory=dict)
-    failures: dict[int, Failure] = field(default_factory=dict)
+    report: Finished
+    uploaded: Path
+    commands: list[list[str]] = field(default_factory=list)
+    """Every ffmpeg that ran."""
     progress: bytes = b""
+    """What they told while they ran."""
+    events: tuple[AttemptEvent, ...] = ()
 
     @property
-    def out(self) -> Path:
-        return self.root / "out"
+    def outputs(self) -> dict[int, OutputResult]:
+        return {output.index: output for output in self.report.outputs}
 
     @property
-    def files(self) -> dict[str, int]:
-        return {path.name: path.stat().st_size for path in self.out.iterdir()}
+    def playlists(self) -> dict[int, PlaylistResult]:
+        return {playlist.index: playlist for playlist in self.report.playlists}
 
-    def read(self, name: str, offset: int, length: int) -> bytes:
-        with (self.out / name).open("rb") as file:
-            file.seek(offset)
-            return file.read(length)
+    @property
+    def failures(self) -> dict[int, Failure]:
+        return {output.index: output.failure for output in self.report.outputs if output.failure is not None}
+
+    def objects(self, index: int = 0, role: str = "media") -> list[ProducedObject]:
+        return [made for made in self.outputs[index].objects if made.role == role]
+
+    def files(self, index: int = 0, role: str = "media") -> list[Path]:
+        """What was uploaded for an output, in the order of its report."""
+        return [self.uploaded / made.name for made in self.objects(index, role)]
+
+    def file(self, index: int = 0) -> Path:
+        """The one file of an output."""
+        (only,) = self.files(index)
+        return only
 
 
-def probed(root: Path, source: Path) -> Workspace:
-    """A workspace with the input in it; raises MediaRefused."""
+def transcoded(root: Path, source: Path | Sequence[Path], task: TranscodeFile) -> Made:
+    """`source`: the objects that the task refers to by their places. Raises AttemptFailed where nothing came of it."""
+    return asyncio.run(_transcoded(root, [source] if isinstance(source, Path) else list(source), task))
+
+
+async def _transcoded(root: Path, sources: list[Path], task: TranscodeFile) -> Made:
+    uploaded = root.with_name(f"{root.name}-uploaded")
+    for folder in (root / "in", root / "out", uploaded):
+        folder.mkdir(parents=True)
+    inputs = tuple(InputSpec(index=at, url=str(path), size=path.stat().st_size) for at, path in enumerate(sources))
+    attempt = Attempt(a_start(inputs=inputs, outputs=task.outputs, threads=THREADS))
+    sandbox = Heard()
+    work = Transcode(
+        attempt,
+        task,
+        Workspace(root),
+        note=_unnoted,
+        client=OnThisDisk(uploaded),
+        sandbox=sandbox,
+        slots=Slots(a_capacity(), disk=lambda: Space(free=GIB, reserve=0)),
+        scratch_left=lambda: 1 << 40,
+        patience=Patience(),
+        clock=SystemClock(),
+    )
+    report = await work.run()
+    return Made(report, uploaded, sandbox.commands, bytes(sandbox.progress), tuple(attempt.events))
+
+
+async def _unnoted(*_: object) -> None:
+    """No next start will want to know what this one did."""
+
+
+class Heard(Unconfined):
+    """Keeps what was run, and what it told."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.commands: list[list[str]] = []
+        self.progress = bytearray()
+
+    async def run(
+        self,
+        argv: Sequence[str],
+        *,
+        workspace: Path,
+        limits: Limits,
+        on_stdout: OnStdout,
+        stop: StopRequest,
+        on_stderr: OnStderr = unheard,
+        vigil: Vigil | None = None,
+    ) -> Exit:
+        def heard(chunk: bytes) -> None:
+            if argv[0] == "ffmpeg":
+                self.progress += chunk
+            on_stdout(chunk)
+
+        if argv[0] == "ffmpeg":
+            self.commands.append(list(argv))
+        return await super().run(
+            argv, workspace=workspace, limits=limits, on_stdout=heard, stop=stop, on_stderr=on_stderr, vigil=vigil
+        )
+
+
+class OnThisDisk(ControlPlane):
+    """A control plane whose links are paths: inputs are where they are, uploads go into a folder."""
+
+    def __init__(self, uploaded: Path) -> None:
+        super().__init__("http://control-plane.invalid", "none")
+        self._uploaded = uploaded
+
+    async def probed(self, ref: AttemptRef, inputs: tuple[DetectedProperties, ...]) -> ProbedAnswer:
+        return ProbedAnswer()
+
+    async def urls(self, ref: AttemptRef, files: tuple[StagedFile, ...]) -> tuple[Upload, ...]:
+        return tuple(Upload(name=file.name, url=str(self._uploaded / file.name)) for file in files)
+
+    async def upload(self, url: str, file: Path, size: int) -> None:
+        assert file.stat().st_size == size
+        shutil.copyfile(file, url)
+
+    @asynccontextmanager
+    async def download(
+        self, url: str, span: tuple[int, int] | None = None, *, unchanged: str | None = None
+    ) -> AsyncIterator[Any]:
+        """As a server that knows of no parts answers."""
+        content = await asyncio.to_thread(Path(url).read_bytes)
+
+        async def portions(_: int) -> AsyncIterator[bytes]:
+            if content:
+                yield content
+
+        stream = SimpleNamespace(iter_chunked=portions)
+        yield SimpleNamespace(status=200, headers={}, content_length=len(content), content=stream)
+
+    async def persistently(self, call: Callable[[], Awaitable[ResultT]], *, patience: float | None) -> ResultT:
+        return await call()
+
+
+def probed(root: Path, source: Path) -> MediaFacts:
+    """What a file is said to be; raises MediaRefused."""
     (root / "in").mkdir(parents=True)
-    (root / "out").mkdir()
     shutil.copyfile(source, root / "in" / "0")
     probe = subprocess.run(ffprobe_argv("in/0"), cwd=root, capture_output=True, check=False)
-    return Workspace(root, parse_probe(probe.stdout, size=source.stat().st_size, stderr=probe.stderr))
+    return parse_probe(probe.stdout, size=source.stat().st_size, stderr=probe.stderr)
 
 
-def transcoded(root: Path, source: Path, task: TranscodeFile) -> Workspace:
-    workspace = probed(root, source)
-    planned = plan(task, (workspace.facts,), device=Device.CPU, threads=2)
-    workspace.passes, workspace.refused = planned.passes, planned.refused
-    for one in planned.passes:
-        _run(workspace, one)
-    return workspace
-
-
-def _run(workspace: Workspace, one: Pass) -> None:
-    ended = subprocess.run(one.argv, cwd=workspace.root, capture_output=True, stdin=subprocess.DEVNULL, check=False)
-    assert ended.returncode == 0, ended.stderr.decode(errors="replace")
-    workspace.progress += ended.stdout
-    for output in one.outputs:
-        probes = {i.name: _stdout(i.argv, workspace.root) for i in inspections(output, workspace.files)}
-        result = judge(output, workspace.files, probes, read=workspace.read, stderr_tail=ended.stderr)
-        if isinstance(result, Verified):
-            workspace.verified[output.index] = result
-        else:
-            workspace.failures[output.index] = result
-
-
-def published(workspace: Workspace, task: TranscodeFile, folder: Path) -> Package:
+def published(made: Made, folder: Path) -> None:
     """What the control plane does: every object under its key in `folder`."""
-    result = package(task, workspace.verified, read=workspace.read)
-    for name, content in result.files.items():
-        (workspace.out / name).write_bytes(content)
-    for made in (*result.outputs, *result.playlists):
-        for produced in made.objects:
+    for result in (*made.report.outputs, *made.report.playlists):
+        for produced in result.objects:
             target = folder / produced.key
             target.parent.mkdir(parents=True, exist_ok=True)
-            assert (workspace.out / produced.name).stat().st_size == produced.size
-            shutil.copyfile(workspace.out / produced.name, target)
-    return result
+            assert (made.uploaded / produced.name).stat().st_size == produced.size
+            shutil.copyfile(made.uploaded / produced.name, target)
 
 
 def ffprobe(path: Path | str, *options: str, cwd: Path | None = None) -> dict[str, Any]:

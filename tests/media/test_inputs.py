@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from agent.media import MediaRefused, detected
+from agent.media import MediaRefused
 from shared.failures import Cause, Failure, FailureCode
 from tests.media.encoding import ffmpeg, ffprobe, probed, transcoded
 from tests.unit.agent.media.builders import a_task, an_output, settings
@@ -64,9 +64,9 @@ def test_a_movie_that_ends_early_fails_and_says_where(streamable: Path, tmp_path
     truncated = tmp_path / f"truncated.{container}"
     truncated.write_bytes(whole.read_bytes()[:600_000])
     task = a_task(an_output("200050", 0, segment_duration=2.0), an_output(SMALL, 1), an_output("500060", 2))
-    workspace = transcoded(tmp_path / "job", truncated, task)
-    assert set(workspace.failures) == {0, 1, 2}
-    for failure in workspace.failures.values():
+    made = transcoded(tmp_path / "job", truncated, task)
+    assert set(made.failures) == {0, 1, 2}
+    for failure in made.failures.values():
         assert (failure.cause, failure.code) == (Cause.INPUT, FailureCode.BAD_INPUT_FORMAT)
         assert failure.message.startswith("The input ends after 2.")
         assert "upload the whole file again" in failure.message
@@ -75,11 +75,11 @@ def test_a_movie_that_ends_early_fails_and_says_where(streamable: Path, tmp_path
 def test_a_rotated_movie_is_upright(short: Path, tmp_path: Path) -> None:
     rotated = tmp_path / "rotated.mp4"
     ffmpeg("-i", str(short), "-c", "copy", "-metadata:s:v", "rotate=90", str(rotated))
-    workspace = transcoded(tmp_path / "job", rotated, a_task(an_output(SMALL)))
-    assert workspace.failures == {}
-    properties = detected(workspace.facts)
+    made = transcoded(tmp_path / "job", rotated, a_task(an_output(SMALL)))
+    assert made.failures == {}
+    [properties] = made.report.inputs
     assert (properties.width, properties.height) == (720, 1280)
-    [picture, _] = ffprobe(workspace.out / "o0.mp4")["streams"]
+    [picture, _] = ffprobe(made.file())["streams"]
     assert (picture["width"], picture["height"]) == (90, 160)
     assert "side_data_list" not in picture
 
@@ -89,19 +89,20 @@ def test_interlaced_pictures_are_woven_apart(short: Path, tmp_path: Path) -> Non
     fields = "fps=50,tinterlace=interleave_top,setfield=tff"
     coding = ("-c:v", "mpeg2video", "-q:v", "4", "-flags", "+ildct+ilme", "-c:a", "mp2")
     ffmpeg("-i", str(short), "-vf", fields, *coding, str(interlaced))
-    workspace = transcoded(tmp_path / "job", interlaced, a_task(an_output(SMALL), an_output("100170", 1)))
-    assert workspace.failures == {}
-    assert workspace.facts.video is not None
-    assert workspace.facts.video.interlaced
-    [progressive, _] = ffprobe(workspace.out / "o0.mp4")["streams"]
+    made = transcoded(tmp_path / "job", interlaced, a_task(an_output(SMALL), an_output("100170", 1)))
+    assert made.failures == {}
+    facts = probed(tmp_path / "probed", interlaced)
+    assert facts.video is not None
+    assert facts.video.interlaced
+    [progressive, _] = ffprobe(made.file())["streams"]
     assert progressive["field_order"] == "progressive"
 
 
 def test_full_range_pictures_become_limited(short: Path, tmp_path: Path) -> None:
     full = tmp_path / "full.avi"
     ffmpeg("-i", str(short), "-an", "-vf", "format=yuvj420p", "-c:v", "mjpeg", "-q:v", "3", str(full))
-    workspace = transcoded(tmp_path / "job", full, a_task(an_output(SMALL)))
-    [picture] = ffprobe(workspace.out / "o0.mp4")["streams"]
+    made = transcoded(tmp_path / "job", full, a_task(an_output(SMALL)))
+    [picture] = ffprobe(made.file())["streams"]
     assert (picture["pix_fmt"], picture["color_range"]) == ("yuv420p", "tv")
 
 
@@ -110,17 +111,17 @@ def test_a_picture_that_starts_late_stays_with_its_sound(short: Path, tmp_path: 
     ffmpeg(
         "-itsoffset", "0.8", "-i", str(short), "-i", str(short), "-map", "0:v", "-map", "1:a", "-c", "copy", str(late)
     )
-    workspace = transcoded(tmp_path / "job", late, a_task(an_output(SMALL), an_output("500040", 1)))
-    assert workspace.failures == {}
-    for name in ("o0.mp4", "o1.mp4"):
-        picture = ffprobe(workspace.out / name, "-count_packets")["streams"][0]
-        assert int(picture["nb_read_packets"]) / (25 if name == "o0.mp4" else 30) == pytest.approx(2.4, abs=0.05)
+    made = transcoded(tmp_path / "job", late, a_task(an_output(SMALL), an_output("500040", 1)))
+    assert made.failures == {}
+    for index, rate in enumerate((25, 30)):
+        picture = ffprobe(made.file(index), "-count_packets")["streams"][0]
+        assert int(picture["nb_read_packets"]) / rate == pytest.approx(2.4, abs=0.05)
 
 
 def test_six_channels_become_two(bunny: Path, tmp_path: Path) -> None:
-    workspace = transcoded(tmp_path / "job", bunny, a_task(an_output("300040"), an_output(SMALL, 1)))
-    [stereo] = ffprobe(workspace.out / "o0.mp3")["streams"]
-    [_, kept] = ffprobe(workspace.out / "o1.mp4")["streams"]
+    made = transcoded(tmp_path / "job", bunny, a_task(an_output("300040"), an_output(SMALL, 1)))
+    [stereo] = ffprobe(made.file())["streams"]
+    [_, kept] = ffprobe(made.file(1))["streams"]
     assert (stereo["channels"], kept["channels"]) == (2, 6)
 
 
@@ -130,9 +131,9 @@ def test_tracks_that_are_missing_are_silent(short: Path, tmp_path: Path) -> None
         video={"codec": "mpeg2", "frame_rate": "25", "max_width": 320, "max_height": 180},
         audio={"codec": "pcm", "packing_mode": "OneChannelPerTrackWithMosTo8Tracks"},
     )
-    workspace = transcoded(tmp_path / "job", short, a_task(an_output(mxf)))
-    assert workspace.failures == {}
-    assert [stream["channels"] for stream in ffprobe(workspace.out / "o0.mxf")["streams"][1:]] == [1] * 8
+    made = transcoded(tmp_path / "job", short, a_task(an_output(mxf)))
+    assert made.failures == {}
+    assert [stream["channels"] for stream in ffprobe(made.file())["streams"][1:]] == [1] * 8
 
 
 @pytest.mark.parametrize(
@@ -169,6 +170,6 @@ def test_settings_of_a_tenants_own_work_as_well(short: Path, tmp_path: Path, fie
     small = {"max_width": 176, "max_height": 144, "color_space_conversion": "Auto"}
     video = fields.get("video")
     own = settings(**(fields | ({"video": small | video} if isinstance(video, dict) else {})))
-    workspace = transcoded(tmp_path / "job", short, a_task(an_output(own)))
-    assert workspace.failures == {}
-    assert 0 in workspace.verified
+    made = transcoded(tmp_path / "job", short, a_task(an_output(own)))
+    assert made.failures == {}
+    assert made.file().stat().st_size > 0

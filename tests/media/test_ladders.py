@@ -28,10 +28,10 @@ def test_an_hls_ladder_is_aligned_and_complete(bunny: Path, tmp_path: Path) -> N
         an_output("000061", 3, key="movie.mp4", thumbnails=thumbnails(2)),
         playlists=(PlaylistSpec(index=0, key="index.m3u8", format=PlaylistFormat.HLS_V3, outputs=(0, 1, 2)),),
     )
-    workspace = transcoded(tmp_path / "job", bunny, task)
-    assert len(workspace.passes) == 1
-    assert workspace.failures == {}
-    published(workspace, task, tmp_path / "site")
+    made = transcoded(tmp_path / "job", bunny, task)
+    assert len(made.commands) == 1
+    assert made.failures == {}
+    published(made, tmp_path / "site")
 
     master = m3u8.load(str(tmp_path / "site" / "index.m3u8"))
     assert [variant.uri for variant in master.playlists] == ["hls/high%20.m3u8", "hls/middle.m3u8", "hls/low.m3u8"]
@@ -64,7 +64,7 @@ def test_bandwidths_are_those_of_the_segments(bunny: Path, tmp_path: Path) -> No
         an_output("200050", key="v", segment_duration=2.0),
         playlists=(PlaylistSpec(index=0, key="index.m3u8", format=PlaylistFormat.HLS_V3, outputs=(0,)),),
     )
-    published(transcoded(tmp_path / "job", bunny, task), task, tmp_path / "site")
+    published(transcoded(tmp_path / "job", bunny, task), tmp_path / "site")
     [variant] = m3u8.load(str(tmp_path / "site" / "index.m3u8")).playlists
     sizes = [(tmp_path / "site" / f"v{number:05d}.ts").stat().st_size for number in range(3)]
     rates = [size * 8 / seconds for size, seconds in zip(sizes, (2.0, 2.0, 1.28), strict=True)]
@@ -77,10 +77,11 @@ def test_thumbnails_are_as_many_and_as_large_as_planned(bunny: Path, tmp_path: P
         an_output("000061", key="movie.mp4", thumbnails=thumbnails(2)),
         an_output("000061", 1, key="again.mp4", thumbnails=thumbnails(1, format="jpg", max_width=100, max_height=100)),
     )
-    workspace = transcoded(tmp_path / "job", bunny, task)
-    assert [len(workspace.verified[index].thumbnails) for index in (0, 1)] == [3, 6]
-    [png] = ffprobe(workspace.out / "t0_00003.png")["streams"]
-    [jpg] = ffprobe(workspace.out / "t1_00006.jpg")["streams"]
+    made = transcoded(tmp_path / "job", bunny, task)
+    pngs, jpgs = (made.files(index, "thumbnail") for index in (0, 1))
+    assert (len(pngs), len(jpgs)) == (3, 6)
+    [png] = ffprobe(pngs[2])["streams"]
+    [jpg] = ffprobe(jpgs[5])["streams"]
     assert (png["codec_name"], png["width"], png["height"]) == ("png", 192, 108)
     assert (jpg["codec_name"], jpg["width"], jpg["height"]) == ("mjpeg", 100, 56)
 
@@ -92,9 +93,9 @@ def test_a_dash_manifest_points_at_bytes_that_decode(bunny: Path, tmp_path: Path
         an_output("500060", 2, key="dash/sound.mp4", segment_duration=2.0),
         playlists=(PlaylistSpec(index=0, key="index.mpd", format=PlaylistFormat.MPEG_DASH, outputs=(0, 1, 2)),),
     )
-    workspace = transcoded(tmp_path / "job", bunny, task)
-    assert workspace.failures == {}
-    published(workspace, task, tmp_path / "site")
+    made = transcoded(tmp_path / "job", bunny, task)
+    assert made.failures == {}
+    published(made, tmp_path / "site")
     root = ET.parse(tmp_path / "site" / "index.mpd").getroot()  # noqa: S314 (our own text)
     assert root.get("mediaPresentationDuration") == "PT5.312S"  # its sound is a little longer than its picture
     video, sound = root.findall("mpd:Period/mpd:AdaptationSet", MPD)
@@ -127,9 +128,9 @@ def _first_fragment(site: Path, representation: ET.Element, target: Path) -> Pat
 
 
 def test_progress_reaches_its_end_without_falling(bunny: Path, tmp_path: Path) -> None:
-    workspace = transcoded(tmp_path / "job", bunny, a_task(an_output("000061")))
-    parser = ProgressParser(workspace.passes[0].duration)
-    samples = [parser.feed(line + b"\n") for line in workspace.progress.splitlines()]
+    made = transcoded(tmp_path / "job", bunny, a_task(an_output("000061")))
+    parser = ProgressParser(SECONDS)
+    samples = [parser.feed(line + b"\n") for line in made.progress.splitlines()]
     percents = [sample.percent for sample in samples if sample is not None]
     assert percents == sorted(percents)
     assert percents[-1] == 100.0

@@ -17,7 +17,7 @@ from shared.jobspec.codecs import AudioCodec, Container, VideoCodec
 from shared.jobspec.video import InterlacedMode
 from shared.presets import SYSTEM_PRESETS
 from shared.protocol import OutputSpec, ThumbnailSpec, TranscodeFile
-from tests.media.encoding import Workspace, ffprobe, transcoded
+from tests.media.encoding import Made, ffprobe, transcoded
 
 pytestmark = pytest.mark.media
 
@@ -44,18 +44,18 @@ DEPTHS = {8: "pcm_u8", 16: "pcm_s16le", 24: "pcm_s24le", 32: "pcm_s32le"}
 @pytest.mark.parametrize("preset_id", SYSTEM_PRESETS)
 def test_a_system_preset_makes_what_it_says(preset_id: PresetId, short: Path, tmp_path: Path) -> None:
     settings = SYSTEM_PRESETS[preset_id].settings
-    workspace = transcoded(tmp_path / "job", short, a_task(settings))
-    assert not workspace.failures
-    made = ffprobe(workspace.out / workspace.verified[0].output.file, "-count_packets")
-    assert made["format"]["format_name"] == FORMATS[settings.container]
+    made = transcoded(tmp_path / "job", short, a_task(settings))
+    assert not made.failures
+    said = ffprobe(made.file(), "-count_packets")
+    assert said["format"]["format_name"] == FORMATS[settings.container]
     # Transport streams bundle frames of sound, and ffprobe sees when a bundle begins but not how long the last one is.
     slack = 0.25 if settings.container is Container.TS else 0.1
-    assert float(made["format"]["duration"]) == pytest.approx(SECONDS, abs=slack)
-    pictures = [stream for stream in made["streams"] if stream["codec_type"] == "video"]
-    sounds = [stream for stream in made["streams"] if stream["codec_type"] == "audio"]
-    check_pictures(settings, pictures, workspace)
+    assert float(said["format"]["duration"]) == pytest.approx(SECONDS, abs=slack)
+    pictures = [stream for stream in said["streams"] if stream["codec_type"] == "video"]
+    sounds = [stream for stream in said["streams"] if stream["codec_type"] == "audio"]
+    check_pictures(settings, pictures, made)
     check_sounds(settings.audio, sounds)
-    check_thumbnails(settings, workspace)
+    check_thumbnails(settings, made)
 
 
 def a_task(settings: Settings) -> TranscodeFile:
@@ -63,7 +63,7 @@ def a_task(settings: Settings) -> TranscodeFile:
     return TranscodeFile(outputs=(OutputSpec(index=0, key="output", settings=settings, thumbnails=thumbnails),))
 
 
-def check_pictures(settings: Settings, pictures: list[dict[str, Any]], workspace: Workspace) -> None:
+def check_pictures(settings: Settings, pictures: list[dict[str, Any]], made: Made) -> None:
     if settings.video is None:
         assert pictures == []
         return
@@ -75,7 +75,7 @@ def check_pictures(settings: Settings, pictures: list[dict[str, Any]], workspace
     assert Fraction(picture["sample_aspect_ratio"].replace(":", "/")) == sizing.pixel_aspect
     check_rate(video, picture)
     check_coding(video, picture)
-    check_bit_rate(video, workspace)
+    check_bit_rate(video, made)
 
 
 def check_rate(video: VideoSettings, picture: dict[str, Any]) -> None:
@@ -98,14 +98,12 @@ def check_coding(video: VideoSettings, picture: dict[str, Any]) -> None:
     assert picture.get("field_order", "unknown") in (("tt", "tb") if interlaced else ("progressive", "unknown"))
 
 
-def check_bit_rate(video: VideoSettings, workspace: Workspace) -> None:
+def check_bit_rate(video: VideoSettings, made: Made) -> None:
     """At no more than the peak rate, after a full buffer at the start."""
     if video.bit_rate is None or video.codec is VideoCodec.GIF:
         return
     peak = video.max_bit_rate or 2 * video.bit_rate
-    stream = ffprobe(
-        workspace.out / workspace.verified[0].output.file, "-select_streams", "v", "-show_entries", "packet=size"
-    )
+    stream = ffprobe(made.file(), "-select_streams", "v", "-show_entries", "packet=size")
     bits = sum(int(packet["size"]) for packet in stream["packets"]) * 8
     assert bits <= peak * SECONDS + (video.buffer_size or 10 * peak)
     assert bits / SECONDS <= 2.5 * video.bit_rate
@@ -131,10 +129,10 @@ def check_sounds(audio: AudioSettings | None, sounds: list[dict[str, Any]]) -> N
             assert int(sound["bit_rate"]) == audio.bit_rate
 
 
-def check_thumbnails(settings: Settings, workspace: Workspace) -> None:
+def check_thumbnails(settings: Settings, made: Made) -> None:
     if settings.thumbnails is None:
-        assert workspace.verified[0].thumbnails == ()
+        assert made.files(0, "thumbnail") == []
         return
-    [only] = workspace.verified[0].thumbnails
-    [picture] = ffprobe(workspace.out / only.name)["streams"]
+    [only] = made.files(0, "thumbnail")
+    [picture] = ffprobe(only)["streams"]
     assert (picture["codec_name"], picture["width"], picture["height"]) == ("png", 192, 108)
