@@ -38,6 +38,7 @@ from controlplane.services.audit import Audit, AuditedStore, Sealer
 from controlplane.services.buckets import Buckets
 from controlplane.services.clusters import Clusters
 from controlplane.services.dispatch import Dispatcher
+from controlplane.services.faulty import FaultyInputs
 from controlplane.services.health import Health
 from controlplane.services.jobs import Jobs
 from controlplane.services.logs import Logs
@@ -115,7 +116,8 @@ def make_app(settings: Settings, database: Store, clock: Clock, secret: bytes) -
     links = Links(secret, clock)
     page_tokens = Pages(secret)
     dispatcher = Dispatcher(store, clock, signals, links, settings)
-    publisher = Publisher(store, clock, signals, dispatcher, settings)
+    faulty = FaultyInputs(clock, settings)
+    publisher = Publisher(store, clock, signals, dispatcher, faulty, settings)
     reaper = Reaper(store, clock, dispatcher, publisher, settings)
     presets = Presets(store, clock, ids)
 
@@ -142,7 +144,7 @@ def make_app(settings: Settings, database: Store, clock: Clock, secret: bytes) -
     app[keys.BUCKETS] = Buckets(store, links, clock, settings.allowed_roots, settings.link_lifetime)
     app[keys.QUOTAS] = ledger = Quotas(store, clock, signals, dispatcher, settings, health.tell_drift)
     app[keys.LOGS] = Logs(store, clock, signals)
-    app[keys.JOBS] = Jobs(store, clock, ids, presets, dispatcher, signals, page_tokens, settings)
+    app[keys.JOBS] = Jobs(store, clock, ids, presets, dispatcher, signals, page_tokens, faulty, settings)
 
     documented = [route for part in ROUTES for route in part.all]
     app.add_routes(

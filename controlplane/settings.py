@@ -121,6 +121,10 @@ class Settings(BaseSettings):
     publish_within: Seconds = Field(
         3600.0, description="How long a storage that refuses results is tried again; then their job fails."
     )
+    refuse_inputs_for: Annotated[float, Field(ge=0)] = Field(
+        3600.0,
+        description="How long an input that failed three times for one fault of its own fails at once; 0: never.",
+    )
     breaker_faults: Annotated[int, Field(ge=1)] = Field(
         3, description="Faults of one node within `breaker_window` that set it aside."
     )

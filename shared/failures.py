@@ -57,6 +57,7 @@ class FailureReason(StrEnum):
     HARDWARE_DECODING_FAILED = "hardware_decoding_failed"  # the card may still encode what is decoded elsewhere
     HARDWARE_FAILED = "hardware_failed"  # the card is gone, or stopped working
     INPUT_CHANGED = "input_changed"
+    FAILED_BEFORE = "failed_before"  # and was not tried again
     UNDECODABLE = "undecodable"
     UNKNOWN = "unknown"
 

@@ -17,6 +17,7 @@ from controlplane.domain.lifecycle import TERMINAL_JOBS
 from controlplane.domain.placement import Need
 from controlplane.domain.sources import sources
 from controlplane.services.dispatch import Dispatcher
+from controlplane.services.faulty import FaultyInputs
 from controlplane.services.files import JobFiles
 from controlplane.services.pages import Pages
 from controlplane.services.pipelines import Roots
@@ -26,10 +27,11 @@ from controlplane.settings import Settings
 from controlplane.storage.files import size_hint
 from controlplane.store.operations import ending, jobs, resources, retries
 from controlplane.store.operations.dispatch import need_to_json
-from controlplane.store.port import Store
+from controlplane.store.port import Op, Store
 from controlplane.store.records import Event, Job, PipelineRoots
 from shared.clock import Clock
 from shared.errors import InvalidField, NotFound, Outdated, QuotaExceeded, TooManyQueued, WrongState
+from shared.failures import Failure
 from shared.ids import ClusterId, JobId, PipelineId, TenantId, TranscoderIds
 from shared.jobspec import JobDocument, StartPolicy
 from shared.protocol import Progress
@@ -70,6 +72,7 @@ class Jobs:
         dispatcher: Dispatcher,
         signals: Signals,
         pages: Pages,
+        faulty: FaultyInputs,
         settings: Settings,
     ) -> None:
         self._store = store
@@ -80,6 +83,7 @@ class Jobs:
         self._dispatcher = dispatcher
         self._signals = signals
         self._pages = pages
+        self._faulty = faulty
         self._settings = settings
 
     async def submit(self, principal: Principal, document: JobDocument, sent: bytes, token: str | None) -> Submission:
@@ -94,7 +98,7 @@ class Jobs:
         while True:
             new = await self._understood(principal, document, identity, now)
             try:
-                created = await self._store.write(jobs.create(new, now), then=self._offer)
+                created = await self._store.write(self._creation(new, now), then=self._offer)
             except Outdated:
                 self._roots.forget(tenant_id, new.pipeline_id)
             except NotFound as error:
@@ -141,7 +145,7 @@ class Jobs:
         """A new job that repeats one that has ended, or the one that the same token made."""
         now = self._clock.now_ms()
         identity = self._token(token, orjson.dumps(job_id), operation="retry_job")
-        operation = retries.retry(tenant_id, job_id, JobId(self._ids.next(now)), identity, now)
+        operation = retries.retry(tenant_id, job_id, JobId(self._ids.next(now)), identity, now, self._judge)
         created = await self._store.write(operation, then=self._offer)
         return Submission(created.job, created.replayed)
 
@@ -162,7 +166,7 @@ class Jobs:
             new_id = JobId(self._ids.next(self._clock.now_ms()))
             try:
                 created = await self._store.write(
-                    retries.retry_failed(tenant_id, job_id, new_id, now), then=self._offer
+                    retries.retry_failed(tenant_id, job_id, new_id, now, self._judge), then=self._offer
                 )
             except (TooManyQueued, QuotaExceeded):
                 if not made:
@@ -173,6 +177,13 @@ class Jobs:
             if created is not None:
                 made.append(created.job)
         return Retried(made, has_more=len(found) > size)
+
+    def _creation(self, new: jobs.NewJob, now: int) -> Op[jobs.Created]:
+        known = self._judge(new.files)
+        return jobs.create(new, now) if known is None else ending.create_failed(new, known, now)
+
+    def _judge(self, files: str) -> Failure | None:
+        return self._faulty.verdict(JobFiles.model_validate_json(files)) if self._faulty.knows_any else None
 
     def _offer(self, created: jobs.Created | None) -> None:
         if created is not None and not created.replayed:

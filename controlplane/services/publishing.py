@@ -15,6 +15,7 @@ import structlog
 from controlplane import metrics
 from controlplane.domain.results import misfits
 from controlplane.services.dispatch import Dispatcher
+from controlplane.services.faulty import FaultyInputs
 from controlplane.services.files import JobFiles, attempt_name, make_visible, missing
 from controlplane.services.presets import UNREADABLE, UNREADABLE_JOB, planned
 from controlplane.services.signals import Signals
@@ -59,12 +60,19 @@ class _Line:
 
 class Publisher:
     def __init__(
-        self, store: Store, clock: Clock, signals: Signals, dispatcher: Dispatcher, settings: Settings
+        self,
+        store: Store,
+        clock: Clock,
+        signals: Signals,
+        dispatcher: Dispatcher,
+        faulty: FaultyInputs,
+        settings: Settings,
     ) -> None:
         self._store = store
         self._clock = clock
         self._signals = signals
         self._dispatcher = dispatcher
+        self._faulty = faulty
         self._settings = settings
         self._queue: deque[TaskId] = deque()
         self._reported = asyncio.Event()
@@ -83,6 +91,7 @@ class Publisher:
         if not reported.repeated:
             if isinstance(checked.outcome, Failed):
                 metrics.FAILURES.labels(checked.outcome.failure.cause, checked.outcome.failure.code).inc()
+                self._faulty.failed(JobFiles.model_validate_json(task.files), checked.outcome.failure)
             log.info(
                 "attempt.reported", task_id=task.id, attempt=request.ref.attempt, node_id=node.id, state=task.state
             )
@@ -99,6 +108,8 @@ class Publisher:
         for ended in lost:
             self._dispatcher.forget_progress(ended.job_id)
             self._signals.changed(ended.job_id)
+            if ended.failure is not None:
+                self._faulty.failed(JobFiles.model_validate_json(ended.files), ended.failure)
         await asyncio.gather(
             *(
                 self._discard(JobFiles.model_validate_json(ended.files), attempt_name(ended.task_id, ended.attempt))
@@ -243,7 +254,8 @@ class Publisher:
         if isinstance(settled, Failure):
             await self._store.write(ending.unpublished(task.id, settled, now))
         else:
-            await self._store.write(ending.published(task.id, settled, now))
+            learn = partial(self._faulty.finished, files, settled)
+            await self._store.write(ending.published(task.id, settled, now), then=lambda _: learn())
         await self._discard(files, attempt)
         self._dispatcher.forget_progress(task.job_id)
         log.info("job.published", job_id=task.job_id, task_id=task.id)

@@ -23,6 +23,7 @@ from controlplane.store.port import Op, Row, call
 from controlplane.store.records import Node, Task, Work, record
 from shared.capacity import Demand, remaining
 from shared.errors import NotFound, StaleLease
+from shared.failures import Failure
 from shared.ids import (
     Attempt,
     BootId,
@@ -77,6 +78,8 @@ class Lost:
     attempt: Attempt
     job_id: JobId
     files: str
+    failure: Failure | None = None
+    """Why the job failed, if it did."""
 
 
 @dataclass(frozen=True)
@@ -452,7 +455,7 @@ def _lose(task: Task, now: int, how: Ended, rules: Rules, *, reason: str) -> Op[
         yield from trust.fault(node_id, now, rules.breaker, {"job_id": task.job_id, "message": f"it {how}"})
     verdict = retrying.after_interruption(how, tally, node_id, rules)
     yield from ending.settle(task, verdict, now, reason=reason, report=None)
-    return lost
+    return replace(lost, failure=verdict if isinstance(verdict, Failure) else None)
 
 
 def _identity(ref: AttemptRef) -> tuple[TaskId, Attempt, LeaseId | None]:

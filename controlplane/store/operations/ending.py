@@ -13,6 +13,7 @@ from controlplane.domain.lifecycle import LEASED_TASKS, TaskEvent, aggregate, ta
 from controlplane.domain.retrying import Retry, Rules, Tally
 from controlplane.domain.usage import FAILED, Made, made_by, size_of, spent_on
 from controlplane.store.operations import attempts, jobs, quotas, trust
+from controlplane.store.operations.jobs import Created, NewJob
 from controlplane.store.port import Op, call
 from controlplane.store.records import Task, record
 from shared.errors import StaleLease
@@ -93,6 +94,15 @@ def give_up(task_id: TaskId, failure: Failure, now: int) -> Op[None]:
     unfit = record(Task, row)
     if unfit.state in task_sources(TaskEvent.FAIL):
         yield from fail(unfit, now, failure, report=None)
+
+
+def create_failed(new: NewJob, failure: Failure, now: int) -> Op[Created]:
+    """A job that need not be tried."""
+    created = yield from jobs.create(new, now)
+    if created.replayed:
+        return created
+    yield from give_up(new.task_id, failure, now)
+    return Created((yield from jobs.read(new.tenant_id, new.id)), replayed=False)
 
 
 def holder(task: Task) -> NodeId:

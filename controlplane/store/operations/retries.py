@@ -2,36 +2,46 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import orjson
 
 from controlplane.domain.lifecycle import TERMINAL_JOBS
-from controlplane.store.operations import jobs
+from controlplane.store.operations import ending, jobs
 from controlplane.store.operations.jobs import Created, NewJob, Token
 from controlplane.store.port import Op, Row, call
 from shared.errors import NotFound, WrongState
+from shared.failures import Failure
 from shared.ids import JobId, PipelineId, TenantId
 from shared.jobspec import StartPolicy
 from shared.statuses import JobStatus
 
+Judge = Callable[[str], Failure | None]
+"""Of the files of a job, as it keeps them: why it need not be tried again."""
 
-def retry(tenant_id: TenantId, job_id: JobId, new_id: JobId, token: Token | None, now: int) -> Op[Created]:
+
+def retry(
+    tenant_id: TenantId, job_id: JobId, new_id: JobId, token: Token | None, now: int, judge: Judge = lambda _: None
+) -> Op[Created]:
     """The same work again, as it was understood when it was submitted, or what the same token made before.
 
     Raises WrongState unless the job has ended and its pipeline still stands.
     """
     row = yield from _ended(tenant_id, job_id)
-    created = yield from _create(row, new_id, token, now)
+    created = yield from _create(row, new_id, token, now, judge)
     if not created.replayed:
         yield call("note_retry", id=job_id, retried_by=new_id)
     return created
 
 
-def retry_failed(tenant_id: TenantId, job_id: JobId, new_id: JobId, now: int) -> Op[Created | None]:
+def retry_failed(
+    tenant_id: TenantId, job_id: JobId, new_id: JobId, now: int, judge: Judge = lambda _: None
+) -> Op[Created | None]:
     """The same for one of many: None when somebody has retried this failure already. Raises WrongState as `retry` does."""
     row = yield from _ended(tenant_id, job_id)
     if not (yield call("claim_retry", id=job_id, retried_by=new_id)):
         return None
-    return (yield from _create(row, new_id, None, now))
+    return (yield from _create(row, new_id, None, now, judge))
 
 
 def failed(
@@ -53,7 +63,7 @@ def _ended(tenant_id: TenantId, job_id: JobId) -> Op[Row]:
     return rows[0]
 
 
-def _create(row: Row, new_id: JobId, token: Token | None, now: int) -> Op[Created]:
+def _create(row: Row, new_id: JobId, token: Token | None, now: int, judge: Judge) -> Op[Created]:
     document = orjson.loads(row["document"]) | {"start": StartPolicy.AUTO}
     new = NewJob(
         id=new_id,
@@ -72,7 +82,8 @@ def _create(row: Row, new_id: JobId, token: Token | None, now: int) -> Op[Create
         token=token,
         retry_of=row["id"],
     )
+    known = judge(new.files)
     try:
-        return (yield from jobs.create(new, now))
+        return (yield from jobs.create(new, now) if known is None else ending.create_failed(new, known, now))
     except NotFound as error:
         raise WrongState("The pipeline of this job is gone.") from error

@@ -29,6 +29,7 @@ from shared.protocol import (
     BeatRequest,
     EnrolRequest,
     HelloRequest,
+    Interruption,
     Outcome,
     PollRequest,
     ProducedObject,
@@ -37,6 +38,7 @@ from shared.protocol import (
     StartTask,
     UrlsRequest,
 )
+from shared.statuses import Phase
 from tests.builders import a_capacity, free_of, mp4_settings, produced, some_facts, some_progress
 from tests.clock import FakeClock
 
@@ -206,6 +208,16 @@ class Node:
         answer = await self.say("hello", asked)
         assert answer.status == 200, answer.content
         return answer
+
+    async def dies_of(self, ref: AttemptRef) -> None:
+        """The agent was killed while it encoded, and starts again."""
+        before, self.boot_id = self.boot_id, f"{self.boot_id}+"
+        ended = Interruption(ref=ref, by="kill", phase=Phase.ENCODING)
+        asked = HelloRequest(
+            boot_id=self.boot_id, before=(before,), facts=some_facts(self.capacity), interrupted=(ended,)
+        )
+        answer = await self.say("hello", asked)
+        assert answer.status == 200, answer.content
 
     async def poll(self, wait: float = 0.0, free: Free | None = None, **knows: bool) -> Answer:
         asked = PollRequest(boot_id=self.boot_id, free=free or free_of(self.capacity), wait=wait, **knows)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from controlplane.services.dispatch import Dispatcher
+from controlplane.services.faulty import FaultyInputs
 from controlplane.services.publishing import Publisher
 from controlplane.services.reaper import Reaper
 from controlplane.services.signals import Signals
@@ -25,7 +26,7 @@ WHOLE_NODE = Demand(cpu_threads=8, memory=1, scratch=1)
 def a_reaper(world: World, settings: Settings = SETTINGS) -> Reaper:
     signals = Signals()
     dispatcher = Dispatcher(world.store, world.clock, signals, Links(b"secret", world.clock), settings)
-    publisher = Publisher(world.store, world.clock, signals, dispatcher, settings)
+    publisher = Publisher(world.store, world.clock, signals, dispatcher, FaultyInputs(world.clock, settings), settings)
     return Reaper(world.store, world.clock, dispatcher, publisher, settings)
 
 
