@@ -25,7 +25,7 @@ class Answer(BaseModel):
 
 NOT_SUPPORTED_YET: frozenset[str] = frozenset(
     {
-        "album_art", "aspect_ratio", "captions", "clip", "composition", "container_hint", "encryption", "hls_content_protection",
+        "album_art", "aspect_ratio", "clip", "composition", "container_hint", "encryption", "hls_content_protection",
         "interlaced", "notifications", "play_ready_drm", "resolution", "rotate", "thumbnail_encryption", "watermarks", "webhooks",
     }
 )  # fmt: skip

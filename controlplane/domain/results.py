@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import Final
 
+from controlplane.domain.planning import captions
 from shared.protocol import (
     Finished,
     OutputResult,
@@ -66,7 +67,9 @@ def _may_make(output: OutputSpec, key: str) -> bool:
         is_its_own = key == output.key
     else:
         is_its_own = key.startswith(output.key) and _SEGMENTED.fullmatch(key, len(output.key)) is not None
-    return is_its_own or (output.thumbnails is not None and _is_thumbnail(output.thumbnails, key))
+    if is_its_own or (output.thumbnails is not None and _is_thumbnail(output.thumbnails, key)):
+        return True
+    return output.captions is not None and captions.may_be(key, output.captions)
 
 
 _SEGMENTED: Final = re.compile(r"\.m3u8|\d{5,}\.ts")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from shared.jobspec import JobDocument
@@ -16,4 +17,21 @@ class Source:
 
 def sources(document: JobDocument) -> tuple[Source, ...]:
     """The inputs in their order, then whatever else it refers to, each once. Places in this row are what nodes are told."""
-    return tuple(Source(wanted.key, wanted.sha256) for wanted in document.inputs)
+    inputs = tuple(Source(wanted.key, wanted.sha256) for wanted in document.inputs)
+    others = tuple(dict.fromkeys(_others(document)))
+    return inputs + others if others else inputs
+
+
+def places(document: JobDocument) -> dict[Source, int]:
+    """Where in the row everything besides the inputs lies."""
+    count = len(document.inputs)
+    return {source: place for place, source in enumerate(sources(document)) if place >= count}
+
+
+def _others(document: JobDocument) -> Iterator[Source]:
+    for wanted in document.inputs:
+        if wanted.captions is not None:
+            yield from (Source(captions.key) for captions in wanted.captions.sources)
+    for output in document.outputs:
+        if output.captions is not None:
+            yield from (Source(captions.key) for captions in output.captions.sources or ())

@@ -6,6 +6,7 @@ from typing import Annotated
 
 from pydantic import Field
 
+from shared.jobspec.captions import InputCaptions
 from shared.jobspec.fields import (
     ObjectKey,
 )
@@ -17,4 +18,7 @@ class Input(Sent):
     sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")] | None = Field(
         None,
         description="Of the whole object, in hexadecimal: a node that fetches something else does not transcode it.",
+    )
+    captions: InputCaptions | None = Field(
+        None, description="Without it, outputs that want captions take those embedded in the input."
     )

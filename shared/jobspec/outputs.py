@@ -7,6 +7,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
 
+from shared.jobspec.captions import OutputCaptions
 from shared.jobspec.fields import (
     OutputKey,
     TranscoderId,
@@ -38,6 +39,7 @@ class Output(Sent):
         None, description="Seconds; makes a ts output a row of segments with a playlist."
     )
     thumbnails: OutputThumbnails | None = None
+    captions: OutputCaptions | None = Field(None, description="Without it, the output has none.")
 
     @model_validator(mode="after")
     def _has_one_source_of_settings(self) -> Self:

@@ -99,14 +99,26 @@ from shared.protocol.progress import (
     Progress,
     Split,
 )
-from shared.protocol.work import InputSpec, OutputSpec, Payload, PlaylistSpec, ThumbnailSpec, TranscodeFile
+from shared.protocol.work import (
+    CaptionFormatSpec,
+    CaptionSourceSpec,
+    InputCaptionsSpec,
+    InputSpec,
+    OutputCaptionsSpec,
+    OutputSpec,
+    Payload,
+    PlaylistSpec,
+    ThumbnailSpec,
+    TranscodeFile,
+)
 
 __all__ = [
     "LOG_SIZE", "OLDEST_PROTOCOL", "PROTOCOL_VERSION", "AcceptAnswer", "AcceptRequest", "AttemptEvent", "AttemptProgress",
-    "AttemptRef", "BeatAnswer", "BeatRequest", "CheckAnswer", "CheckRequest", "DetectedProperties", "Drain", "DrainingAnswer",
-    "DrainingRequest", "EnrolAnswer", "EnrolRequest", "Failed", "Fallback", "Finished", "HandedBack", "HelloAnswer",
-    "HelloRequest", "InputSpec", "Interruption", "LogRequest", "LogTail", "Order", "Outcome", "OutputResult", "OutputSpec",
-    "Payload", "PlaylistResult", "PlaylistSpec", "PollAnswer", "PollRequest", "ProbedAnswer", "ProbedRequest", "ProducedObject",
-    "Progress", "ProgressRequest", "ReportAnswer", "ReportRequest", "Reprobe", "Resume", "Split", "StagedFile", "StartTask",
-    "StopTask", "Stopped", "ThumbnailSpec", "Timings", "TranscodeFile", "Upload", "UrlsAnswer", "UrlsRequest", "Verdict",
+    "AttemptRef", "BeatAnswer", "BeatRequest", "CaptionFormatSpec", "CaptionSourceSpec", "CheckAnswer", "CheckRequest",
+    "DetectedProperties", "Drain", "DrainingAnswer", "DrainingRequest", "EnrolAnswer", "EnrolRequest", "Failed", "Fallback",
+    "Finished", "HandedBack", "HelloAnswer", "HelloRequest", "InputCaptionsSpec", "InputSpec", "Interruption", "LogRequest",
+    "LogTail", "Order", "Outcome", "OutputCaptionsSpec", "OutputResult", "OutputSpec", "Payload", "PlaylistResult",
+    "PlaylistSpec", "PollAnswer", "PollRequest", "ProbedAnswer", "ProbedRequest", "ProducedObject", "Progress", "ProgressRequest",
+    "ReportAnswer", "ReportRequest", "Reprobe", "Resume", "Split", "StagedFile", "StartTask", "StopTask", "Stopped",
+    "ThumbnailSpec", "Timings", "TranscodeFile", "Upload", "UrlsAnswer", "UrlsRequest", "Verdict",
 ]  # fmt: skip

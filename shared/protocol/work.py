@@ -8,6 +8,7 @@ from pydantic import Field
 
 from shared.capacity import Bytes
 from shared.jobspec import HardwarePreference, PlaylistFormat, Settings, ThumbnailSettings
+from shared.jobspec.captions import CaptionFormat, MergePolicy
 from shared.models import Message
 
 
@@ -23,12 +24,35 @@ class ThumbnailSpec(Message):
     settings: ThumbnailSettings
 
 
+class CaptionSourceSpec(Message):
+    input: int = Field(description="Which of the task's `inputs` it is.")
+    language: str
+    offset: float = Field(0.0, description="Seconds by which every caption is shown later than the file says.")
+    label: str | None = None
+
+
+class InputCaptionsSpec(Message):
+    merge_policy: MergePolicy
+    sources: tuple[CaptionSourceSpec, ...] = ()
+
+
+class CaptionFormatSpec(Message):
+    format: CaptionFormat
+    pattern: str | None = Field(None, description="The whole key, {language} still in it, without count and extension.")
+
+
+class OutputCaptionsSpec(Message):
+    formats: tuple[CaptionFormatSpec, ...]
+    own: InputCaptionsSpec | None = Field(None, description="Instead of what the task says of its only input.")
+
+
 class OutputSpec(Message):
     index: int
     key: str = Field(description="The whole key; with `segment_duration` the stem of playlist and segments.")
     settings: Settings
     segment_duration: float | None = None
     thumbnails: ThumbnailSpec | None = None
+    captions: OutputCaptionsSpec | None = None
 
 
 class PlaylistSpec(Message):
@@ -45,6 +69,9 @@ class TranscodeFile(Message):
     outputs: tuple[OutputSpec, ...]
     playlists: tuple[PlaylistSpec, ...] = ()
     hardware: HardwarePreference = HardwarePreference.PREFER
+    captions: tuple[InputCaptionsSpec | None, ...] = Field(
+        (), description="Of each input, where it was told; without it, those that are embedded."
+    )
 
 
 Payload = Annotated[TranscodeFile, Field(discriminator="kind")]

@@ -29,9 +29,60 @@ FAULTS: dict[str, tuple[dict[str, Any], str, str | None]] = {
         "/outputs/0/encryption",
     ),
     "a field of an input that will come": (
-        {"inputs": [{"key": "in.mp4", "captions": {}}]},
+        {"inputs": [{"key": "in.mp4", "encryption": {}}]},
         "not_supported_yet",
-        "/inputs/0/captions",
+        "/inputs/0/encryption",
+    ),
+    "captions in a language that nobody knows": (
+        {"inputs": [{"key": "a", "captions": {"sources": [{"key": "a.srt", "language": "xx"}]}}]},
+        "invalid_field",
+        "/inputs/0/captions/sources/0/language",
+    ),
+    "captions of one language twice": (
+        {"inputs": [{"key": "a", "captions": {"sources": [{"key": k, "language": k} for k in ("en", "eng")]}}]},
+        "invalid_field",
+        "/inputs/0/captions/sources/1/language",
+    ),
+    "captions that are shifted by a word": (
+        {"inputs": [{"key": "a", "captions": {"sources": [{"key": "a", "language": "en", "offset": "soon"}]}}]},
+        "invalid_field",
+        "/inputs/0/captions/sources/0/offset",
+    ),
+    "captions in no form": (
+        {"outputs": [an_output(captions={"formats": []})]},
+        "invalid_field",
+        "/outputs/0/captions/formats",
+    ),
+    "sidecars without a key": (
+        {"outputs": [an_output(captions={"formats": [{"format": "srt"}]})]},
+        "invalid_field",
+        "/outputs/0/captions/formats/0/pattern",
+    ),
+    "embedded captions with a key": (
+        {"outputs": [an_output(captions={"formats": [{"format": "mov-text", "pattern": "a"}]})]},
+        "invalid_field",
+        "/outputs/0/captions/formats/0/pattern",
+    ),
+    "captions embedded twice": (
+        {"outputs": [an_output(captions={"formats": [{"format": "mov-text"}, {"format": "cea-708"}]})]},
+        "invalid_field",
+        "/outputs/0/captions/formats/1/format",
+    ),
+    "captions that a container does not carry": (
+        {"outputs": [{"key": "a.ts", "settings": ts_settings(), "captions": {"formats": [{"format": "mov-text"}]}}]},
+        "invalid_field",
+        "/outputs/0/captions/formats/0/format",
+    ),
+    "captions over another output": (
+        {
+            "outputs": [
+                an_output(key="a00000.srt"),
+                an_output(captions={"formats": [{"format": "srt", "pattern": "a{language}"}]}),
+                an_output(key="b", captions={"formats": [{"format": "srt", "pattern": "a"}, {"format": "mov-text"}]}),
+            ]
+        },
+        "invalid_field",
+        "/outputs/2/captions/formats/0/pattern",
     ),
     "no inputs": ({"inputs": []}, "invalid_field", "/inputs"),
     "two inputs": ({"inputs": [{"key": "a"}, {"key": "b"}]}, "invalid_field", "/inputs"),

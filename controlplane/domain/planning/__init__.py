@@ -7,6 +7,8 @@ from typing import Final
 
 from pydantic_core import PydanticCustomError
 
+from controlplane.domain.planning import captions
+from controlplane.domain.sources import places
 from shared.errors import InvalidField
 from shared.ids import PresetId
 from shared.jobspec import (
@@ -31,6 +33,10 @@ def check(document: JobDocument, presets: Mapping[PresetId, Settings]) -> None:
     for index, output in enumerate(document.outputs):
         _check_output(output, settings_of(output, presets), f"/outputs/{index}")
         _check_whole(document.output_key_prefix + output.key, f"/outputs/{index}/key")
+        if output.captions is not None:
+            captions.check(output.captions, settings_of(output, presets), document, f"/outputs/{index}/captions")
+            for key, field in captions.keys(output):
+                _check_whole(document.output_key_prefix + captions.longest(key), f"/outputs/{index}{field}")
     for index, playlist in enumerate(document.playlists):
         _check_playlist(playlist, document, presets, f"/playlists/{index}")
     _refuse_collisions(document, presets)
@@ -52,6 +58,7 @@ def _check_whole(key: str, pointer: str) -> None:
 def plan(document: JobDocument, presets: Mapping[PresetId, Settings]) -> TranscodeFile:
     """The whole work of a job as one task; `check` passed the document when it was submitted."""
     named = {output.key: index for index, output in enumerate(document.outputs)}
+    read = places(document)
     return TranscodeFile(
         outputs=tuple(
             OutputSpec(
@@ -60,6 +67,7 @@ def plan(document: JobDocument, presets: Mapping[PresetId, Settings]) -> Transco
                 settings=(settings := settings_of(output, presets)),
                 segment_duration=output.segment_duration,
                 thumbnails=_thumbnails(output.thumbnails, settings, document.output_key_prefix),
+                captions=output.captions and captions.of_output(output.captions, document.output_key_prefix, read),
             )
             for index, output in enumerate(document.outputs)
         ),
@@ -73,6 +81,7 @@ def plan(document: JobDocument, presets: Mapping[PresetId, Settings]) -> Transco
             for index, playlist in enumerate(document.playlists)
         ),
         hardware=document.placement.hardware,
+        captions=tuple(captions.of_input(source.captions, read) for source in document.inputs),
     )
 
 
@@ -132,6 +141,8 @@ def _refuse_collisions(document: JobDocument, presets: Mapping[PresetId, Setting
             base = settings_of(output, presets).thumbnails or _PLAIN_THUMBNAILS
             extended = f"{output.thumbnails.pattern}.{output.thumbnails.format or base.format}"
             taken.add(extended, f"/outputs/{index}/thumbnails/pattern")
+        for key, field in captions.keys(output):
+            taken.share(key, f"/outputs/{index}{field}", output.captions, output.segment_duration)
     for index, playlist in enumerate(document.playlists):
         taken.add(playlist.name + EXTENSIONS[playlist.format], f"/playlists/{index}/name")
 
@@ -142,6 +153,14 @@ class _Taken:
     def __init__(self) -> None:
         self._keys: dict[str, str] = {}
         self._folders: dict[str, str] = {}
+        self._shared: dict[str, object] = {}
+
+    def share(self, key: str, pointer: str, *content: object) -> None:
+        """Like `add`, unless it was taken before for the very same content."""
+        if key in self._shared and self._shared[key] == content:
+            return
+        self.add(key, pointer)
+        self._shared[key] = content
 
     def add(self, key: str, pointer: str) -> None:
         """Raises InvalidField where the key is taken, or one key is a folder of the other."""

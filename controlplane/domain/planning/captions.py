@@ -1,0 +1,94 @@
+"""Captions of a job: what fits together, under which keys they appear, and what nodes are told."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Final
+
+from controlplane.domain.sources import Source
+from shared.errors import InvalidField
+from shared.jobspec import JobDocument, Output, Settings
+from shared.jobspec.captions import LANGUAGE, CaptionFormat, InputCaptions, OutputCaptions, seconds_of, unfit
+from shared.protocol import CaptionFormatSpec, CaptionSourceSpec, InputCaptionsSpec, OutputCaptionsSpec
+
+EXTENSIONS: Final[Mapping[CaptionFormat, str]] = {
+    CaptionFormat.DFXP: "dfxp",
+    CaptionFormat.SCC: "scc",
+    CaptionFormat.SRT: "srt",
+    CaptionFormat.WEBVTT: "vtt",
+}
+LONGEST_LANGUAGE: Final = "lng"
+COUNT: Final = "00000"
+
+
+def check(captions: OutputCaptions, settings: Settings, document: JobDocument, where: str) -> None:
+    """Raises InvalidField where an output cannot have the captions that it asks for."""
+    misfit = unfit(captions, settings)
+    if misfit is not None:
+        field, sentence = misfit
+        raise InvalidField(sentence, pointer=where + field)
+    if captions.own is not None and len(document.inputs) > 1:
+        field = "sources" if captions.sources is not None else "merge_policy"
+        raise InvalidField("With several inputs, captions are named at each of them.", pointer=f"{where}/{field}")
+
+
+def keys(output: Output) -> list[tuple[str, str]]:
+    """Every key that captions may take, with {language} in it, and which field of the output says so."""
+    if output.captions is None:
+        return []
+    named: list[tuple[str, str]] = []
+    for number, wanted in enumerate(output.captions.formats):
+        if wanted.pattern is None:
+            continue
+        pointer = f"/captions/formats/{number}/pattern"
+        named.append((f"{wanted.stem}{COUNT}.{EXTENSIONS[wanted.format]}", pointer))
+        if wanted.format is CaptionFormat.WEBVTT and output.segment_duration is not None:
+            named.append((f"{wanted.stem}.m3u8", pointer))
+    return named
+
+
+def longest(key: str) -> str:
+    """The key as it may come to be."""
+    return key.replace(LANGUAGE, LONGEST_LANGUAGE)
+
+
+def of_output(captions: OutputCaptions, prefix: str, places: Mapping[Source, int]) -> OutputCaptionsSpec:
+    return OutputCaptionsSpec(
+        formats=tuple(
+            CaptionFormatSpec(format=wanted.format, pattern=prefix + wanted.stem if wanted.pattern else None)
+            for wanted in captions.formats
+        ),
+        own=of_input(captions.own, places),
+    )
+
+
+def of_input(captions: InputCaptions | None, places: Mapping[Source, int]) -> InputCaptionsSpec | None:
+    if captions is None:
+        return None
+    return InputCaptionsSpec(
+        merge_policy=captions.merge_policy,
+        sources=tuple(
+            CaptionSourceSpec(
+                input=places[Source(source.key)],
+                language=source.language,
+                offset=seconds_of(source.offset),
+                label=source.label,
+            )
+            for source in captions.sources
+        ),
+    )
+
+
+def may_be(key: str, captions: OutputCaptionsSpec) -> bool:
+    """Whether a node may publish captions of the output under this key."""
+    return any(_may_be(key, wanted) for wanted in captions.formats)
+
+
+def _may_be(key: str, wanted: CaptionFormatSpec) -> bool:
+    if wanted.pattern is None:
+        return False
+    extension = EXTENSIONS[wanted.format]
+    ends = rf"\d{{5,}}\.{extension}" + (r"|\.m3u8" if wanted.format is CaptionFormat.WEBVTT else "")
+    stem = re.escape(wanted.pattern).replace(re.escape(LANGUAGE), "[a-z]{2,3}")
+    return re.fullmatch(f"{stem}(?:{ends})", key, re.ASCII) is not None
