@@ -21,9 +21,9 @@ from typing import Final
 from controlplane.domain.fairness import ENCODER
 from controlplane.domain.placement import Need, Offer
 from controlplane.store import sql
-from controlplane.store.operations import dispatch, ending, identity, jobs, resources
-from controlplane.store.operations.dispatch import Grant, need_to_json
-from controlplane.store.port import Op, T
+from controlplane.store.operations import dispatch, ending, identity, jobs, resources, results
+from controlplane.store.operations.dispatch import Acceptance, Grant, need_to_json
+from controlplane.store.port import Op, T, alone
 from controlplane.store.records import Pipeline
 from controlplane.store.sqlite import _migrate, _run
 from shared.capacity import Capacity, Demand, NodeFacts, remaining
@@ -108,12 +108,13 @@ class Service:
         offer = Offer(self._node_id, self._boot_id, CLUSTER, {}, self._capacity, free)
         granted = self._do(dispatch.grant_round([offer], now=_ms(at), accept_within=10_000))
         for grant in granted:
-            self._do(dispatch.accept(grant.ref, grant.node_id, now=_ms(at), lease=60_000))
+            self._do(alone(dispatch.accept, Acceptance(grant.ref, grant.node_id, _ms(at), _ms(at) + 60_000)))
         return granted
 
     def finish(self, grant: Grant, at: float) -> None:
         self._do(ending.report(ReportRequest(ref=grant.ref, outcome=FINISHED), grant.node_id, _ms(at)))
-        self._do(ending.published(grant.ref.task_id, FINISHED, _ms(at)))
+        task = self._do(ending.task(grant.ref.task_id))
+        self._do(alone(results.published, results.Published(task, FINISHED, _ms(at))))
 
     def _set_up(self, weights: dict[TenantId, int]) -> None:
         self._do(resources.add_cluster(CLUSTER, "", BEGAN_MS))

@@ -162,7 +162,8 @@ class Dispatcher:
 
     async def accept(self, node: Node, ref: AttemptRef) -> Timings:
         now = self._clock.now_ms()
-        job_id = await self._store.write(dispatch.accept(ref, node.id, now=now, lease=self._lease_ms))
+        acceptance = dispatch.Acceptance(ref, node.id, now, expires_at=now + self._lease_ms)
+        job_id = await self._store.write_together(dispatch.accept, acceptance)
         _ACCEPTED.inc()
         if ref.attempt == 1:
             metrics.WAITS.observe(max(0.0, (now - int(job_id[:13])) / 1000))

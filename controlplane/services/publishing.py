@@ -22,7 +22,7 @@ from controlplane.services.signals import Signals
 from controlplane.settings import Settings
 from controlplane.storage.files import FileBucket
 from controlplane.storage.hands import Hands
-from controlplane.store.operations import dispatch, ending, quotas, resources
+from controlplane.store.operations import dispatch, ending, quotas, resources, results
 from controlplane.store.port import Store
 from controlplane.store.records import Node, Task
 from shared.clock import Clock
@@ -85,8 +85,12 @@ class Publisher:
         A report of objects that are not there, or that were never asked for, counts as the node's failure.
         """
         checked = await self._checked(node, request)
-        taken = ending.report(checked, node.id, self._clock.now_ms(), sent=request, rules=self._settings.rules)
-        reported = await self._store.write(taken)
+        now, rules = self._clock.now_ms(), self._settings.rules
+        if isinstance(checked.outcome, Finished):
+            finish = results.Finish(checked, checked.outcome, node.id, now, rules)
+            reported = await self._store.write_together(results.finish, finish)
+        else:
+            reported = await self._store.write(ending.report(checked, node.id, now, sent=request, rules=rules))
         task = reported.task
         if not reported.repeated:
             if isinstance(checked.outcome, Failed):
@@ -254,8 +258,9 @@ class Publisher:
         if isinstance(settled, Failure):
             await self._store.write(ending.unpublished(task.id, settled, now))
         else:
+            published = results.Published(task, settled, now)
             learn = partial(self._faulty.finished, files, settled)
-            await self._store.write(ending.published(task.id, settled, now), then=lambda _: learn())
+            await self._store.write_together(results.published, published, then=lambda _: learn())
         await self._discard(files, attempt)
         self._dispatcher.forget_progress(task.job_id)
         log.info("job.published", job_id=task.job_id, task_id=task.id)

@@ -538,7 +538,7 @@ RETURNING job_id, attempt, files
 -- name: accept
 UPDATE tasks SET state = 'Running', lease_expires_at = :expires_at, spent = spent + 1
  WHERE id = :id AND attempt = :attempt AND lease_id = :lease_id AND node_id = :node_id AND state IN ({task:accept})
-RETURNING job_id, tenant_id
+RETURNING id, attempt, lease_id, job_id, tenant_id
 
 -- name: progress_job
 UPDATE jobs SET status = 'Progressing', started_at = COALESCE(started_at, :now),
@@ -554,6 +554,10 @@ SELECT id FROM tasks
 UPDATE tasks SET lease_expires_at = :expires_at, progress = :progress
  WHERE id = :id AND attempt = :attempt AND lease_id = :lease_id AND node_id = :node_id AND state IN ('Running', 'Stopping')
 RETURNING id, job_id, tenant_id, attempt, node_id, noted, state
+
+-- name: reported
+-- A task with what its node is trusted with.
+SELECT t.*, n.trust FROM tasks t LEFT JOIN nodes n ON n.id = t.node_id WHERE t.id = :id
 
 -- name: note_events
 UPDATE tasks SET noted = :noted WHERE id = :id
@@ -627,7 +631,7 @@ UPDATE tasks SET state = 'Stopped', lease_expires_at = NULL, ended_lease = lease
  WHERE id = :id AND state IN ({task:stopped}, {task:cancel})
 
 -- name: publish_task
-UPDATE tasks SET state = 'Succeeded' WHERE id = :id AND state IN ({task:publish})
+UPDATE tasks SET state = 'Succeeded' WHERE id = :id AND state IN ({task:publish}) RETURNING id
 
 -- name: ask_to_stop
 UPDATE tasks SET state = 'Stopping' WHERE id = :id AND state = 'Running'

@@ -16,9 +16,9 @@ from controlplane.domain.permissions import Role
 from controlplane.domain.placement import Offer
 from controlplane.domain.quota import MINUTE_MS, Quota
 from controlplane.store import sql
-from controlplane.store.operations import dispatch, ending, identity, jobs, quotas, resources
-from controlplane.store.operations.dispatch import Grant
-from controlplane.store.port import Op, T
+from controlplane.store.operations import dispatch, ending, identity, jobs, quotas, resources, results
+from controlplane.store.operations.dispatch import Acceptance, Grant
+from controlplane.store.port import Op, T, alone
 from controlplane.store.records import Pipeline, User
 from controlplane.store.sqlite import _migrate, _run
 from shared.capacity import Demand
@@ -203,7 +203,7 @@ class Dispatching(RuleBasedStateMachine):
 
     @rule(grant=grants)
     def accept(self, grant: Grant) -> None:
-        self.may_be_refused(dispatch.accept(grant.ref, grant.node_id, now=self.now, lease=60_000))
+        self.may_be_refused(alone(dispatch.accept, Acceptance(grant.ref, grant.node_id, self.now, self.now + 60_000)))
 
     @rule(grant=grants, seconds=st.sampled_from([None, 1.0, 60.0, 119.5]))
     def probe(self, grant: Grant, seconds: float | None) -> None:
@@ -226,7 +226,8 @@ class Dispatching(RuleBasedStateMachine):
 
     @rule(grant=grants)
     def publish(self, grant: Grant) -> None:
-        self.do(ending.published(grant.ref.task_id, finished(), self.now))
+        task = self.do(ending.task(grant.ref.task_id))
+        self.do(alone(results.published, results.Published(task, finished(), self.now)))
 
     @rule(grant=grants)
     def give_up_publishing(self, grant: Grant) -> None:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import orjson
 
 from controlplane.store.operations import jobs
-from controlplane.store.port import Op, Row, call
+from controlplane.store.port import Call, Op, Row, call
 from controlplane.store.records import AttemptLog, record
 from shared.errors import StaleLease
 from shared.ids import JobId, NodeId
@@ -42,22 +42,21 @@ def note_of(ref: AttemptRef, node_id: NodeId, events: Sequence[AttemptEvent], no
 def keep_log_of(ref: AttemptRef, node_id: NodeId, log: LogTail, now: int) -> Op[JobId]:
     """Of a live attempt. Raises StaleLease."""
     task = yield from _live(ref, node_id)
-    yield keep_log(task, log, now)
+    yield Call("keep_log", tail_of(task, log, now))
     return JobId(task["job_id"])
 
 
-def keep_log(task: Row, log: LogTail, now: int) -> Any:
-    """A tail that comes late changes nothing. `task` is a row with `id`, `job_id`, `attempt` and `node_id`."""
-    return call(
-        "keep_log",
-        task_id=task["id"],
-        attempt=task["attempt"],
-        job_id=task["job_id"],
-        node_id=task["node_id"],
-        said=log.said,
-        text=log.text,
-        now=now,
-    )
+def tail_of(task: Row, log: LogTail, now: int) -> Mapping[str, Any]:
+    """As it is kept; one that comes late changes nothing. `task` is a row with `id`, `job_id`, `attempt` and `node_id`."""
+    return {
+        "task_id": task["id"],
+        "attempt": task["attempt"],
+        "job_id": task["job_id"],
+        "node_id": task["node_id"],
+        "said": log.said,
+        "text": log.text,
+        "now": now,
+    }
 
 
 def logs(job_id: JobId) -> Op[list[AttemptLog]]:

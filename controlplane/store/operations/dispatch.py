@@ -19,7 +19,7 @@ from controlplane.domain.usage import read_in_vain
 from controlplane.store.operations import ending, jobs, quotas, trust
 from controlplane.store.operations.attempts import note
 from controlplane.store.operations.ending import NOWHERE, RULES
-from controlplane.store.port import Op, Row, call
+from controlplane.store.port import Calls, Op, Row, call
 from controlplane.store.records import Node, Task, Work, record
 from shared.capacity import Demand, remaining
 from shared.errors import NotFound, StaleLease
@@ -134,16 +134,39 @@ def grant_round(
     return grants
 
 
-def accept(ref: AttemptRef, node_id: NodeId, *, now: int, lease: int) -> Op[JobId]:
-    """From here on the job is Progressing. Accepting again while it runs is answered as the first time."""
-    rows = yield call("accept", **_key(ref, node_id), expires_at=now + lease)
-    if not rows:
-        return (yield from _accepted_before(ref, node_id))
-    job_id, tenant_id = JobId(rows[0]["job_id"]), rows[0]["tenant_id"]
-    yield call("progress_job", id=job_id, node_id=node_id, now=now)
-    data = orjson.dumps({"attempt": ref.attempt, "node_id": node_id}).decode()
-    yield jobs.event(tenant_id, job_id, "progressing", now, data)
-    return job_id
+@dataclass(frozen=True)
+class Acceptance:
+    """A node begins: from here on the job is Progressing."""
+
+    ref: AttemptRef
+    node_id: NodeId
+    now: int
+    expires_at: int
+
+
+def accept(accepted: Sequence[Acceptance]) -> Op[Sequence[JobId | Exception]]:
+    """Together. Accepting again while it runs is answered as the first time; StaleLease for what is not the live lease."""
+    keys = [{**_key(each.ref, each.node_id), "expires_at": each.expires_at} for each in accepted]
+    rows = {(row["id"], row["attempt"], row["lease_id"]): row for row in (yield Calls("accept", keys))}
+    began = [(each, row) for each in accepted if (row := rows.pop(_identity(each.ref), None)) is not None]
+    yield Calls(
+        "progress_job", [{"id": row["job_id"], "node_id": each.node_id, "now": each.now} for each, row in began]
+    )
+    yield jobs.events_of(
+        jobs.happened(
+            row["tenant_id"],
+            row["job_id"],
+            "progressing",
+            each.now,
+            orjson.dumps({"attempt": each.ref.attempt, "node_id": each.node_id}).decode(),
+        )
+        for each, row in began
+    )
+    answers: dict[int, JobId | Exception] = {id(each): JobId(row["job_id"]) for each, row in began}
+    for each in accepted:
+        if id(each) not in answers:
+            answers[id(each)] = yield from _accepted_before(each)
+    return [answers[id(each)] for each in accepted]
 
 
 def probed(ref: AttemptRef, node_id: NodeId, inputs: Sequence[DetectedProperties], now: int) -> Op[Task]:
@@ -431,11 +454,12 @@ def _grant(head: Head, offer: Offer, granted: Demand, *, now: int, accept_by: in
     )
 
 
-def _accepted_before(ref: AttemptRef, node_id: NodeId) -> Op[JobId]:
-    task = yield from live_lease(ref, node_id)
-    if task.state is TaskState.LEASED:
-        raise StaleLease("This lease could not be accepted.")
-    return task.job_id
+def _accepted_before(again: Acceptance) -> Op[JobId | StaleLease]:
+    try:
+        task = yield from live_lease(again.ref, again.node_id)
+    except StaleLease as error:
+        return error
+    return task.job_id if task.state is not TaskState.LEASED else StaleLease("This lease could not be accepted.")
 
 
 def _lose(task: Task, now: int, how: Ended, rules: Rules, *, reason: str) -> Op[Lost]:

@@ -9,17 +9,17 @@ from typing import Final
 import orjson
 
 from controlplane.domain import retrying
-from controlplane.domain.lifecycle import LEASED_TASKS, TaskEvent, aggregate, task_sources
+from controlplane.domain.lifecycle import LEASED_TASKS, TaskEvent, task_sources
 from controlplane.domain.retrying import Retry, Rules, Tally
-from controlplane.domain.usage import FAILED, Made, made_by, size_of, spent_on
+from controlplane.domain.usage import FAILED, Made, size_of, spent_on
 from controlplane.store.operations import attempts, jobs, quotas, trust
 from controlplane.store.operations.jobs import Created, NewJob
-from controlplane.store.port import Op, call
+from controlplane.store.port import Call, Op, call
 from controlplane.store.records import Task, record
 from shared.errors import StaleLease
 from shared.failures import Cause, Failure
 from shared.ids import Attempt, NodeId, TaskId
-from shared.protocol import Failed, Finished, HandedBack, ReportRequest, Stopped
+from shared.protocol import AttemptRef, Failed, Finished, HandedBack, ReportRequest, Stopped
 from shared.statuses import JobStatus, TaskState
 
 RULES: Final = Rules()
@@ -42,37 +42,29 @@ def report(
 
     `sent` is what the node said, where it is not taken at its word.
     """
-    ref, digest = request.ref, _digest(sent or request)
+    ref, digest = request.ref, digest_of(sent or request)
     rows = yield call("task", id=ref.task_id)
     if not rows:
         raise StaleLease("There is no such task.")
     task = record(Task, rows[0])
     if task.ended_lease == ref.lease_id and task.ended_report == digest:
         return Reported(task, repeated=True)
-    is_live = task.lease_id == ref.lease_id and task.attempt == ref.attempt and task.node_id == node_id
-    if not is_live or task.state not in LEASED_TASKS or task.ended_lease == ref.lease_id:
+    if not is_live(task, ref, node_id):
         raise StaleLease("This lease has ended.")
+    if isinstance(request.outcome, Finished) and task.state is TaskState.LEASED:
+        raise StaleLease("This lease was never accepted.")
     yield from attempts.note(rows[0], request.events, now)
     if request.log is not None:
-        yield attempts.keep_log(rows[0], request.log, now)
+        yield Call("keep_log", attempts.tail_of(rows[0], request.log, now))
     yield from _end(task, request, digest, now, rules)
     (row,) = yield call("task", id=ref.task_id)
     return Reported(record(Task, row), repeated=False)
 
 
-def published(task_id: TaskId, finished: Finished, now: int) -> Op[None]:
-    """The results that are good are visible: the job ends. Once it has, by another process say, this changes nothing."""
-    (row,) = yield call("task", id=task_id)
-    task = record(Task, row)
-    if task.state is not TaskState.PUBLISHING:
-        return
-    status = aggregate(
-        [*(output.status for output in finished.outputs), *(playlist.status for playlist in finished.playlists)]
-    )
-    yield call("publish_task", id=task.id)
-    yield from jobs.leave(task, now, made_by(finished, status))
-    yield call("end_job", id=task.job_id, status=status, result=_result(finished), now=now)
-    yield jobs.event(task.tenant_id, task.job_id, "complete" if status is JobStatus.COMPLETE else "error", now)
+def is_live(task: Task, ref: AttemptRef, node_id: NodeId) -> bool:
+    """Whether the task stands under this lease, of this node."""
+    names_it = task.lease_id == ref.lease_id and task.attempt == ref.attempt and task.node_id == node_id
+    return names_it and task.state in LEASED_TASKS and task.ended_lease != ref.lease_id
 
 
 def unpublished(task_id: TaskId, failure: Failure, now: int) -> Op[None]:
@@ -186,7 +178,7 @@ def _end(task: Task, request: ReportRequest, digest: str, now: int, rules: Rules
         yield from _stopped(task, digest, now)
         return
     match request.outcome:
-        case Finished() as finished if task.state is TaskState.RUNNING:
+        case Finished() as finished:
             yield from _finish(task, finished, digest, now, rules)
             yield from trust.success(holder(task), now)
         case Failed() as failed:
@@ -201,8 +193,6 @@ def _end(task: Task, request: ReportRequest, digest: str, now: int, rules: Rules
             unspent = task.spent - (task.state is TaskState.RUNNING)
             retry = Retry(0, replace(tally_of(task), spent=unspent))
             yield from requeue(task, now, retry=retry, reason=reason, report=digest)
-        case _:
-            raise StaleLease("This lease was never accepted.")
 
 
 def _finish(task: Task, finished: Finished, digest: str, now: int, rules: Rules) -> Op[None]:
@@ -225,13 +215,8 @@ def _stopped(task: Task, digest: str, now: int) -> Op[None]:
     yield jobs.event(task.tenant_id, task.job_id, "canceled", now)
 
 
-def _digest(request: ReportRequest) -> str:
+def digest_of(request: ReportRequest) -> str:
     return hashlib.sha256(request.model_dump_json().encode()).hexdigest()
-
-
-def _result(finished: Finished) -> str:
-    """What the job answers with: everything but the names of files in staging."""
-    return finished.model_dump_json(exclude={"type"})
 
 
 def _failed(failure: Failure, report: Failed | None = None) -> str:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from controlplane.domain import fairness
 from controlplane.domain.fairness import Head
 from controlplane.domain.lifecycle import TERMINAL_JOBS
 from controlplane.domain.usage import CANCELED, Made
 from controlplane.store.operations import quotas
-from controlplane.store.port import Call, Op, Row, call
+from controlplane.store.port import Call, Calls, Op, Row, call
 from controlplane.store.records import Event, Job, Task, record
 from controlplane.store.sql import filter_name
 from shared.capacity import Demand
@@ -240,13 +242,23 @@ def start(tenant_id: TenantId, job_id: JobId, now: int) -> Op[Job]:
 
 def leave(task: Task, now: int, made: Made = CANCELED) -> Op[None]:
     """Takes a task that ends out of whatever counts it where it stands, and settles what it reserved."""
+    if task.state not in (TaskState.WAITING, TaskState.HELD):
+        yield from leave_nodes([(task, made)], now)
+        return
     if task.state is TaskState.WAITING:
         yield leave_lane(task)
-    if task.state in (TaskState.WAITING, TaskState.HELD):
-        yield from quotas.count(task.tenant_id, task.user_id, queued=-1, running=0)
-    else:
-        yield from quotas.count(task.tenant_id, task.user_id, queued=0, running=-1, **_cost_and_served(task, now))
-    yield from quotas.settle(task, made, now)
+    yield from quotas.count(task.tenant_id, task.user_id, queued=-1, running=0)
+    yield from quotas.settle([(task, made)], now)
+
+
+def leave_nodes(ended: Sequence[tuple[Task, Made]], now: int) -> Op[None]:
+    """The same, of tasks that held slots."""
+    freed: dict[tuple[TenantId, UserId], Counter[str]] = defaultdict(Counter)
+    for task, _ in ended:
+        freed[task.tenant_id, task.user_id].update(running=-1, **_cost_and_served(task, now))
+    for (tenant_id, user_id), counts in freed.items():
+        yield from quotas.count(tenant_id, user_id, queued=0, **counts)
+    yield from quotas.settle(ended, now)
 
 
 def rejoin(task: Task, now: int) -> Op[None]:
@@ -266,7 +278,16 @@ def leave_lane(task: Head | Task) -> Call:
 
 
 def event(tenant_id: TenantId, job_id: JobId, kind: str, now: int, data: str = "{}") -> Call:
-    return call("insert_event", tenant_id=tenant_id, job_id=job_id, now=now, type=kind, data=data)
+    return Call("insert_event", happened(tenant_id, job_id, kind, now, data))
+
+
+def events_of(happened: Iterable[Mapping[str, Any]]) -> Calls:
+    """Of several jobs."""
+    return Calls("insert_event", list(happened))
+
+
+def happened(tenant_id: TenantId, job_id: JobId, kind: str, now: int, data: str = "{}") -> Mapping[str, Any]:
+    return {"tenant_id": tenant_id, "job_id": job_id, "now": now, "type": kind, "data": data}
 
 
 def _cost_and_served(task: Task, now: int) -> dict[str, int]:

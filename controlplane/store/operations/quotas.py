@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
+from typing import Final
 
 from controlplane.domain import quota
 from controlplane.domain.quota import DEFAULTS, LEDGER, OF_USERS, Drift, Line, Quota
 from controlplane.domain.usage import Made, day_of
-from controlplane.store.port import Op, call
+from controlplane.store.port import Calls, Op, call
 from controlplane.store.records import Task, Usage, record
 from shared.errors import NotFound, Outdated, QuotaExceeded, TooManyQueued
 from shared.failures import Failure
 from shared.ids import PipelineId, TenantId, UserId
 from shared.protocol import DetectedProperties
-from shared.statuses import JobStatus
 
 QUEUE_RETRY_SECONDS = 10.0
 
@@ -84,12 +85,12 @@ def reserve_minutes(task: Task, inputs: Sequence[DetectedProperties], outputs: i
     if task.month is not None:
         return None
     needed = quota.planned_ms(inputs, outputs)
-    counted = yield from _count_minutes(task, now, needed or 0, least=needed or 1, is_bound=True)
-    if counted:
+    month = yield from _count_minutes(task.tenant_id, now, needed or 0, least=needed or 1, is_bound=True)
+    if month is not None:
+        yield call("set_minutes", id=task.id, month=month, output_ms=needed or 0)
         return None
     line = yield from _line(task.tenant_id, Quota.OUTPUT_MINUTES)
-    month = quota.month_of(now)
-    return quota.minutes_refusal(needed=needed, used=line.used or 0, limit=line.limit or 0, month=month)
+    return quota.minutes_refusal(needed=needed, used=line.used or 0, limit=line.limit or 0, month=quota.month_of(now))
 
 
 def reserve_bytes(task: Task, needed: int) -> Op[Failure | None]:
@@ -129,31 +130,53 @@ def forget_uploads(before: int) -> Op[None]:
         yield from give_back(row["tenant_id"], Quota.STORED_BYTES, row["bytes"])
 
 
-def settle(task: Task, made: Made, now: int) -> Op[None]:
-    """A job has ended: what it made takes the place of what was reserved, and is added to its tenant's day."""
-    output_ms = made.output_ms
-    if task.month is not None:
-        output_ms = quota.counted_ms(made.output_ms, reserved=task.output_ms, outputs=made.outputs)
-        change = output_ms - task.output_ms
-        if change:
-            yield call("settle_minutes", tenant_id=task.tenant_id, month=task.month, change=change)
-            yield call("set_minutes", id=task.id, month=task.month, output_ms=output_ms)
-    elif output_ms:  # its node never told what it had found: known only now that it is made
-        yield from _count_minutes(task, now, output_ms, least=0, is_bound=False)
-    if task.stored_bytes != made.bytes_out:
-        yield from give_back(task.tenant_id, Quota.STORED_BYTES, task.stored_bytes - made.bytes_out)
-    yield call(
-        "add_usage",
-        tenant_id=task.tenant_id,
-        day=day_of(now),
-        complete=int(made.status is JobStatus.COMPLETE),
-        error=int(made.status is JobStatus.ERROR),
-        canceled=int(made.status is JobStatus.CANCELED),
-        output_ms=output_ms,
-        bytes_in=made.bytes_in,
-        bytes_out=made.bytes_out,
-        encoder_ms=made.encoder_ms,
-    )
+def settle(ended: Sequence[tuple[Task, Made]], now: int) -> Op[None]:
+    """Jobs have ended: what they made takes the place of what was reserved, and is added to their tenants' day."""
+    counted = yield from _settle_minutes(ended, now)
+    unused: Counter[TenantId] = Counter()
+    days: dict[TenantId, Counter[str]] = defaultdict(Counter)
+    for (task, made), output_ms in zip(ended, counted, strict=True):
+        unused[task.tenant_id] += task.stored_bytes - made.bytes_out
+        days[task.tenant_id].update(
+            {made.status.lower(): 1},
+            output_ms=output_ms,
+            bytes_in=made.bytes_in,
+            bytes_out=made.bytes_out,
+            encoder_ms=made.encoder_ms,
+        )
+    for tenant_id, size in unused.items():
+        if size:
+            yield from give_back(tenant_id, Quota.STORED_BYTES, size)
+    for tenant_id, counts in days.items():
+        yield call("add_usage", tenant_id=tenant_id, day=day_of(now), **dict.fromkeys(_ENDS, 0) | counts)
+
+
+_ENDS: Final = ("complete", "error", "canceled")
+
+
+def _settle_minutes(ended: Sequence[tuple[Task, Made]], now: int) -> Op[list[int]]:
+    """Milliseconds that count for each. Nodes that never told what they had found are known only by what they made."""
+    counted, changed = [], []
+    changes: Counter[tuple[TenantId, str]] = Counter()
+    unreserved: dict[TenantId, list[tuple[Task, int]]] = defaultdict(list)
+    for task, made in ended:
+        if task.month is None:
+            counted.append(made.output_ms)
+            if made.output_ms:
+                unreserved[task.tenant_id].append((task, made.output_ms))
+            continue
+        counted.append(quota.counted_ms(made.output_ms, reserved=task.output_ms, outputs=made.outputs))
+        if counted[-1] != task.output_ms:
+            changes[task.tenant_id, task.month] += counted[-1] - task.output_ms
+            changed.append({"id": task.id, "month": task.month, "output_ms": counted[-1]})
+    for (tenant_id, month), change in changes.items():
+        yield call("settle_minutes", tenant_id=tenant_id, month=month, change=change)
+    for tenant_id, tasks in unreserved.items():
+        total = sum(ms for _, ms in tasks)
+        this_month = yield from _count_minutes(tenant_id, now, total, least=0, is_bound=False)
+        changed += [{"id": task.id, "month": this_month, "output_ms": ms} for task, ms in tasks]
+    yield Calls("set_minutes", changed)
+    return counted
 
 
 def read(tenant_id: TenantId, now: int) -> Op[list[Line]]:
@@ -250,18 +273,17 @@ def _queue_of_user(user_id: UserId) -> Op[None]:
     raise TooManyQueued(detail, retry_after=QUEUE_RETRY_SECONDS)
 
 
-def _count_minutes(task: Task, now: int, ms: int, *, least: int, is_bound: bool) -> Op[bool]:
+def _count_minutes(tenant_id: TenantId, now: int, ms: int, *, least: int, is_bound: bool) -> Op[str | None]:
+    """The month in which they count now; None when less is left of it."""
     rows = yield call(
         "count_minutes",
-        tenant_id=task.tenant_id,
+        tenant_id=tenant_id,
         month=quota.month_of(now),
         ms=ms,
         least=least,
         is_bound=is_bound,
     )
-    if rows:
-        yield call("set_minutes", id=task.id, month=rows[0]["month"], output_ms=ms)
-    return bool(rows)
+    return rows[0]["month"] if rows else None
 
 
 def _line(tenant_id: TenantId, line: Quota) -> Op[Line]:

@@ -234,7 +234,7 @@ class TestMinutes:
         assert await used(world, Quota.OUTPUT_MINUTES) == 2 * MINUTE_MS
         await world.report(grant, made(60.0, 30.0))
         assert await used(world, Quota.OUTPUT_MINUTES) == 2 * MINUTE_MS
-        await world.store.write(ending.published(grant.ref.task_id, made(60.0, 30.0), world.now))
+        await world.publish(grant, made(60.0, 30.0))
         assert await used(world, Quota.OUTPUT_MINUTES) == 1.5 * MINUTE_MS
         await world.assert_counted()
 
@@ -242,7 +242,7 @@ class TestMinutes:
         _, grant = await world.a_running_job()
         await probed(world, grant, 60.0)
         await world.report(grant, made(60.04))
-        await world.store.write(ending.published(grant.ref.task_id, made(60.04), world.now))
+        await world.publish(grant, made(60.04))
         assert await used(world, Quota.OUTPUT_MINUTES) == MINUTE_MS
 
     async def test_an_input_that_lied_about_its_length_counts_as_it_turned_out(self, world: World) -> None:
@@ -250,7 +250,7 @@ class TestMinutes:
         _, grant = await world.a_running_job()
         await probed(world, grant, 1.0)
         await world.report(grant, made(3600.0))
-        await world.store.write(ending.published(grant.ref.task_id, made(3600.0), world.now))
+        await world.publish(grant, made(3600.0))
         assert await used(world, Quota.OUTPUT_MINUTES) == 60 * MINUTE_MS
 
     async def test_a_job_that_would_exceed_them_fails_before_it_is_encoded_and_says_why(self, world: World) -> None:
@@ -272,7 +272,7 @@ class TestMinutes:
         _, first = await world.a_running_job()
         assert await probed(world, first, None) is TaskState.RUNNING
         await world.report(first, made(60.0))
-        await world.store.write(ending.published(first.ref.task_id, made(60.0), world.now))
+        await world.publish(first, made(60.0))
         job_id, second = await world.a_running_job()
         assert await probed(world, second, None) is TaskState.FAILED
         assert "this job is of unknown length" in (await failure_of(world, job_id)).message
@@ -280,7 +280,7 @@ class TestMinutes:
     async def test_a_node_that_never_told_what_it_found_has_it_counted_at_the_end(self, world: World) -> None:
         _, grant = await world.a_running_job()
         await world.report(grant, made(60.0))
-        await world.store.write(ending.published(grant.ref.task_id, made(60.0), world.now))
+        await world.publish(grant, made(60.0))
         assert await used(world, Quota.OUTPUT_MINUTES) == MINUTE_MS
         await world.assert_counted()
 
@@ -322,7 +322,7 @@ class TestMinutes:
             for grant, state in zip(grants, states, strict=True):
                 if state is TaskState.RUNNING:
                     await world.report(grant, made(60.0))
-                    await world.store.write(ending.published(grant.ref.task_id, made(60.0), world.now))
+                    await world.publish(grant, made(60.0))
             assert await used(world, Quota.OUTPUT_MINUTES) == spent + LIMIT * MINUTE_MS
         await world.assert_counted()
 
@@ -341,10 +341,10 @@ class TestMinutes:
         assert await used(world, Quota.OUTPUT_MINUTES) == 0
         assert await probed(world, second, 45.0) is TaskState.RUNNING
         await world.report(first, made(30.0))
-        await world.store.write(ending.published(first.ref.task_id, made(30.0), world.now))
+        await world.publish(first, made(30.0))
         assert await used(world, Quota.OUTPUT_MINUTES) == 45_000
         await world.report(second, made(45.0))
-        await world.store.write(ending.published(second.ref.task_id, made(45.0), world.now))
+        await world.publish(second, made(45.0))
         assert await used(world, Quota.OUTPUT_MINUTES) == 45_000
         await world.assert_counted()
 
@@ -375,7 +375,7 @@ class TestBytes:
         _, grant = await world.a_running_job(outputs=2)
         await world.report(grant, made(1.0, 1.0, size=50))
         assert await used(world, Quota.STORED_BYTES) == 100
-        await world.store.write(ending.published(grant.ref.task_id, made(1.0, size=50), world.now))
+        await world.publish(grant, made(1.0, size=50))
         assert await used(world, Quota.STORED_BYTES) == 50
 
     async def test_results_that_can_never_become_visible_count_nothing(self, world: World) -> None:
@@ -390,7 +390,7 @@ class TestUsage:
         world.clock = FakeClock(END_OF_NOVEMBER)
         _, grant = await world.a_running_job()
         await world.report(grant, made(60.0, size=7))
-        await world.store.write(ending.published(grant.ref.task_id, made(60.0, size=7), world.now))
+        await world.publish(grant, made(60.0, size=7))
         await world.store.write(jobs.cancel(TENANT, await world.submit(), world.now))
         world.clock.pass_seconds(60)
         _, grant = await world.a_running_job()

@@ -8,12 +8,11 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from controlplane.store.operations import ending, identity, jobs
+from controlplane.store.operations import identity, jobs
 from controlplane.store.port import Store
 from controlplane.store.postgres import PostgresStore
 from shared.errors import TooManyQueued
 from shared.ids import TenantId
-from shared.protocol import ReportRequest
 from tests.builders import a_capacity, a_job, a_token, finished
 from tests.contract.store.databases import PostgresDatabase
 from tests.contract.store.world import TENANT, World
@@ -89,8 +88,7 @@ async def test_two_replicas_never_give_one_task_twice(replicas: tuple[World, Sto
             for grant in grants:
                 granted[grant.ref.task_id] += 1
                 await view.accept(grant)
-                report = ReportRequest(ref=grant.ref, outcome=finished())
-                await view.store.write(ending.report(report, grant.node_id, view.now))
+                await view.report(grant, finished())
 
     view_of = {name: await world.add_node(name, capacity=a_capacity(threads=2)) for name in "abcdefgh"}
     elsewhere = World(other, world.database)

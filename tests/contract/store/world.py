@@ -12,7 +12,7 @@ import orjson
 from controlplane.domain import fairness
 from controlplane.domain.placement import Offer
 from controlplane.domain.quota import Quota
-from controlplane.store.operations import dispatch, ending, identity, jobs, quotas, resources
+from controlplane.store.operations import dispatch, ending, identity, jobs, quotas, resources, results
 from controlplane.store.operations.dispatch import Grant
 from controlplane.store.port import Store
 from controlplane.store.records import Job, Pipeline, Task
@@ -22,6 +22,7 @@ from shared.ids import BootId, ClusterId, JobId, LeaseId, NodeId, PipelineId, Te
 from shared.protocol import (
     AttemptRef,
     Failed,
+    Finished,
     HandedBack,
     Interruption,
     Outcome,
@@ -144,14 +145,20 @@ class World:
         return await self.store.write(dispatch.grant_round(offers, now=self.now, accept_within=ACCEPT_MS))
 
     async def accept(self, grant: Grant) -> JobId:
-        return await self.store.write(dispatch.accept(grant.ref, grant.node_id, now=self.now, lease=LEASE_MS))
+        acceptance = dispatch.Acceptance(grant.ref, grant.node_id, self.now, self.now + LEASE_MS)
+        return await self.store.write_together(dispatch.accept, acceptance)
 
     async def report(self, grant: Grant, outcome: Outcome) -> ending.Reported:
         request = ReportRequest(ref=grant.ref, outcome=outcome)
+        if isinstance(outcome, Finished):
+            finish = results.Finish(request, outcome, grant.node_id, self.now, ending.RULES)
+            return await self.store.write_together(results.finish, finish)
         return await self.store.write(ending.report(request, grant.node_id, self.now))
 
-    async def publish(self, grant: Grant) -> None:
-        await self.store.write(ending.published(grant.ref.task_id, finished(), self.now))
+    async def publish(self, grant: Grant, visible: Finished | None = None) -> None:
+        task = await self.store.read(ending.task(grant.ref.task_id))
+        published = results.Published(task, visible or finished(), self.now)
+        await self.store.write_together(results.published, published)
 
     async def reap(self, *, floor: int = 0, braked: frozenset[ClusterId] = frozenset()) -> list[dispatch.Lost]:
         return await self.store.write(dispatch.reap(now=self.now, floor=floor, braked=braked, size=500))
