@@ -64,8 +64,8 @@ def _rows(job_id: str, tenant_id: TenantId, number: int) -> Iterator[Call]:
     )
     yield call(
         "insert_task",
-        id=f"{job_id}-0",
-        job_id=job_id,
+        task_id=f"{job_id}-0",
+        id=job_id,
         tenant_id=tenant_id,
         user_id="us_1",
         pipeline_id=pipeline_of(number),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 
 import structlog
 
@@ -11,7 +11,7 @@ from controlplane.domain.auditing import Deed, Seal, Verdict, Verifier
 from controlplane.services.acting import ACTING, Acting
 from controlplane.services.pages import Pages
 from controlplane.store.operations import audit
-from controlplane.store.port import Item, Op, Reader, Store, T, Together, alone
+from controlplane.store.port import Item, Op, Reader, Store, T, Together
 from shared.clock import Clock
 from shared.errors import StorageFull, TranscoderError, Unavailable
 
@@ -79,32 +79,42 @@ class AuditedStore:
         acting = ACTING.get()
         if acting is None or not acting.is_owed:
             return await self._store.write(operation, then)
-
-        def committed(result: T) -> None:
-            self._sealer.wake()
-            if then is not None:
-                then(result)
-
-        acting.is_owed = False
-        try:
-            return await self._store.write(audit.recorded(operation, acting.act, self._clock.now_ms()), committed)
-        except TranscoderError:
-            acting.is_owed = True
-            raise
+        recorded = audit.recorded(operation, acting.act, self._clock.now_ms())
+        return await _settled(acting, self._store.write(recorded, self._followed(then)))
 
     async def write_together(
         self, together: Together[Item, T], item: Item, then: Callable[[T], None] | None = None
     ) -> T:
         acting = ACTING.get()
-        if acting is not None and acting.is_owed:
-            return await self.write(alone(together, item), then)
-        return await self._store.write_together(together, item, then)
+        if acting is None or not acting.is_owed:
+            return await self._store.write_together(together, item, then)
+        recorded = audit.recorded_together(together)
+        asked = (item, acting.act, self._clock.now_ms())
+        return await _settled(acting, self._store.write_together(recorded, asked, self._followed(then)))
+
+    def _followed(self, then: Callable[[T], None] | None) -> Callable[[T], None]:
+        def committed(result: T) -> None:
+            self._sealer.wake()
+            if then is not None:
+                then(result)
+
+        return committed
 
     async def read(self, operation: Op[T]) -> T:
         return await self._store.read(operation)
 
     async def close(self) -> None:
         await self._store.close()
+
+
+async def _settled(acting: Acting, writing: Awaitable[T]) -> T:
+    """The row is owed no more while it is being written, and again when that was refused."""
+    acting.is_owed = False
+    try:
+        return await writing
+    except TranscoderError:
+        acting.is_owed = True
+        raise
 
 
 class Audit:

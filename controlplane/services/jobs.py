@@ -27,7 +27,7 @@ from controlplane.settings import Settings
 from controlplane.storage.files import size_hint
 from controlplane.store.operations import ending, jobs, resources, retries
 from controlplane.store.operations.dispatch import need_to_json
-from controlplane.store.port import Op, Store
+from controlplane.store.port import Store
 from controlplane.store.records import Event, Job, PipelineRoots
 from shared.clock import Clock
 from shared.errors import InvalidField, NotFound, Outdated, QuotaExceeded, TooManyQueued, WrongState
@@ -98,7 +98,7 @@ class Jobs:
         while True:
             new = await self._understood(principal, document, identity, now)
             try:
-                created = await self._store.write(self._creation(new, now), then=self._offer)
+                created = await self._created(new, now)
             except Outdated:
                 self._roots.forget(tenant_id, new.pipeline_id)
             except NotFound as error:
@@ -106,6 +106,15 @@ class Jobs:
                 raise _no_pipeline(new.pipeline_id) from error
             else:
                 return Submission(created.job, created.replayed)
+
+    async def _created(self, new: jobs.NewJob, now: int) -> jobs.Created:
+        """Whoever has no token shares what it takes with all who submit meanwhile."""
+        known = self._judge(new.files)
+        if known is not None:
+            return await self._store.write(ending.create_failed(new, known, now), then=self._offer)
+        if new.token is None:
+            return await self._store.write_together(jobs.create_together, (new, now), then=self._offer)
+        return await self._store.write(jobs.create(new, now), then=self._offer)
 
     async def _understood(
         self, principal: Principal, document: JobDocument, identity: jobs.Token | None, now: int
@@ -177,10 +186,6 @@ class Jobs:
             if created is not None:
                 made.append(created.job)
         return Retried(made, has_more=len(found) > size)
-
-    def _creation(self, new: jobs.NewJob, now: int) -> Op[jobs.Created]:
-        known = self._judge(new.files)
-        return jobs.create(new, now) if known is None else ending.create_failed(new, known, now)
 
     def _judge(self, files: str) -> Failure | None:
         return self._faulty.verdict(JobFiles.model_validate_json(files)) if self._faulty.knows_any else None

@@ -395,11 +395,11 @@ VALUES (:id, :tenant_id, :user_id, :pipeline_id, :cluster_id, 'Submitted', :docu
 
 -- name: insert_task
 INSERT INTO tasks (id, job_id, tenant_id, user_id, pipeline_id, need, state, priority, presets, files, max_attempts)
-VALUES (:id, :job_id, :tenant_id, :user_id, :pipeline_id, :need, :state, :priority, :presets, :files, :max_attempts)
+VALUES (:task_id, :id, :tenant_id, :user_id, :pipeline_id, :need, :state, :priority, :presets, :files, :max_attempts)
 
 -- name: join_lane
-INSERT INTO lanes (pipeline_id, need, user_id, tenant_id, waiting) VALUES (:pipeline_id, :need, :user_id, :tenant_id, 1)
-ON CONFLICT (pipeline_id, need, user_id) DO UPDATE SET waiting = lanes.waiting + 1
+INSERT INTO lanes (pipeline_id, need, user_id, tenant_id, waiting) VALUES (:pipeline_id, :need, :user_id, :tenant_id, :tasks)
+ON CONFLICT (pipeline_id, need, user_id) DO UPDATE SET waiting = lanes.waiting + excluded.waiting
 
 -- name: leave_lane
 UPDATE lanes SET waiting = waiting - 1 WHERE pipeline_id = :pipeline_id AND need = :need AND user_id = :user_id
@@ -413,17 +413,22 @@ RETURNING EXISTS (SELECT 1 FROM user_quotas WHERE user_id = :user_id) AS user_is
 -- name: count_user
 UPDATE user_quotas SET queued = queued + :queued, running = running + :running WHERE user_id = :user_id
 
--- name: queue_job
--- In a pipeline that stands, and is as it was when the job was understood.
-UPDATE tenants SET queued = queued + 1
- WHERE id = :id AND (max_queued IS NULL OR queued < max_queued) AND (max_outputs IS NULL OR :outputs <= max_outputs)
+-- name: queue_jobs
+-- In a pipeline that stands, and is as it was when the jobs were understood.
+UPDATE tenants SET queued = queued + :jobs
+ WHERE id = :id AND (max_queued IS NULL OR queued + :jobs <= max_queued) AND (max_outputs IS NULL OR :outputs <= max_outputs)
    AND EXISTS (SELECT 1 FROM pipelines WHERE id = :pipeline_id AND tenant_id = :id
                   AND (CAST(:version AS BIGINT) IS NULL OR version = :version))
 RETURNING (SELECT status FROM pipelines WHERE id = :pipeline_id) AS pipeline_status,
           EXISTS (SELECT 1 FROM user_quotas WHERE user_id = :user_id) AS user_is_counted
 
--- name: queue_job_of_user
-UPDATE user_quotas SET queued = queued + 1 WHERE user_id = :user_id AND (max_queued IS NULL OR queued < max_queued) RETURNING queued
+-- name: queue_jobs_of_user
+UPDATE user_quotas SET queued = queued + :jobs
+ WHERE user_id = :user_id AND (max_queued IS NULL OR queued + :jobs <= max_queued)
+RETURNING queued
+
+-- name: note_submitted
+INSERT INTO events (tenant_id, job_id, at, type, data) VALUES (:tenant_id, :id, :now, 'submitted', '{}')
 
 -- name: insert_event
 INSERT INTO events (tenant_id, job_id, at, type, data) VALUES (:tenant_id, :job_id, :now, :type, :data)

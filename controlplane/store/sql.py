@@ -42,6 +42,7 @@ _PARAMETER = re.compile(r"(?<!:):(\w+)")
 class Statement:
     sql: str
     parameters: tuple[str, ...]  # in the order of $1, $2, …
+    answers: bool  # with rows
 
 
 def queries(dialect: Dialect) -> Mapping[str, Statement]:
@@ -123,4 +124,4 @@ def _statement(sql: str, dialect: Dialect) -> Statement:
     names = tuple(dict.fromkeys(_PARAMETER.findall(sql)))
     if dialect is POSTGRES:
         sql = _PARAMETER.sub(lambda match: f"${names.index(match[1]) + 1}", sql)
-    return Statement(sql, names)
+    return Statement(sql, names, answers=sql.startswith(("SELECT", "WITH")) or "RETURNING" in sql)

@@ -25,7 +25,7 @@ import structlog
 from controlplane import metrics
 from controlplane.store import guards, sql
 from controlplane.store.batches import Waiting, operation_of, parcelled, resolve
-from controlplane.store.port import Call, Item, Op, T, Together
+from controlplane.store.port import Call, Calls, Item, Op, T, Together
 from shared.errors import StorageFull, TranscoderError, Unavailable
 
 log = structlog.get_logger()
@@ -169,15 +169,21 @@ def _run(connection: sqlite3.Connection, queries: Mapping[str, sql.Statement], o
     try:
         wanted = next(operation)
         while True:
-            statement = queries[wanted.query].sql
-            if isinstance(wanted, Call):
-                rows = _rows(connection.execute(statement, wanted.params), wanted.query)
-            else:
-                rows = [row for each in wanted.each for row in _rows(connection.execute(statement, each), wanted.query)]
-            wanted = operation.send(rows)
+            wanted = operation.send(_answer(connection, queries[wanted.query], wanted))
     except StopIteration as stop:
         result: T = stop.value
         return result
+
+
+def _answer(
+    connection: sqlite3.Connection, statement: sql.Statement, wanted: Call | Calls
+) -> Sequence[Mapping[str, Any]]:
+    if isinstance(wanted, Call):
+        return _rows(connection.execute(statement.sql, wanted.params), wanted.query)
+    if statement.answers:
+        return [row for each in wanted.each for row in _rows(connection.execute(statement.sql, each), wanted.query)]
+    connection.executemany(statement.sql, wanted.each)
+    return ()
 
 
 def _rows(cursor: sqlite3.Cursor, query: str) -> Sequence[Mapping[str, Any]]:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache
 from typing import Any, Final
 
 from controlplane.domain.auditing import GENESIS, SWEPT, Act, Deed, Seal, chained
-from controlplane.store.port import Op, T, call
+from controlplane.store.port import Calls, Item, Op, T, Together, call
 from controlplane.store.records import record
 
 STRETCH: Final = 500
@@ -25,6 +26,23 @@ def recorded(operation: Op[T], act: Callable[[T], Act], now: int) -> Op[T]:
     result = yield from operation
     yield from add(act(result), now)
     return result
+
+
+@lru_cache(maxsize=64)
+def recorded_together(together: Together[Item, T]) -> Together[tuple[Item, Callable[[T], Act], int], T]:
+    """The same for an operation that is shared: each item comes with what tells of it, and with its time."""
+
+    def recorded(asked: Sequence[tuple[Item, Callable[[T], Act], int]]) -> Op[Sequence[T | Exception]]:
+        results = yield from together([item for item, _, _ in asked])
+        deeds = [
+            {**vars(act(result)), "at": now}
+            for (_, act, now), result in zip(asked, results, strict=True)
+            if not isinstance(result, Exception)
+        ]
+        yield Calls("insert_deed", deeds)
+        return results
+
+    return recorded
 
 
 def head() -> Op[Seal]:

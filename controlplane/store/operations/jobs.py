@@ -12,11 +12,11 @@ from controlplane.domain.fairness import Head
 from controlplane.domain.lifecycle import TERMINAL_JOBS
 from controlplane.domain.usage import CANCELED, Made
 from controlplane.store.operations import quotas
-from controlplane.store.port import Call, Calls, Op, Row, call
+from controlplane.store.port import Call, Calls, Op, Row, alone, call
 from controlplane.store.records import Event, Job, Task, record
 from controlplane.store.sql import filter_name
 from shared.capacity import Demand
-from shared.errors import IdempotencyMismatch, NotFound, WrongState
+from shared.errors import IdempotencyMismatch, NotFound, TranscoderError, WrongState
 from shared.ids import Attempt, ClusterId, JobId, NodeId, PipelineId, TaskId, TenantId, UserId
 from shared.statuses import JobStatus, TaskState
 
@@ -117,38 +117,51 @@ def create(new: NewJob, now: int) -> Op[Created]:
         made_before = yield from _claim(new.token, new.tenant_id, new.id, now)
         if made_before is not None:
             return Created((yield from read(new.tenant_id, JobId(made_before))), replayed=True)
-    pipeline_status = yield from quotas.queue(
-        new.tenant_id, new.user_id, new.outputs, new.pipeline_id, new.pipeline_version
-    )
-    yield call(
-        "insert_job",
-        id=new.id,
-        tenant_id=new.tenant_id,
-        user_id=new.user_id,
-        pipeline_id=new.pipeline_id,
-        cluster_id=new.cluster_id,
-        document=new.document,
-        retry_of=new.retry_of,
-        now=now,
-    )
-    yield call(
-        "insert_task",
-        id=new.task_id,
-        job_id=new.id,
-        tenant_id=new.tenant_id,
-        user_id=new.user_id,
-        pipeline_id=new.pipeline_id,
-        need=new.need,
-        state=new.task_state,
-        priority=new.priority,
-        presets=new.presets,
-        files=new.files,
-        max_attempts=new.max_attempts,
-    )
-    if not new.held:
-        yield join_lane(new)
-    yield event(new.tenant_id, new.id, "submitted", now)
-    return Created(new.as_job(now, pipeline_status), replayed=False)
+    return (yield from alone(create_together, (new, now)))
+
+
+def create_together(asked: Sequence[tuple[NewJob, int]]) -> Op[list[Created | Exception]]:
+    """Many jobs without tokens, each with its time: those of one line are counted at once, and all are written in a row."""
+    alike: dict[tuple[Any, ...], list[NewJob]] = {}
+    for new, _ in asked:
+        alike.setdefault((new.user_id, new.pipeline_id, new.pipeline_version, new.tenant_id), []).append(new)
+    admitted: dict[JobId, str | TranscoderError] = {}
+    for group in alike.values():
+        admitted |= yield from _admit(group)
+    made = [(new, now) for new, now in asked if isinstance(admitted[new.id], str)]
+    rows = [_row(new, now) for new, now in made]
+    for query in ("insert_job", "insert_task", "note_submitted"):
+        yield Calls(query, rows)
+    lanes = Counter((new.pipeline_id, new.need, new.user_id, new.tenant_id) for new, _ in made if not new.held)
+    yield Calls("join_lane", [_lane(*lane, tasks=tasks) for lane, tasks in lanes.items()])
+    return [
+        Created(new.as_job(now, status), replayed=False) if isinstance(status := admitted[new.id], str) else status
+        for new, now in asked
+    ]
+
+
+def _admit(group: Sequence[NewJob]) -> Op[dict[JobId, str | TranscoderError]]:
+    """Jobs of one user and pipeline into the queue: the pipeline's status, or for each that is refused why."""
+    one = group[0]
+    most = max(new.outputs for new in group)
+    try:
+        status = yield from quotas.queue(
+            one.tenant_id, one.user_id, one.pipeline_id, one.pipeline_version, jobs=len(group), outputs=most
+        )
+    except TranscoderError as error:
+        if len(group) == 1:
+            return {one.id: error}
+    else:
+        return {new.id: status for new in group}
+    found: dict[JobId, str | TranscoderError] = {}
+    for new in group:
+        found |= yield from _admit([new])
+    return found
+
+
+def _row(new: NewJob, now: int) -> dict[str, Any]:
+    """Of the job, of its task and of the event that begins its history."""
+    return {**vars(new), "task_id": new.task_id, "state": new.task_state, "now": now}
 
 
 def made_before(tenant_id: TenantId, token: Token, now: int) -> Op[Job | None]:
@@ -267,10 +280,12 @@ def rejoin(task: Task, now: int) -> Op[None]:
     yield from quotas.count(task.tenant_id, task.user_id, queued=1, running=-1, **_cost_and_served(task, now))
 
 
-def join_lane(task: NewJob | Task) -> Call:
-    return call(
-        "join_lane", pipeline_id=task.pipeline_id, need=task.need, user_id=task.user_id, tenant_id=task.tenant_id
-    )
+def join_lane(task: Task) -> Call:
+    return Call("join_lane", _lane(task.pipeline_id, task.need, task.user_id, task.tenant_id, tasks=1))
+
+
+def _lane(pipeline_id: PipelineId, need: str, user_id: UserId, tenant_id: TenantId, *, tasks: int) -> dict[str, Any]:
+    return {"pipeline_id": pipeline_id, "need": need, "user_id": user_id, "tenant_id": tenant_id, "tasks": tasks}
 
 
 def leave_lane(task: Head | Task) -> Call:

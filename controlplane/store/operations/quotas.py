@@ -26,18 +26,26 @@ def open_ledger(tenant_id: TenantId) -> Op[None]:
     yield from set_limits(tenant_id, DEFAULTS)
 
 
-def queue(tenant_id: TenantId, user_id: UserId, outputs: int, pipeline_id: PipelineId, version: int | None) -> Op[str]:
-    """One more job waits in a pipeline, whose status is the result.
+def queue(
+    tenant_id: TenantId, user_id: UserId, pipeline_id: PipelineId, version: int | None, *, jobs: int, outputs: int
+) -> Op[str]:
+    """So many more jobs wait in a pipeline, whose status is the result; `outputs` are those of the largest.
 
     Raises NotFound when the pipeline is gone, Outdated when it has another version than this one, TooManyQueued, and
-    QuotaExceeded when the job has more outputs than one may have.
+    QuotaExceeded when a job has more outputs than one may have. Then nothing is changed.
     """
     queued = yield call(
-        "queue_job", id=tenant_id, user_id=user_id, outputs=outputs, pipeline_id=pipeline_id, version=version
+        "queue_jobs",
+        id=tenant_id,
+        user_id=user_id,
+        pipeline_id=pipeline_id,
+        version=version,
+        jobs=jobs,
+        outputs=outputs,
     )
     if queued:
         if queued[0]["user_is_counted"]:
-            yield from _queue_of_user(user_id)
+            yield from _queue_of_user(tenant_id, user_id, jobs)
         return str(queued[0]["pipeline_status"])
     pipelines = yield call("pipeline", id=pipeline_id, tenant_id=tenant_id)
     if not pipelines:
@@ -265,9 +273,10 @@ def drift(tenant_id: TenantId, *, keeps_months: bool = True) -> Op[list[Drift]]:
     return [drift for drift in counted if drift.counted != drift.found]
 
 
-def _queue_of_user(user_id: UserId) -> Op[None]:
-    if (yield call("queue_job_of_user", user_id=user_id)):
+def _queue_of_user(tenant_id: TenantId, user_id: UserId, jobs: int) -> Op[None]:
+    if (yield call("queue_jobs_of_user", user_id=user_id, jobs=jobs)):
         return
+    yield call("count_tenant", id=tenant_id, user_id=user_id, queued=-jobs, running=0, cost=0, served=0)
     (row,) = yield call("user_quotas", user_id=user_id)
     detail = f"{row['queued']} jobs of this user wait, and no more than {row['max_queued']} may."
     raise TooManyQueued(detail, retry_after=QUEUE_RETRY_SECONDS)

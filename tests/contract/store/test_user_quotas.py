@@ -164,8 +164,8 @@ async def test_a_user_without_limits_costs_a_submission_no_statement(world: Worl
     for user_id, statements in asked.items():
         new = a_job(world.next_id(), TENANT, world.pipelines[TENANT], user_id=user_id)
         await world.store.write(counted(jobs.create(new, world.now), statements))
-    assert asked[ANNA]["queue_job"] == 1
-    assert asked[BERT] - asked[ANNA] == {"queue_job_of_user": 1}
+    assert asked[ANNA]["queue_jobs"] == 1
+    assert asked[BERT] - asked[ANNA] == {"queue_jobs_of_user": 1}
 
 
 def counted(operation: Op[Any], statements: Counter[str]) -> Op[Any]:
