@@ -33,10 +33,12 @@ from controlplane.api import (
 from controlplane.api.connections import Guard
 from controlplane.api.problems import problems
 from controlplane.auth.bearer import Bearers
+from controlplane.auth.content_keys import Seal
 from controlplane.auth.throttling import Throttle
 from controlplane.services.audit import Audit, AuditedStore, Sealer
 from controlplane.services.buckets import Buckets
 from controlplane.services.clusters import Clusters
+from controlplane.services.content_keys import ContentKeys
 from controlplane.services.dispatch import Dispatcher
 from controlplane.services.faulty import FaultyInputs
 from controlplane.services.health import Health
@@ -115,7 +117,8 @@ def make_app(settings: Settings, database: Store, clock: Clock, secret: bytes) -
     signals = Signals()
     links = Links(secret, clock)
     page_tokens = Pages(secret)
-    dispatcher = Dispatcher(store, clock, signals, links, settings)
+    content_keys = ContentKeys(Seal(secret))
+    dispatcher = Dispatcher(store, clock, signals, links, content_keys, settings)
     faulty = FaultyInputs(clock, settings)
     publisher = Publisher(store, clock, signals, dispatcher, faulty, settings)
     reaper = Reaper(store, clock, dispatcher, publisher, settings)
@@ -144,7 +147,7 @@ def make_app(settings: Settings, database: Store, clock: Clock, secret: bytes) -
     app[keys.BUCKETS] = Buckets(store, links, clock, settings.allowed_roots, settings.link_lifetime)
     app[keys.QUOTAS] = ledger = Quotas(store, clock, signals, dispatcher, settings, health.tell_drift)
     app[keys.LOGS] = Logs(store, clock, signals)
-    app[keys.JOBS] = Jobs(store, clock, ids, presets, dispatcher, signals, page_tokens, faulty, settings)
+    app[keys.JOBS] = Jobs(store, clock, ids, presets, dispatcher, signals, page_tokens, content_keys, faulty, settings)
 
     documented = [route for part in ROUTES for route in part.all]
     app.add_routes(

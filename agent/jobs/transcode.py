@@ -11,6 +11,7 @@ import structlog
 
 from agent.client import ControlPlane
 from agent.jobs.attempt import Attempt, EndReason
+from agent.jobs.encryption import decrypt, encrypted
 from agent.jobs.failure import SCRATCH_FULL, STALLED, TOOK_TOO_LONG, AttemptFailed
 from agent.jobs.fetch import fetch
 from agent.jobs.publish import publish
@@ -115,6 +116,7 @@ class Transcode:
             await self._encode(encode, done=number / len(planned.passes), share=1 / len(planned.passes))
         raise_if_nothing_came(self._verified, self._failures)
         packed = await asyncio.to_thread(self._package)
+        packed = await asyncio.to_thread(encrypted, self._task, packed, self._space.out)
         await self._publish(packed)
         return Finished(
             inputs=self.detected,
@@ -145,6 +147,8 @@ class Transcode:
         for source in self._order.inputs:
             target = self._space.input(source.index)
             await self._unless_ended(fetch(self._client, self._attempt.ref, source, target, told))
+            if source.encryption is not None:
+                await asyncio.to_thread(decrypt, target, source.encryption)
 
     async def _probe(self) -> tuple[MediaFacts, ...]:
         await self._enter(Phase.PROBING)

@@ -112,6 +112,18 @@ async def start(call: Call[None]) -> Reply:
 
 @routes.add(
     "POST",
+    "/v1/jobs/{job_id}/reveal",
+    permission=Action.JOBS_REVEAL,
+    summary="Tell the keys that a job's objects are encrypted with",
+    answer=views.ContentKeysView,
+)
+async def reveal(call: Call[None]) -> Reply:
+    found = await call.request.app[JOBS].reveal(call.principal.tenant, _id(call))
+    return Reply(views.content_keys(found))
+
+
+@routes.add(
+    "POST",
     "/v1/jobs/{job_id}/retry",
     permission=Action.JOBS_RETRY,
     summary="Make a new job that repeats one that has ended",

@@ -14,6 +14,7 @@ from controlplane.domain.permissions import Role
 from controlplane.domain.quota import MINUTE_MS, Drift, Line, Quota
 from controlplane.domain.throttle import Operation
 from controlplane.domain.waiting import Code, Waiting
+from controlplane.services.content_keys import RevealedKey
 from controlplane.services.presets import AnyPreset
 from controlplane.services.quotas import Account
 from controlplane.storage.files import ObjectInfo
@@ -23,6 +24,7 @@ from shared.clock import to_datetime
 from shared.failures import FailureReason
 from shared.ids import Attempt, ClusterId, JobId, KeyId, NodeId, PipelineId, PresetId, TenantId, UserId
 from shared.jobspec import Input, Output, Placement, Playlist, Settings, StartPolicy
+from shared.jobspec.encryption import digest, encoded
 from shared.models import Answer
 from shared.protocol import DetectedProperties, Progress
 from shared.statuses import ClusterStatus, JobStatus, NodeState, NodeTrust, PipelineStatus
@@ -51,6 +53,20 @@ class ObjectView(Answer):
     key: str
     size: int
     role: str = "media"
+    initialization_vector: str | None = Field(
+        None, description="Base64, of an object that is encrypted as a file: where a job has several, each has its own."
+    )
+
+
+class ContentKeyView(Answer):
+    pointer: str = Field(description="What the key is of, as a JSON pointer into the job.")
+    key: str = Field(description="Base64: the key itself.")
+    key_md5: str
+    initialization_vector: str
+
+
+class ContentKeysView(Answer):
+    items: list[ContentKeyView]
 
 
 class OutputView(Output):
@@ -168,6 +184,20 @@ def job(found: records.Job, progress: Progress | None, waiting: Waiting | None) 
     }
 
 
+def content_keys(found: Sequence[RevealedKey]) -> ContentKeysView:
+    return ContentKeysView(
+        items=[
+            ContentKeyView(
+                pointer=one.pointer,
+                key=encoded(one.key),
+                key_md5=digest(one.key),
+                initialization_vector=one.initialization_vector,
+            )
+            for one in found
+        ]
+    )
+
+
 _OUTPUT_FACTS = ("width", "height", "frame_rate", "duration", "size", "encoder")
 _NO_FACTS: dict[str, Any] = dict.fromkeys(_OUTPUT_FACTS)
 
@@ -180,7 +210,15 @@ def _made(outcome: dict[str, Any] | None, unmade: dict[str, Any], facts: tuple[s
         **{fact: outcome[fact] for fact in facts},
         "status": outcome["status"],
         "status_detail": _detail(outcome["failure"]),
-        "objects": [{"key": made["key"], "size": made["size"], "role": made["role"]} for made in outcome["objects"]],
+        "objects": [
+            {
+                "key": made["key"],
+                "size": made["size"],
+                "role": made["role"],
+                "initialization_vector": made.get("initialization_vector"),
+            }
+            for made in outcome["objects"]
+        ],
     }
 
 

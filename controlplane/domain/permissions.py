@@ -33,6 +33,7 @@ class Action(StrEnum):
     JOBS_STOP = "jobs:stop"
     JOBS_START = "jobs:start"
     JOBS_RETRY = "jobs:retry"
+    JOBS_REVEAL = "jobs:reveal"
 
     PIPELINES_CREATE = "pipelines:create"
     PIPELINES_READ = "pipelines:read"

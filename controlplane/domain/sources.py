@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from shared.jobspec import JobDocument
+from shared.jobspec.encryption import Decryption
 
 
 @dataclass(frozen=True)
@@ -13,11 +14,12 @@ class Source:
     key: str
     sha256: str | None = None
     """Of the whole object, in hexadecimal, where the tenant named it."""
+    encryption: Decryption | None = None
 
 
 def sources(document: JobDocument) -> tuple[Source, ...]:
     """The inputs in their order, then whatever else it refers to, each once. Places in this row are what nodes are told."""
-    inputs = tuple(Source(wanted.key, wanted.sha256) for wanted in document.inputs)
+    inputs = tuple(Source(wanted.key, wanted.sha256, wanted.encryption) for wanted in document.inputs)
     others = tuple(dict.fromkeys(_others(document)))
     return inputs + others if others else inputs
 

@@ -13,19 +13,23 @@ from typing import Final
 import structlog
 
 from controlplane import metrics
+from controlplane.domain.content_keys import cipher
 from controlplane.domain.placement import Offer
+from controlplane.domain.sources import Source
+from controlplane.services.content_keys import ContentKeys
 from controlplane.services.files import JobFiles, attempt_name
-from controlplane.services.presets import UNREADABLE, UNREADABLE_JOB, checksums, planned
+from controlplane.services.presets import UNREADABLE, UNREADABLE_JOB, planned, read_by
 from controlplane.services.signals import Signals
 from controlplane.settings import Settings
 from controlplane.storage.files import FileBucket, staging_key
 from controlplane.storage.links import Links
 from controlplane.store.operations import attempts, dispatch, ending, fleet, identity, trust
 from controlplane.store.port import Store
-from controlplane.store.records import Node
+from controlplane.store.records import Node, Work
 from shared.clock import Clock
 from shared.errors import StaleLease, StorageFull, Unavailable
-from shared.ids import BootId, JobId, NodeId
+from shared.ids import BootId, JobId, NodeId, TenantId
+from shared.jobspec.encryption import may_hold_keys
 from shared.protocol import (
     AttemptProgress,
     AttemptRef,
@@ -45,6 +49,7 @@ from shared.protocol import (
     StartTask,
     StopTask,
     Timings,
+    TranscodeFile,
     Upload,
     UrlsAnswer,
     UrlsRequest,
@@ -77,11 +82,14 @@ class _Waiter:
 
 
 class Dispatcher:
-    def __init__(self, store: Store, clock: Clock, signals: Signals, links: Links, settings: Settings) -> None:
+    def __init__(
+        self, store: Store, clock: Clock, signals: Signals, links: Links, content_keys: ContentKeys, settings: Settings
+    ) -> None:
         self._store = store
         self._clock = clock
         self._signals = signals
         self._links = links
+        self._content_keys = content_keys
         self._settings = settings
         self._waiters: dict[NodeId, _Waiter] = {}
         self._told: dict[tuple[str, AttemptRef], int] = {}
@@ -230,7 +238,7 @@ class Dispatcher:
                 for staged in request.files
             ),
             inputs=tuple(
-                self._input(index, files.inputs[index], files)
+                self._input(index, Source(files.inputs[index]), files)
                 for index in request.inputs
                 if 0 <= index < len(files.inputs)
             ),
@@ -340,11 +348,8 @@ class Dispatcher:
         return StartTask(
             ref=grant.ref,
             job_id=grant.job_id,
-            inputs=tuple(
-                self._input(index, key, files, sha256)
-                for index, (key, sha256) in enumerate(zip(files.inputs, checksums(grant.work), strict=True))
-            ),
-            payload=planned(grant.work),
+            inputs=tuple(self._input(index, source, files) for index, source in enumerate(read_by(grant.work))),
+            payload=self._payload(files.tenant_id, grant.work),
             nvenc_sessions=grant.granted.nvenc_sessions,
             cpu_threads=grant.granted.cpu_threads,
             scratch=grant.granted.scratch,
@@ -352,10 +357,20 @@ class Dispatcher:
             pixel_rate=grant.granted.pixel_rate,
         )
 
-    def _input(self, index: int, key: str, files: JobFiles, sha256: str | None = None) -> InputSpec:
-        found = FileBucket(Path(files.input_root)).stat(key)
-        url = self._links.sign("get", files.tenant_id, files.input_bucket, key, seconds=LINK_SECONDS)
-        return InputSpec(index=index, url=url, size=found.size if found else 0, sha256=sha256)
+    def _payload(self, tenant_id: TenantId, work: Work) -> TranscodeFile:
+        payload = planned(work)
+        return self._content_keys.told(tenant_id, payload) if may_hold_keys(work.document) else payload
+
+    def _input(self, index: int, source: Source, files: JobFiles) -> InputSpec:
+        found = FileBucket(Path(files.input_root)).stat(source.key)
+        spec = InputSpec(
+            index=index,
+            url=self._links.sign("get", files.tenant_id, files.input_bucket, source.key, seconds=LINK_SECONDS),
+            size=found.size if found else 0,
+            sha256=source.sha256,
+            encryption=cipher(source.encryption),
+        )
+        return self._content_keys.told(files.tenant_id, spec) if source.encryption else spec
 
     async def _hear_older(self, node: Node, boot_id: BootId) -> None:
         """A start that another has followed is still alive."""

@@ -16,6 +16,7 @@ from controlplane.domain.idempotency import fingerprint
 from controlplane.domain.lifecycle import TERMINAL_JOBS
 from controlplane.domain.placement import Need
 from controlplane.domain.sources import sources
+from controlplane.services.content_keys import ContentKeys, RevealedKey
 from controlplane.services.dispatch import Dispatcher
 from controlplane.services.faulty import FaultyInputs
 from controlplane.services.files import JobFiles
@@ -34,6 +35,7 @@ from shared.errors import InvalidField, NotFound, Outdated, QuotaExceeded, TooMa
 from shared.failures import Failure
 from shared.ids import ClusterId, JobId, PipelineId, TenantId, TranscoderIds
 from shared.jobspec import JobDocument, StartPolicy
+from shared.jobspec.encryption import may_hold_keys
 from shared.protocol import Progress
 
 LISTED_MS = 184 * 24 * 3600 * 1000
@@ -72,6 +74,7 @@ class Jobs:
         dispatcher: Dispatcher,
         signals: Signals,
         pages: Pages,
+        content_keys: ContentKeys,
         faulty: FaultyInputs,
         settings: Settings,
     ) -> None:
@@ -83,6 +86,7 @@ class Jobs:
         self._dispatcher = dispatcher
         self._signals = signals
         self._pages = pages
+        self._content_keys = content_keys
         self._faulty = faulty
         self._settings = settings
 
@@ -139,7 +143,7 @@ class Jobs:
             pipeline_id=pipeline.id,
             pipeline_version=pipeline.version,
             cluster_id=need.cluster_id,
-            document=document.model_dump_json(exclude={"client_request_token"}),
+            document=self._text(tenant_id, document),
             outputs=len(document.outputs),
             priority=document.priority,
             held=document.start is StartPolicy.MANUAL,
@@ -149,6 +153,13 @@ class Jobs:
             max_attempts=document.max_attempts,
             token=identity,
         )
+
+    def _text(self, tenant_id: TenantId, document: JobDocument) -> str:
+        """As it is kept."""
+        text = document.model_dump_json(exclude={"client_request_token"})
+        if not may_hold_keys(text):
+            return text
+        return self._content_keys.kept(tenant_id, document).model_dump_json(exclude={"client_request_token"})
 
     async def retry(self, tenant_id: TenantId, job_id: JobId, token: str | None) -> Submission:
         """A new job that repeats one that has ended, or the one that the same token made."""
@@ -193,6 +204,11 @@ class Jobs:
     def _offer(self, created: jobs.Created | None) -> None:
         if created is not None and not created.replayed:
             self._dispatcher.wake()
+
+    async def reveal(self, tenant_id: TenantId, job_id: JobId) -> list[RevealedKey]:
+        """The keys that a job's objects are encrypted with, those that were made for it among them."""
+        job = await self.get(tenant_id, job_id)
+        return self._content_keys.revealed(tenant_id, JobDocument.model_validate_json(job.document))
 
     async def get(self, tenant_id: TenantId, job_id: JobId) -> Job:
         return await self._store.read(jobs.read(tenant_id, job_id))

@@ -11,7 +11,7 @@ import orjson
 from pydantic import ValidationError
 
 from controlplane.domain import planning
-from controlplane.domain.sources import sources
+from controlplane.domain.sources import Source, sources
 from controlplane.store.operations import resources
 from controlplane.store.port import Store
 from controlplane.store.records import Preset, Work
@@ -132,9 +132,14 @@ def _document(text: str) -> JobDocument:
     return JobDocument.model_validate_json(text)
 
 
-def checksums(work: Work) -> list[str | None]:
-    """Of the objects that a job reads, where the tenant named them."""
-    return [source.sha256 for source in sources(_document(work.document))]
+@functools.lru_cache(maxsize=RECENT)
+def _sources(text: str) -> tuple[Source, ...]:
+    return sources(_document(text))
+
+
+def read_by(work: Work) -> tuple[Source, ...]:
+    """The objects that a job reads."""
+    return _sources(work.document)
 
 
 def _without_slots(settings: Settings) -> Settings:

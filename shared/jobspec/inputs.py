@@ -7,6 +7,7 @@ from typing import Annotated
 from pydantic import Field
 
 from shared.jobspec.captions import InputCaptions
+from shared.jobspec.encryption import Decryption
 from shared.jobspec.fields import (
     ObjectKey,
 )
@@ -22,3 +23,4 @@ class Input(Sent):
     captions: InputCaptions | None = Field(
         None, description="Without it, outputs that want captions take those embedded in the input."
     )
+    encryption: Decryption | None = Field(None, description="How the object is encrypted.")

@@ -8,6 +8,7 @@ from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from shared.jobspec.captions import OutputCaptions
+from shared.jobspec.encryption import Encryption
 from shared.jobspec.fields import (
     OutputKey,
     TranscoderId,
@@ -29,6 +30,7 @@ class OutputThumbnails(Sent):
     max_height: ThumbnailPixels | None = None
     sizing_policy: SizingPolicy | None = None
     padding_policy: PaddingPolicy | None = None
+    encryption: Encryption | None = None
 
 
 class Output(Sent):
@@ -40,6 +42,7 @@ class Output(Sent):
     )
     thumbnails: OutputThumbnails | None = None
     captions: OutputCaptions | None = Field(None, description="Without it, the output has none.")
+    encryption: Encryption | None = Field(None, description="Of the one file that the output is.")
 
     @model_validator(mode="after")
     def _has_one_source_of_settings(self) -> Self:

@@ -102,6 +102,7 @@ from shared.protocol.progress import (
 from shared.protocol.work import (
     CaptionFormatSpec,
     CaptionSourceSpec,
+    Cipher,
     InputCaptionsSpec,
     InputSpec,
     OutputCaptionsSpec,
@@ -115,10 +116,10 @@ from shared.protocol.work import (
 __all__ = [
     "LOG_SIZE", "OLDEST_PROTOCOL", "PROTOCOL_VERSION", "AcceptAnswer", "AcceptRequest", "AttemptEvent", "AttemptProgress",
     "AttemptRef", "BeatAnswer", "BeatRequest", "CaptionFormatSpec", "CaptionSourceSpec", "CheckAnswer", "CheckRequest",
-    "DetectedProperties", "Drain", "DrainingAnswer", "DrainingRequest", "EnrolAnswer", "EnrolRequest", "Failed", "Fallback",
-    "Finished", "HandedBack", "HelloAnswer", "HelloRequest", "InputCaptionsSpec", "InputSpec", "Interruption", "LogRequest",
-    "LogTail", "Order", "Outcome", "OutputCaptionsSpec", "OutputResult", "OutputSpec", "Payload", "PlaylistResult",
-    "PlaylistSpec", "PollAnswer", "PollRequest", "ProbedAnswer", "ProbedRequest", "ProducedObject", "Progress", "ProgressRequest",
-    "ReportAnswer", "ReportRequest", "Reprobe", "Resume", "Split", "StagedFile", "StartTask", "StopTask", "Stopped",
-    "ThumbnailSpec", "Timings", "TranscodeFile", "Upload", "UrlsAnswer", "UrlsRequest", "Verdict",
+    "Cipher", "DetectedProperties", "Drain", "DrainingAnswer", "DrainingRequest", "EnrolAnswer", "EnrolRequest", "Failed",
+    "Fallback", "Finished", "HandedBack", "HelloAnswer", "HelloRequest", "InputCaptionsSpec", "InputSpec", "Interruption",
+    "LogRequest", "LogTail", "Order", "Outcome", "OutputCaptionsSpec", "OutputResult", "OutputSpec", "Payload",
+    "PlaylistResult", "PlaylistSpec", "PollAnswer", "PollRequest", "ProbedAnswer", "ProbedRequest", "ProducedObject",
+    "Progress", "ProgressRequest", "ReportAnswer", "ReportRequest", "Reprobe", "Resume", "Split", "StagedFile", "StartTask",
+    "StopTask", "Stopped", "ThumbnailSpec", "Timings", "TranscodeFile", "Upload", "UrlsAnswer", "UrlsRequest", "Verdict",
 ]  # fmt: skip

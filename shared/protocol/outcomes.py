@@ -19,6 +19,7 @@ class ProducedObject(Message):
     name: str
     key: str
     size: Bytes
+    initialization_vector: str | None = Field(None, description="Base64, of what was encrypted.")
     role: Literal["media", "media_playlist", "master_playlist", "thumbnail"]
 
 

@@ -9,7 +9,16 @@ from pydantic import Field
 from shared.capacity import Bytes
 from shared.jobspec import HardwarePreference, PlaylistFormat, Settings, ThumbnailSettings
 from shared.jobspec.captions import CaptionFormat, MergePolicy
+from shared.jobspec.encryption import EncryptionMode
 from shared.models import Message
+
+
+class Cipher(Message):
+    """How an object is encrypted. The key is in base64, and in nobody's log."""
+
+    mode: EncryptionMode
+    key: str = Field(repr=False)
+    initialization_vector: str = Field(description="Base64, 16 bytes; of several objects, the first's.")
 
 
 class InputSpec(Message):
@@ -17,11 +26,13 @@ class InputSpec(Message):
     url: str = Field(description="Signed GET; relative to the control plane, or absolute.")
     size: Bytes
     sha256: str | None = Field(None, description="In hexadecimal, where the tenant named it.")
+    encryption: Cipher | None = Field(None, description="How what is fetched is encrypted.")
 
 
 class ThumbnailSpec(Message):
     pattern: str = Field(description="The whole key, {count} and {resolution} still in it, without extension.")
     settings: ThumbnailSettings
+    encryption: Cipher | None = None
 
 
 class CaptionSourceSpec(Message):
@@ -53,6 +64,7 @@ class OutputSpec(Message):
     segment_duration: float | None = None
     thumbnails: ThumbnailSpec | None = None
     captions: OutputCaptionsSpec | None = None
+    encryption: Cipher | None = None
 
 
 class PlaylistSpec(Message):

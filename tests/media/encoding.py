@@ -6,7 +6,7 @@ import asyncio
 import json
 import shutil
 import subprocess
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -29,6 +29,7 @@ from shared.failures import Failure
 from shared.protocol import (
     AttemptEvent,
     AttemptRef,
+    Cipher,
     DetectedProperties,
     Finished,
     InputSpec,
@@ -44,6 +45,7 @@ from tests.unit.agent.builders import GIB, a_capacity, a_start
 
 ResultT = TypeVar("ResultT")
 THREADS = 2
+NOTHING: Mapping[int, Cipher] = {}
 
 
 @dataclass
@@ -83,16 +85,24 @@ class Made:
         return only
 
 
-def transcoded(root: Path, source: Path | Sequence[Path], task: TranscodeFile) -> Made:
-    """`source`: the objects that the task refers to by their places. Raises AttemptFailed where nothing came of it."""
-    return asyncio.run(_transcoded(root, [source] if isinstance(source, Path) else list(source), task))
+def transcoded(
+    root: Path, source: Path | Sequence[Path], task: TranscodeFile, *, ciphers: Mapping[int, Cipher] = NOTHING
+) -> Made:
+    """`source`: the objects that the task refers to by their places, some of them encrypted.
+
+    Raises AttemptFailed where nothing came of it.
+    """
+    return asyncio.run(_transcoded(root, [source] if isinstance(source, Path) else list(source), task, ciphers))
 
 
-async def _transcoded(root: Path, sources: list[Path], task: TranscodeFile) -> Made:
+async def _transcoded(root: Path, sources: list[Path], task: TranscodeFile, ciphers: Mapping[int, Cipher]) -> Made:
     uploaded = root.with_name(f"{root.name}-uploaded")
     for folder in (root / "in", root / "out", uploaded):
         folder.mkdir(parents=True)
-    inputs = tuple(InputSpec(index=at, url=str(path), size=path.stat().st_size) for at, path in enumerate(sources))
+    inputs = tuple(
+        InputSpec(index=at, url=str(path), size=path.stat().st_size, encryption=ciphers.get(at))
+        for at, path in enumerate(sources)
+    )
     attempt = Attempt(a_start(inputs=inputs, outputs=task.outputs, threads=THREADS))
     sandbox = Heard()
     work = Transcode(

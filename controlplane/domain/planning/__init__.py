@@ -7,6 +7,7 @@ from typing import Final
 
 from pydantic_core import PydanticCustomError
 
+from controlplane.domain.content_keys import cipher
 from controlplane.domain.planning import captions
 from controlplane.domain.sources import places
 from shared.errors import InvalidField
@@ -68,6 +69,7 @@ def plan(document: JobDocument, presets: Mapping[PresetId, Settings]) -> Transco
                 segment_duration=output.segment_duration,
                 thumbnails=_thumbnails(output.thumbnails, settings, document.output_key_prefix),
                 captions=output.captions and captions.of_output(output.captions, document.output_key_prefix, read),
+                encryption=cipher(output.encryption),
             )
             for index, output in enumerate(document.outputs)
         ),
@@ -96,14 +98,21 @@ def _check_output(output: Output, settings: Settings, where: str) -> None:
         raise InvalidField(detail, pointer=f"{where}/segment_duration")
     if output.thumbnails is not None and settings.video is None:
         raise InvalidField("A sound-only output has no thumbnails.", pointer=f"{where}/thumbnails")
+    if output.encryption is not None and output.segment_duration is not None:
+        detail = "Segments are not encrypted as files: no player could read them; protect the playlist instead."
+        raise InvalidField(detail, pointer=f"{where}/encryption")
 
 
 def _thumbnails(wish: OutputThumbnails | None, settings: Settings, prefix: str) -> ThumbnailSpec | None:
     if wish is None:
         return None
     base = settings.thumbnails or _PLAIN_THUMBNAILS
-    changes = wish.model_dump(exclude={"pattern"}, exclude_none=True)
-    return ThumbnailSpec(pattern=prefix + wish.pattern, settings=base.model_copy(update=changes))
+    changes = wish.model_dump(exclude={"pattern", "encryption"}, exclude_none=True)
+    return ThumbnailSpec(
+        pattern=prefix + wish.pattern,
+        settings=base.model_copy(update=changes),
+        encryption=cipher(wish.encryption),
+    )
 
 
 def _check_playlist(
@@ -122,6 +131,8 @@ def _check_playlist(
 
 def _unfit(playlist_format: PlaylistFormat, output: Output, settings: Settings, first: Output) -> str | None:
     """Why an output cannot be in a playlist, or None."""
+    if output.encryption is not None:
+        return "No player reads an output that is encrypted as a file; protect the playlist instead."
     if playlist_format is PlaylistFormat.MPEG_DASH:
         return None if settings.container is Container.FMP4 else "An MPEG-DASH playlist takes fmp4 outputs."
     if settings.container is not Container.TS or output.segment_duration is None:

@@ -114,6 +114,11 @@ async def an_object(world: Audited) -> str:
     return await world.stored("in/film.mp4")
 
 
+@deed("reveal_job")
+async def _(world: Audited) -> Deed:
+    return "tenant", f"/v1/jobs/{await world.held_job()}/reveal", None
+
+
 @deed("create_job")
 async def _(world: Audited) -> Deed:
     return "tenant", "/v1/jobs", a_document(await world.tenant.pipeline())

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from controlplane.auth.content_keys import Seal
+from controlplane.services.content_keys import ContentKeys
 from controlplane.services.dispatch import Dispatcher
 from controlplane.services.faulty import FaultyInputs
 from controlplane.services.publishing import Publisher
@@ -25,7 +27,9 @@ WHOLE_NODE = Demand(cpu_threads=8, memory=1, scratch=1)
 
 def a_reaper(world: World, settings: Settings = SETTINGS) -> Reaper:
     signals = Signals()
-    dispatcher = Dispatcher(world.store, world.clock, signals, Links(b"secret", world.clock), settings)
+    dispatcher = Dispatcher(
+        world.store, world.clock, signals, Links(b"secret", world.clock), ContentKeys(Seal(b"secret")), settings
+    )
     publisher = Publisher(world.store, world.clock, signals, dispatcher, FaultyInputs(world.clock, settings), settings)
     return Reaper(world.store, world.clock, dispatcher, publisher, settings)
 

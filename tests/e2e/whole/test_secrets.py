@@ -82,7 +82,11 @@ def test_no_secret_is_found_in_logs_arguments_environments_errors_or_the_databas
         revoked = service.call("POST", "/v1/keys", {})
         secrets["another key"] = revoked["key"].split("_")[2]
         service.call("DELETE", f"/v1/keys/{revoked['id']}")
-        job_id = service.submit("in/bunny.mp4", [{"key": "out.mp4", "settings": mp4_settings()}], "secrets/")
+        content_key = os.urandom(32)
+        secrets["a content key"] = content_key
+        encryption = {"mode": "aes-gcm", "key": base64.b64encode(content_key).decode()}
+        output = {"key": "out.mp4", "settings": mp4_settings(), "encryption": encryption}
+        job_id = service.submit("in/bunny.mp4", [output], "secrets/")
         assert service.ended(job_id)["status"] == "Complete"
         missing = service.submit("in/missing.mp4", [{"key": "x.mp4", "settings": mp4_settings()}], "secrets/")
         assert service.ended(missing)["status"] == "Error"
@@ -92,6 +96,7 @@ def test_no_secret_is_found_in_logs_arguments_environments_errors_or_the_databas
             ("GET", f"/objects/{secrets['a link to get']}/in/other.mp4", None, None),
             ("GET", f"/v1/jobs?page_token={secrets['a link to put']}", None, None),
             ("GET", f"/v1/jobs/{service.tenant_key}", None, None),
+            ("POST", "/v1/jobs", {"outputs": [{"key": "x", "encryption": encryption | {"key_md5": "AAAA"}}]}, None),
         ):
             with pytest.raises(Refused) as refused:
                 service.call(method, path, document, key=key)
