@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from shared.jobspec import JobDocument
+from shared.jobspec.captions import CaptionSource
 from shared.jobspec.encryption import Decryption
 
 
@@ -30,10 +31,14 @@ def places(document: JobDocument) -> dict[Source, int]:
     return {source: place for place, source in enumerate(sources(document)) if place >= count}
 
 
+def of_captions(captions: CaptionSource) -> Source:
+    return Source(captions.key, encryption=captions.encryption)
+
+
 def _others(document: JobDocument) -> Iterator[Source]:
     for wanted in document.inputs:
         if wanted.captions is not None:
-            yield from (Source(captions.key) for captions in wanted.captions.sources)
+            yield from map(of_captions, wanted.captions.sources)
     for output in document.outputs:
         if output.captions is not None:
-            yield from (Source(captions.key) for captions in output.captions.sources or ())
+            yield from map(of_captions, output.captions.sources or ())

@@ -10,6 +10,7 @@ from pydantic import AfterValidator, Field, JsonValue, model_validator
 from pydantic_core import PydanticCustomError
 
 from shared.jobspec.codecs import Container, VideoCodec
+from shared.jobspec.encryption import Decryption
 from shared.jobspec.fields import Name, ObjectKey, OutputKey
 from shared.jobspec.mismatch import mismatch
 from shared.jobspec.settings import Settings
@@ -78,6 +79,7 @@ class CaptionSource(Sent):
         0.0, description="Seconds, or [+-]HH:mm:ss.SSS: how much later than the file says every caption is shown."
     )
     label: Name | None = Field(None, description="What players show for it in their menus.")
+    encryption: Decryption | None = Field(None, description="How the file is encrypted.")
 
 
 Sources = Annotated[tuple[CaptionSource, ...], Field(max_length=20)]

@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from typing import Final
 
-from controlplane.domain.sources import Source
+from controlplane.domain.sources import Source, of_captions
 from shared.errors import InvalidField
 from shared.jobspec import JobDocument, Output, Settings
 from shared.jobspec.captions import LANGUAGE, CaptionFormat, InputCaptions, OutputCaptions, seconds_of, unfit
@@ -70,7 +70,7 @@ def of_input(captions: InputCaptions | None, places: Mapping[Source, int]) -> In
         merge_policy=captions.merge_policy,
         sources=tuple(
             CaptionSourceSpec(
-                input=places[Source(source.key)],
+                input=places[of_captions(source)],
                 language=source.language,
                 offset=seconds_of(source.offset),
                 label=source.label,
