@@ -89,12 +89,14 @@ def a_job(
     hardware: HardwarePreference = HardwarePreference.PREFER,
     demand: Demand = SMALL,
     max_attempts: int = 3,
+    metadata: dict[str, str] | None = None,
     token: Token | None = None,
     root: str = "/nowhere",
     pipeline_version: int | None = None,
 ) -> NewJob:
     document = a_document(
         pipeline_id,
+        metadata=metadata or {},
         outputs=[{"key": f"out{number or ''}.mp4", "settings": mp4_settings()} for number in range(outputs)],
     )
     cluster = ClusterId(cluster_id) if cluster_id else None

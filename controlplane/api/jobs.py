@@ -65,7 +65,9 @@ async def page(call: Call[None]) -> Reply:
     jobs, tenant_id = call.request.app[JOBS], call.principal.tenant
 
     async def batch(token: str | None, size: int) -> tuple[list[Job], str | None]:
-        return await jobs.page(tenant_id, wanted, ascending=query.ascending, page_token=token, size=size)
+        return await jobs.page(
+            tenant_id, wanted, query.metadata, ascending=query.ascending, page_token=token, size=size
+        )
 
     found, more = await visible(call, batch, about.of_job)
     return Reply({"items": [await _view(call, job) for job in found], "next_page_token": more})

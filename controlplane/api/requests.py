@@ -5,7 +5,16 @@ from __future__ import annotations
 import datetime as dt
 from typing import Annotated, Any, Final, Literal
 
-from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    WithJsonSchema,
+    model_validator,
+)
 
 from controlplane.domain.permissions import GRANTS, KINDS, Role, matches
 from controlplane.domain.quota import DEFAULTS, MINUTE_MS, Quota
@@ -18,6 +27,8 @@ from shared.jobspec.fields import (
     KeyPrefix,
     LabelKey,
     LabelValue,
+    MetadataKey,
+    MetadataValue,
     Name,
     ObjectKey,
     Slug,
@@ -49,6 +60,9 @@ class Query(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
+_NOTE: Final = "metadata."
+
+
 class PageQuery(Query):
     page_size: Annotated[int, Field(ge=1, le=200)] = 50
     page_token: str | None = None
@@ -58,7 +72,25 @@ class JobsQuery(PageQuery):
     status: JobStatus | None = None
     pipeline_id: TranscoderId | None = None
     cluster_id: Slug | None = None
+    metadata: Annotated[
+        dict[MetadataKey, MetadataValue],
+        Field(max_length=10),
+        WithJsonSchema(
+            {
+                "type": "string",
+                "description": "Jobs whose metadata has this value under KEY; several narrow further. "
+                "A page may be short, or empty, and yet not the last: go on while there is a `next_page_token`.",
+            }
+        ),
+    ] = Field(default_factory=dict, alias=_NOTE + "KEY")
     ascending: bool = False
+
+    @model_validator(mode="before")
+    @classmethod
+    def _gathered(cls, given: dict[str, str]) -> dict[str, Any]:
+        notes = {name.removeprefix(_NOTE): value for name, value in given.items() if name.startswith(_NOTE)}
+        others = {name: value for name, value in given.items() if not name.startswith(_NOTE)}
+        return others | ({_NOTE + "KEY": notes} if notes else {})
 
 
 class EventsQuery(Query):

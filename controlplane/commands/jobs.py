@@ -45,6 +45,7 @@ def jobs() -> None:
 @click.option("--status", type=click.Choice([status.value for status in JobStatus]))
 @click.option("--pipeline", "pipeline_id")
 @click.option("--cluster", "cluster_id")
+@click.option("--metadata", "notes", multiple=True, metavar="KEY=VALUE", help="Only jobs with this in their metadata.")
 @click.option("--ascending", is_flag=True, help="Oldest first.")
 @click.option("--limit", type=click.IntRange(1), default=50, show_default=True)
 @output.format_option
@@ -54,6 +55,7 @@ async def list_(
     status: str | None,
     pipeline_id: str | None,
     cluster_id: str | None,
+    notes: tuple[str, ...],
     ascending: bool,
     limit: int,
     format_: str,
@@ -65,6 +67,7 @@ async def list_(
         "pipeline_id": pipeline_id,
         "cluster_id": cluster_id,
         "ascending": str(ascending).lower(),
+        **dict(_note(text) for text in notes),
     }
     async for job in api.pages("/v1/jobs", page_size=min(limit, 200), **query):
         found.append(job)
@@ -79,6 +82,13 @@ async def list_(
         "SUBMITTED": lambda job: job["timing"]["submitted_at"],
     }
     output.listed(found, columns, format_)
+
+
+def _note(text: str) -> tuple[str, str]:
+    key, equals, value = text.partition("=")
+    if not equals:
+        raise click.BadParameter(f"{text!r} is not KEY=VALUE.", param_hint="--metadata")
+    return f"metadata.{key}", value
 
 
 @jobs.command()

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from typing import Any
 
 import orjson
 
@@ -28,6 +29,7 @@ from controlplane.settings import Settings
 from controlplane.storage.files import size_hint
 from controlplane.store.operations import ending, jobs, resources, retries
 from controlplane.store.operations.dispatch import need_to_json
+from controlplane.store.operations.matching import matching
 from controlplane.store.port import Store
 from controlplane.store.records import Event, Job, PipelineRoots
 from shared.clock import Clock
@@ -218,17 +220,32 @@ class Jobs:
         return JobFiles.model_validate_json((await self._store.read(ending.task(job.task_id))).files)
 
     async def page(
-        self, tenant_id: TenantId, wanted: dict[str, str | None], *, ascending: bool, page_token: str | None, size: int
+        self,
+        tenant_id: TenantId,
+        wanted: dict[str, str | None],
+        metadata: Mapping[str, str],
+        *,
+        ascending: bool,
+        page_token: str | None,
+        size: int,
     ) -> tuple[list[Job], str | None]:
         """Jobs of the last six months by submission, and the token of the next page."""
-        scope = [tenant_id, "jobs", *sorted(f"{field}={value}" for field, value in wanted.items()), str(ascending)]
+        notes = [f"metadata.{key}={value}" for key, value in sorted(metadata.items())]
+        filters = sorted(f"{field}={value}" for field, value in wanted.items())
+        scope = [tenant_id, "jobs", *filters, *notes, str(ascending)]
         start = jobs.FIRST_ID if ascending else jobs.LAST_ID
         after = self._pages.read(page_token, scope) if page_token else start
-        oldest = f"{self._clock.now_ms() - LISTED_MS:013d}"
-        operation = jobs.page(tenant_id, wanted, ascending=ascending, after=after, oldest=oldest, size=size + 1)
-        found = await self._store.read(operation)
-        more = self._pages.make(found[size - 1].id, scope) if len(found) > size else None
-        return found[:size], more
+        window: dict[str, Any] = {
+            "ascending": ascending,
+            "after": after,
+            "oldest": f"{self._clock.now_ms() - LISTED_MS:013d}",
+        }
+        if metadata:
+            found, onward = await self._store.read(matching(tenant_id, wanted, metadata, **window, size=size))
+        else:
+            found = await self._store.read(jobs.page(tenant_id, wanted, **window, size=size + 1))
+            onward, found = found[size - 1].id if len(found) > size else None, found[:size]
+        return found, self._pages.make(onward, scope) if onward else None
 
     async def cancel(self, tenant_id: TenantId, job_id: JobId) -> Job:
         ended = await self._store.write(jobs.cancel(tenant_id, job_id, self._clock.now_ms()))

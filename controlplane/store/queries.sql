@@ -464,12 +464,13 @@ SELECT j.*, t.state AS task_state, t.attempt, t.node_id, t.progress, t.not_befor
   FROM jobs j JOIN tasks t ON t.job_id = j.id JOIN tenants n ON n.id = j.tenant_id WHERE j.id = :id AND j.tenant_id = :tenant_id
 
 -- name: jobs_ascending
--- {ids}: those of the page, read off one index in their order; see `sql.py`.
+-- {ids}: those of the page, read off one index in their order; {such}: what is left out of them; see `sql.py`.
 SELECT j.*, t.state AS task_state, t.attempt, t.node_id, t.progress, t.not_before, t.id AS task_id,
        t.need, (SELECT p.status FROM pipelines p WHERE p.id = j.pipeline_id) AS pipeline_status,
        (n.max_running IS NOT NULL AND n.running >= n.max_running) AS tenant_is_full,
        COALESCE((SELECT u.running >= u.max_running FROM user_quotas u WHERE u.user_id = j.user_id), FALSE) AS user_is_full
   FROM {ids} page JOIN jobs j ON j.id = page.id JOIN tasks t ON t.job_id = j.id JOIN tenants n ON n.id = j.tenant_id
+ {such}
  ORDER BY page.id LIMIT :size
 
 -- name: jobs_descending
@@ -478,6 +479,7 @@ SELECT j.*, t.state AS task_state, t.attempt, t.node_id, t.progress, t.not_befor
        (n.max_running IS NOT NULL AND n.running >= n.max_running) AS tenant_is_full,
        COALESCE((SELECT u.running >= u.max_running FROM user_quotas u WHERE u.user_id = j.user_id), FALSE) AS user_is_full
   FROM {ids} page JOIN jobs j ON j.id = page.id JOIN tasks t ON t.job_id = j.id JOIN tenants n ON n.id = j.tenant_id
+ {such}
  ORDER BY page.id DESC LIMIT :size
 
 -- name: task_of_job

@@ -28,10 +28,12 @@ JOB_FILTERS: Final = ("status", "pipeline_id", "cluster_id")
 """What job lists can be narrowed by; every combination is a statement of its own, made at start."""
 
 _DIRECTIONS: Final = {
-    "jobs_ascending": ("id > :after", "ORDER BY id LIMIT :size"),
-    "jobs_descending": ("id > :oldest AND id < :after", "ORDER BY id DESC LIMIT :size"),
+    "jobs_ascending": ("id > :after", "ORDER BY id LIMIT"),
+    "jobs_descending": ("id > :oldest AND id < :after", "ORDER BY id DESC LIMIT"),
 }
 """Where a page begins, and its order."""
+_SPAN: Final = "SELECT COUNT(*) AS looked, MIN(id) AS first, MAX(id) AS last FROM {ids} page"
+_SUCH: Final = "WHERE j.document LIKE :pattern ESCAPE '!'"
 
 _NAMED = re.compile(r"^-- name: (\w+)$", re.MULTILINE)
 _HOLE = re.compile(r"\{([\w:]+)\}")
@@ -52,7 +54,11 @@ def queries(dialect: Dialect) -> Mapping[str, Statement]:
     for direction, (start, order) in _DIRECTIONS.items():
         template = named.pop(direction)
         for fields in _combinations():
-            named[direction + _suffix(fields)] = template.replace("{ids}", _ids(fields, start, order))
+            name = direction + _suffix(fields)
+            looked_at = _ids(fields, start, f"{order} :looked_at")
+            named[name] = template.replace("{ids}", _ids(fields, start, f"{order} :size")).replace("{such}", "")
+            named[f"matching_{name}"] = template.replace("{ids}", looked_at).replace("{such}", _SUCH)
+            named[f"span_of_{name}"] = _SPAN.replace("{ids}", looked_at)
     return {name: _statement(_filled(_bare(sql), dialect), dialect) for name, sql in named.items()}
 
 

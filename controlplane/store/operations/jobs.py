@@ -184,13 +184,15 @@ def page(
 ) -> Op[list[Job]]:
     """Jobs of one tenant by id, which is by submission: those after `after`, none older than `oldest`."""
     direction = "jobs_ascending" if ascending else "jobs_descending"
-    params = {field: value for field, value in wanted.items() if value is not None}
-    if ascending:
-        after = max(after, oldest)
-    else:
-        params["oldest"] = oldest
-    rows = yield call(direction + filter_name(wanted), tenant_id=tenant_id, after=after, size=size, **params)
+    window = bounds(wanted, ascending=ascending, after=after, oldest=oldest)
+    rows = yield call(direction + filter_name(wanted), tenant_id=tenant_id, size=size, **window)
     return [record(Job, row) for row in rows]
+
+
+def bounds(wanted: Mapping[str, str | None], *, ascending: bool, after: str, oldest: str) -> dict[str, str]:
+    """Which part of a tenant's jobs is listed, as parameters."""
+    filters = {field: value for field, value in wanted.items() if value is not None}
+    return filters | ({"after": max(after, oldest)} if ascending else {"after": after, "oldest": oldest})
 
 
 def events(job_id: JobId, after: int, size: int) -> Op[list[Event]]:

@@ -12,6 +12,7 @@ import pytest
 
 from controlplane.store.operations import jobs
 from controlplane.store.operations.jobs import FIRST_ID, LAST_ID
+from controlplane.store.operations.matching import Matches, matching
 from controlplane.store.sql import JOB_FILTERS, SQLITE, queries
 from controlplane.store.sqlite import _migrate
 from shared.ids import JobId
@@ -108,3 +109,25 @@ def test_no_list_reads_rows_that_it_does_not_show() -> None:
             assert len(reads) in (1, len(JobStatus)), name
             assert all("COVERING INDEX" in step and "id>?" in step for step in reads), name
             assert not any("SCAN t" in step or "SCAN j" in step for step in plan), name
+
+
+@pytest.mark.parametrize("ascending", [True, False])
+async def test_jobs_are_found_by_their_metadata_whatever_else_they_are_narrowed_by(
+    world: World, ascending: bool
+) -> None:
+    made = [await world.submit(metadata={"a%b": "1_1", "n": str(number % 2)}) for number in range(6)]
+    await world.submit(metadata={"a%b": "1x1"})
+    await world.submit(OTHER_TENANT, metadata={"a%b": "1_1"})
+
+    async def found(wanted: dict[str, str | None], **metadata: str) -> Matches:
+        after = FIRST_ID if ascending else LAST_ID
+        operation = matching(
+            TENANT, wanted, {"a%b": "1_1"} | metadata, ascending=ascending, after=after, oldest="", size=9
+        )
+        return await world.store.read(operation)
+
+    pipeline = str(world.pipelines[TENANT])
+    for wanted in ({}, {"status": "Submitted"}, {"pipeline_id": pipeline}):
+        assert [job.id for job in (await found(wanted)).jobs] == made[:: 1 if ascending else -1]
+        assert [job.id for job in (await found(wanted, n="1")).jobs] == made[1::2][:: 1 if ascending else -1]
+    assert await found({"status": "Error"}) == ([], None)
