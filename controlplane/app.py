@@ -19,6 +19,7 @@ from controlplane.api import (
     about,
     agents,
     audit,
+    events,
     jobs,
     keys,
     objects,
@@ -40,6 +41,7 @@ from controlplane.services.buckets import Buckets
 from controlplane.services.clusters import Clusters
 from controlplane.services.content_keys import ContentKeys
 from controlplane.services.dispatch import Dispatcher
+from controlplane.services.events import Events
 from controlplane.services.faulty import FaultyInputs
 from controlplane.services.health import Health
 from controlplane.services.jobs import Jobs
@@ -69,6 +71,7 @@ log = structlog.get_logger()
 
 ROUTES: tuple[routing.Routes, ...] = (
     jobs.routes,
+    events.routes,
     resources.pipelines,
     resources.presets,
     resources.buckets,
@@ -146,6 +149,7 @@ def make_app(settings: Settings, database: Store, clock: Clock, secret: bytes) -
     app[keys.PIPELINES] = Pipelines(store, clock, ids, dispatcher)
     app[keys.BUCKETS] = Buckets(store, links, clock, settings.allowed_roots, settings.link_lifetime)
     app[keys.QUOTAS] = ledger = Quotas(store, clock, signals, dispatcher, settings, health.tell_drift)
+    app[keys.EVENTS] = Events(store, signals)
     app[keys.LOGS] = Logs(store, clock, signals)
     app[keys.JOBS] = Jobs(store, clock, ids, presets, dispatcher, signals, page_tokens, content_keys, faulty, settings)
 

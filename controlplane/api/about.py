@@ -13,8 +13,8 @@ from controlplane.api.requests import RetryOfFailed
 from controlplane.api.routing import PLACEHOLDER, Call, Find, Route
 from controlplane.domain.permissions import Action, Resources
 from controlplane.services.presets import AnyPreset
-from controlplane.store.records import Bucket, Job, Pipeline
-from shared.ids import JobId, KeyId, PipelineId, PresetId, UserId
+from controlplane.store.records import Bucket, Job, Pipeline, TenantEvent
+from shared.ids import ClusterId, JobId, KeyId, PipelineId, PresetId, UserId
 from shared.jobspec import JobDocument
 
 
@@ -62,8 +62,11 @@ async def key(call: Call[Any]) -> Resources:
 
 
 def of_job(found: Job) -> Resources:
-    names = (f"job/{found.id}", f"pipeline/{found.pipeline_id}")
-    return (*names, f"cluster/{found.cluster_id}") if found.cluster_id else names
+    return _names_of_job(found.id, found.pipeline_id, found.cluster_id)
+
+
+def of_event(found: TenantEvent) -> Resources:
+    return _names_of_job(found.job_id, found.pipeline_id, found.cluster_id)
 
 
 def of_pipeline(found: Pipeline) -> Resources:
@@ -76,6 +79,11 @@ def of_preset(found: AnyPreset) -> Resources:
 
 def of_bucket(found: Bucket) -> Resources:
     return (f"bucket/{found.name}",)
+
+
+def _names_of_job(job_id: JobId, pipeline_id: PipelineId, cluster_id: ClusterId | None) -> Resources:
+    names = (f"job/{job_id}", f"pipeline/{pipeline_id}")
+    return (*names, f"cluster/{cluster_id}") if cluster_id else names
 
 
 _FINDERS: Final[Mapping[str, Find]] = {

@@ -177,7 +177,7 @@ async def events(call: Call[None]) -> Reply | web.StreamResponse:
     if "text/event-stream" not in call.request.headers.get("Accept", ""):
         history = await jobs.history(tenant_id, job_id, call.query.after)
         return Reply(views.Page[views.EventView](items=[views.event(event) for event in history]))
-    after = _last_event_id(call)
+    after = last_event_id(call) or 0
     await jobs.get(tenant_id, job_id)
     with held(call.request):
         return await _streamed(call, jobs, tenant_id, job_id, after)
@@ -309,10 +309,11 @@ def _token(call: Call[JobDocument] | Call[RetryOfJob]) -> str | None:
     return header
 
 
-def _last_event_id(call: Call[None]) -> int:
-    """Where a stream goes on that was broken: browsers say so by themselves."""
+def last_event_id(call: Call[None]) -> int | None:
+    """Where a stream goes on that was broken: browsers say so by themselves. Else what the URL says."""
     header = call.request.headers.get("Last-Event-ID", "")
-    return min(int(header), LAST_EVENT) if _NUMBER.fullmatch(header) else int(call.query.after)
+    after: int | None = call.query.after
+    return min(int(header), LAST_EVENT) if _NUMBER.fullmatch(header) else after
 
 
 _NUMBER: Final = re.compile(r"[0-9]{1,20}")

@@ -10,6 +10,7 @@ from controlplane.api.connections import Guard
 from controlplane.services.buckets import Buckets
 from controlplane.services.clusters import Clusters
 from controlplane.services.dispatch import Dispatcher
+from controlplane.services.events import Events
 from controlplane.services.health import Health
 from controlplane.services.jobs import Jobs
 from controlplane.services.logs import Logs
@@ -28,6 +29,7 @@ BUCKETS: Final = web.AppKey("buckets", Buckets)
 CLOCK: Final = web.AppKey("clock", Clock)
 CLUSTERS: Final = web.AppKey("clusters", Clusters)
 DISPATCHER: Final = web.AppKey("dispatcher", Dispatcher)
+EVENTS: Final = web.AppKey("events", Events)
 GUARD: Final = web.AppKey("guard", Guard)
 HEALTH: Final = web.AppKey("health", Health)
 JOBS: Final = web.AppKey("jobs", Jobs)

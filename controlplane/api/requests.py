@@ -99,6 +99,13 @@ class EventsQuery(Query):
     )
 
 
+class TenantEventsQuery(PageQuery):
+    after: Annotated[int, Field(ge=0, le=LAST_EVENT)] | None = Field(
+        None,
+        description="The id of the last event that is known already. A stream begins with what happens from now on when null.",
+    )
+
+
 class LogQuery(Query):
     attempt: Annotated[int, Field(ge=1, le=LAST_EVENT)] | None = Field(None, description="Of this attempt alone.")
 

@@ -254,6 +254,14 @@ def event(found: records.Event) -> EventView:
     return EventView(id=found.id, at=to_datetime(found.at), type=found.type, data=orjson.loads(found.data))
 
 
+class TenantEventView(EventView):
+    job_id: JobId
+
+
+def tenant_event(found: records.TenantEvent) -> TenantEventView:
+    return TenantEventView(**dict(event(found)), job_id=found.job_id)
+
+
 class DeedView(Answer):
     id: int
     at: dt.datetime

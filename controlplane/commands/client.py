@@ -110,9 +110,8 @@ class Api:
         """(type, data) of everything that happens to a job; the last is ("end", the job)."""
         return self.stream(f"/v1/jobs/{job_id}/events")
 
-    async def stream(self, path: str) -> AsyncIterator[tuple[str, Any]]:
-        """(type, data) of every event up to and with "end". Survives broken connections."""
-        last_id = "0"
+    async def stream(self, path: str, last_id: str = "0") -> AsyncIterator[tuple[str, Any]]:
+        """(type, data) of every event up to and with "end". Survives broken connections. `last_id` "": from now on."""
         while True:
             try:
                 headers = {**self._headers, "Accept": "text/event-stream", "Last-Event-ID": last_id}

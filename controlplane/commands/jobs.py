@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import json
 import re
 import secrets
 from typing import Any
@@ -82,6 +83,18 @@ async def list_(
         "SUBMITTED": lambda job: job["timing"]["submitted_at"],
     }
     output.listed(found, columns, format_)
+
+
+@jobs.command()
+@output.format_option
+@api_command
+async def follow(api: Api, format_: str) -> None:
+    """What happens to any job, from now on, a line for each event. Until Ctrl-C."""
+    async for kind, event in api.stream("/v1/events", last_id=""):
+        if format_ == "json":
+            click.echo(json.dumps(event))
+        else:
+            click.echo(f"{event['at']}  {event['job_id']}  {kind}")
 
 
 def _note(text: str) -> tuple[str, str]:

@@ -206,6 +206,7 @@ class Jobs:
     def _offer(self, created: jobs.Created | None) -> None:
         if created is not None and not created.replayed:
             self._dispatcher.wake()
+            self._signals.changed(created.job.id)
 
     async def reveal(self, tenant_id: TenantId, job_id: JobId) -> list[RevealedKey]:
         """The keys that a job's objects are encrypted with, those that were made for it among them."""

@@ -13,16 +13,23 @@ from shared.ids import JobId
 class Signals:
     def __init__(self) -> None:
         self._listening: dict[JobId, set[asyncio.Event]] = defaultdict(set)
-        self.is_closed = False
+        self._listening_to_all: set[asyncio.Event] = set()
+        self.closed = asyncio.Event()
+
+    @property
+    def is_closed(self) -> bool:
+        return self.closed.is_set()
 
     def changed(self, job_id: JobId) -> None:
+        for event in self._listening_to_all:
+            event.set()
         for event in self._listening.get(job_id, ()):
             event.set()
 
     def close(self) -> None:
         """The service stops: nobody need listen any longer."""
-        self.is_closed = True
-        for events in self._listening.values():
+        self.closed.set()
+        for events in (*self._listening.values(), self._listening_to_all):
             for event in events:
                 event.set()
 
@@ -40,3 +47,13 @@ class Signals:
             self._listening[job_id].discard(event)
             if not self._listening[job_id]:
                 del self._listening[job_id]
+
+    @contextmanager
+    def listening_to_all(self) -> Iterator[asyncio.Event]:
+        """The same, set at every change of any job."""
+        event = asyncio.Event()
+        self._listening_to_all.add(event)
+        try:
+            yield event
+        finally:
+            self._listening_to_all.discard(event)

@@ -450,6 +450,15 @@ SELECT id FROM jobs j
    AND EXISTS (SELECT 1 FROM pipelines p WHERE p.id = j.pipeline_id AND p.tenant_id = j.tenant_id)
  ORDER BY finished_at, id LIMIT :size
 
+-- name: events_of_tenant
+SELECT e.id, e.at, e.type, e.data, e.job_id, j.pipeline_id, j.cluster_id
+  FROM (SELECT * FROM events WHERE tenant_id = :tenant_id AND id > :after ORDER BY id LIMIT :size) e
+  JOIN jobs j ON j.id = e.job_id
+ ORDER BY e.id
+
+-- name: newest_event
+SELECT MAX(id) AS id FROM events
+
 -- name: events
 SELECT id, at, type, data FROM events WHERE job_id = :job_id AND id > :after ORDER BY id LIMIT :size
 

@@ -289,3 +289,12 @@ class Event:
     at: int
     type: str
     data: str
+
+
+@dataclass(frozen=True)
+class TenantEvent(Event):
+    """Of some job of a tenant."""
+
+    job_id: JobId
+    pipeline_id: PipelineId
+    cluster_id: ClusterId | None

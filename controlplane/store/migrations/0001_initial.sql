@@ -264,6 +264,7 @@ CREATE TABLE events (
   data TEXT NOT NULL
 );
 CREATE INDEX events_by_job ON events (job_id, id);
+CREATE INDEX events_by_tenant ON events (tenant_id, id);
 
 -- The end of what each attempt said. `said` counts all of it, so that a reader knows what it lacks.
 CREATE TABLE attempt_logs (

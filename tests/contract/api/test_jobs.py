@@ -367,11 +367,19 @@ def progress_of(node: Node, ref: Any, percent: float) -> Any:
 class watching:  # noqa: N801 (read as a verb)
     """The events of a job as they happen: (id, type, data)."""
 
-    def __init__(self, tenant: Caller, job_id: str, last: str | None = None, *, what: str = "events") -> None:
+    def __init__(
+        self,
+        tenant: Caller,
+        job_id: str,
+        last: str | None = None,
+        *,
+        what: str = "events",
+        path: str = "/v1/jobs/{job_id}/{what}",
+    ) -> None:
         headers = {"Accept": "text/event-stream", "Authorization": f"Bearer {tenant.key}"}
         if last is not None:
             headers["Last-Event-ID"] = last
-        self._url = f"{tenant.service.url}/v1/jobs/{job_id}/{what}"
+        self._url = tenant.service.url + path.format(job_id=job_id, what=what)
         self._headers = headers
         self._session = aiohttp.ClientSession()
 

@@ -1,0 +1,70 @@
+"""/v1/events: what happens to all jobs of a tenant."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable
+from functools import partial
+from typing import Final
+
+from aiohttp import web
+
+from controlplane.api import about, views
+from controlplane.api.connections import held
+from controlplane.api.jobs import QUIET_SECONDS, last_event_id
+from controlplane.api.keys import EVENTS
+from controlplane.api.paging import page
+from controlplane.api.requests import TenantEventsQuery
+from controlplane.api.routing import Call, Reply, Routes, authenticated
+from controlplane.api.streaming import EventStream
+from controlplane.auth.principal import Principal
+from controlplane.domain.permissions import Action
+from controlplane.store.records import TenantEvent
+from shared.errors import TranscoderError
+
+routes: Final = Routes("events")
+
+
+@routes.add(
+    "GET",
+    "/v1/events",
+    permission=Action.JOBS_READ,
+    summary="What happens to all jobs: JSON, or as it happens, from now on, with `Accept: text/event-stream`",
+    query=TenantEventsQuery,
+    answer=views.Page[views.TenantEventView],
+    is_stream=True,
+)
+async def tenant_events(call: Call[None]) -> Reply | web.StreamResponse:
+    tenant_id, events = call.principal.tenant, call.request.app[EVENTS]
+    if "text/event-stream" in call.request.headers.get("Accept", ""):
+        with held(call.request):
+            return await _streamed(call)
+
+    def find(after: str, size: int) -> Awaitable[list[TenantEvent]]:
+        return events.after(tenant_id, int(after or call.query.after or 0), size)
+
+    return Reply(await page(call, ["events"], find, lambda found: str(found.id), views.tenant_event, about.of_event))
+
+
+async def _streamed(call: Call[None]) -> web.StreamResponse:
+    """Whoever may see no more of it, since a key was revoked or a user changed, is told no more."""
+    stream = await EventStream.open(call.request)
+    watch = partial(call.request.app[EVENTS].watch, call.principal.tenant)
+    async for happened in watch(last_event_id(call), QUIET_SECONDS):
+        caller = await _still(call)
+        if caller is None:
+            break
+        for event in happened:
+            if caller.may(call.action, about.of_event(event)):
+                await stream.send(views.tenant_event(event), event=event.type, event_id=str(event.id))
+        if not happened:
+            await stream.comment("quiet")
+    return stream.response
+
+
+async def _still(call: Call[None]) -> Principal | None:
+    try:
+        caller = await authenticated(call.request)
+        caller.check_side(call.action)
+    except TranscoderError:
+        return None
+    return caller if call.action in caller.actions else None
