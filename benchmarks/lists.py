@@ -4,18 +4,19 @@ Every filter and every pair of filters, first page and middle, newest first and 
 of one tenant: the service's own operations on the real database, without HTTP around them. Most jobs are Complete and in
 one pipeline; some statuses, pipelines and clusters are rare, and a pair of them rarer still.
 
-    python -m benchmarks.lists [--database postgresql://…] [--jobs 1000000]
+    python -m benchmarks.lists [--store sqlite|postgres] [--jobs 1000000]
 """
 
 from __future__ import annotations
 
 import argparse
 import asyncio
+import contextlib
 import itertools
 import statistics
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -23,18 +24,19 @@ from typing import Any, Final
 from controlplane.store.operations import identity, jobs, resources
 from controlplane.store.operations.jobs import FIRST_ID, LAST_ID
 from controlplane.store.port import Call, Op, Store, call
-from controlplane.store.postgres import PostgresStore
 from controlplane.store.records import Pipeline
-from controlplane.store.sqlite import SqliteStore
 from shared.ids import ClusterId, PipelineId, TenantId, UserId
 from shared.statuses import JobStatus, PipelineStatus
+from tests import postgres
+from tests.contract.store.databases import Database, PostgresDatabase, SqliteDatabase
 
 BEGAN_MS: Final = 1_763_750_000_000
 PAGE: Final = 50
 BATCH: Final = 1000
 FEW: Final = 10_000
 ROUNDS: Final = 4
-"""Through all lists; of each the quickest counts: what else the machine does comes and goes."""
+"""Through all lists of both databases; of each the quickest counts: what else the machine does comes and goes."""
+TENANT: Final = TenantId("100000000001")
 DOCUMENT: Final = (
     '{"inputs":[{"key":"in/film.mp4"}],"outputs":[{"key":"out.mp4"}],"metadata":{},"padding":"' + 300 * "x" + '"}'
 )
@@ -84,6 +86,23 @@ def _rows(job_id: str, tenant_id: TenantId, number: int) -> Iterator[Call]:
         yield call("end_job", id=job_id, status=status, result="{}", now=BEGAN_MS)
 
 
+MULTIPLY: Final = """
+INSERT INTO {table} ({columns})
+WITH RECURSIVE copies (copy) AS (SELECT 1 UNION ALL SELECT copy + 1 FROM copies WHERE copy < {copies})
+SELECT {values} FROM {table}, copies
+"""
+"""Each row again with later ids: what makes a job of each kind rare or common stays as it was."""
+LATER: Final = "CAST(CAST(substr({name}, 1, 13) AS BIGINT) + copy * {few} AS TEXT) || substr({name}, 14)"
+
+
+async def multiply(database: Database, copies: int) -> None:
+    for table in ("jobs", "tasks"):
+        names = list((await database.sql(f"SELECT * FROM {table} LIMIT 1"))[0])  # noqa: S608
+        values = [LATER.format(name=name, few=FEW) if name in ("id", "job_id") else name for name in names]
+        statement = MULTIPLY.format(table=table, columns=", ".join(names), values=", ".join(values), copies=copies)
+        await database.sql(statement)
+
+
 def pipeline_of(number: int) -> PipelineId:
     return PipelineId(f"{BEGAN_MS}-{'rarest' if number % 1999 == 0 else 'second' if number % 10 == 0 else 'larger'}")
 
@@ -128,17 +147,25 @@ async def _median(store: Store, tenant_id: TenantId, wanted: Filters, **place: A
     return Took(1000 * statistics.median(times), found)
 
 
-async def compare(store: Store, many: int) -> None:
-    before: dict[tuple[str, str, str], Took] = {}
-    tenant_id = TenantId("100000000001")
-    await _set_up(store, tenant_id)
-    for start, end in ((0, FEW), (FEW, many)):
-        for first in range(start, end, BATCH):
-            await store.write(fill(tenant_id, first, min(BATCH, end - first)))
-        rounds = [await measure(store, tenant_id, end) for _ in range(ROUNDS)]
-        took = {key: min((found[key] for found in rounds), key=lambda one: one.milliseconds) for key in rounds[0]}
-        before = before or took
-    _tell(before, took, many)
+async def compare(few: Database, many: Database, count: int) -> None:
+    for database in (few, many):
+        async with _opened(database) as store:
+            await _set_up(store, TENANT)
+            for first in range(0, FEW, BATCH):
+                await store.write(fill(TENANT, first, BATCH))
+    await multiply(many, count // FEW - 1)
+    for database in (few, many):
+        await database.sql("ANALYZE")
+    async with _opened(few) as store_of_few, _opened(many) as store_of_many:
+        rounds = [
+            (await measure(store_of_few, TENANT, FEW), await measure(store_of_many, TENANT, count))
+            for _ in range(ROUNDS)
+        ]
+    _tell(*map(_quickest, zip(*rounds, strict=True)), count)
+
+
+def _quickest(rounds: Sequence[dict[tuple[str, str, str], Took]]) -> dict[tuple[str, str, str], Took]:
+    return {key: min((found[key] for found in rounds), key=lambda one: one.milliseconds) for key in rounds[0]}
 
 
 def _tell(before: Mapping[tuple[str, str, str], Took], took: Mapping[tuple[str, str, str], Took], many: int) -> None:
@@ -164,21 +191,30 @@ async def _set_up(store: Store, tenant_id: TenantId) -> None:
         await store.write(resources.add_cluster(ClusterId(cluster_id), "", BEGAN_MS))
 
 
-async def _run(database: str | None, many: int) -> None:
-    with tempfile.TemporaryDirectory(prefix="bench-") as folder:
-        store = await PostgresStore.open(database) if database else SqliteStore(Path(folder) / "transcoder.db")
-        try:
-            await compare(store, many)
-        finally:
-            await store.close()
+@contextlib.asynccontextmanager
+async def _opened(database: Database) -> AsyncIterator[Store]:
+    store = await database.open()
+    try:
+        yield store
+    finally:
+        await store.close()
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--database", help="An empty PostgreSQL database; SQLite when it is not given.")
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--store", choices=["sqlite", "postgres"], action="append")
     parser.add_argument("--jobs", type=int, default=1_000_000)
     chosen = parser.parse_args()
-    asyncio.run(_run(chosen.database, chosen.jobs))
+    for store in chosen.store or ["sqlite", "postgres"]:
+        print(store)
+        with contextlib.ExitStack() as stack:
+            if store == "sqlite":
+                folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="bench-")))
+                few, many = (SqliteDatabase(folder / f"{name}.db") for name in ("few", "many"))
+            else:
+                cluster = stack.enter_context(postgres.running())
+                few, many = (PostgresDatabase(asyncio.run(cluster.fresh_dsn())) for _ in range(2))
+            asyncio.run(compare(few, many, chosen.jobs))
 
 
 if __name__ == "__main__":
