@@ -28,6 +28,8 @@ _MIGRATING: Final = 7_340_211  # names an advisory lock: replicas that start tog
 _WRITING: Final = 7_340_212  # and write one batch after the other: batches touch the same rows in any order
 _BEGIN: Final = f"BEGIN; SELECT pg_advisory_xact_lock({_WRITING}); SAVEPOINT operation"
 """One way there and back for all three; each operation then moves the savepoint on."""
+_SESSION: Final = {"plan_cache_mode": "force_generic_plan"}
+"""Every statement is made for one way through the indices, whatever it is asked for: none is planned again at each call."""
 _RETRIED: Final = (asyncpg.SerializationError, asyncpg.DeadlockDetectedError)
 _LOST: Final = (asyncpg.PostgresConnectionError, asyncpg.InterfaceError, asyncpg.OperatorInterventionError, OSError)
 
@@ -45,7 +47,9 @@ class PostgresStore:
     async def open(cls, dsn: str) -> PostgresStore:
         """Raises Unavailable when the server is away, unsafe, or of a newer release."""
         try:
-            pool = await asyncpg.create_pool(dsn, min_size=2, max_size=8, command_timeout=30, reset=_as_it_is)
+            pool = await asyncpg.create_pool(
+                dsn, min_size=2, max_size=8, command_timeout=30, reset=_as_it_is, server_settings=_SESSION
+            )
             try:
                 async with pool.acquire() as connection:
                     await _check_durability(connection)
