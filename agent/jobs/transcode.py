@@ -14,6 +14,7 @@ from agent.jobs.attempt import Attempt, EndReason
 from agent.jobs.encryption import decrypt, encrypted
 from agent.jobs.failure import SCRATCH_FULL, STALLED, TOOK_TOO_LONG, AttemptFailed
 from agent.jobs.fetch import fetch
+from agent.jobs.finishing import finish
 from agent.jobs.publish import publish
 from agent.jobs.slots import Slots
 from agent.jobs.workspace import Workspace
@@ -257,6 +258,7 @@ class Transcode:
         packed = package(self._task, self._verified, read=self._space.read)
         for name, content in packed.files.items():
             (self._space.out / name).write_bytes(content)
+        finish(self._space.out, packed.recipes)
         return packed
 
     async def _publish(self, packed: Package) -> None:

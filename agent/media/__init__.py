@@ -1,9 +1,9 @@
 """What ffmpeg is to do, and what to think of what it did. Pure: values in, values out; the caller runs and reads.
 
-Every process runs with the attempt's workspace as its working directory. The input lies in `in/0`; everything made lies in
-`out/` under names of ours: `o<index>.<extension>`, `o<index>_%05d.ts`, `t<index>_%05d.png`, and the playlists `m<index>.m3u8`,
-`p<index>.m3u8` and `p<index>.mpd`. No tenant's string reaches a command line or a local name. File names in the signatures
-below are relative to `out/`.
+Every process runs with the attempt's workspace as its working directory. The inputs lie in `in/0`, `in/1`, …; everything made lies
+in `out/` under names of ours: `o<index>.<extension>`, `o<index>_%05d.ts`, `j<index>.ts`, `t<index>_%05d.png`, keys `k<index>.key`,
+and the playlists `m<index>.m3u8`, `p<index>.m3u8`, `p<index>.mpd` and the like. No tenant's string reaches a command line or a
+local name. File names in the signatures below are relative to `out/`.
 
     probe      ffprobe_argv(path: str) -> list[str]                         path: "in/0"
                parse_probe(output: bytes, *, size: int, stderr: bytes = b"") -> MediaFacts      raises MediaRefused(.failure)
@@ -23,7 +23,8 @@ below are relative to `out/`.
                    probes: Inspection.name -> stdout; Read = Callable[[str, int, int], bytes]: (name, offset, length)
     package    package(task, verified: Mapping[int, Verified], *, read: Read) -> Package
                    Package.files: Mapping[str, bytes] (to write into out/), .outputs: tuple[OutputResult, ...] (Complete ones,
-                   with their objects), .playlists: tuple[PlaylistResult, ...] (all of the task's)
+                   with their objects), .playlists: tuple[PlaylistResult, ...] (all of the task's), .recipes: tuple[Recipe, ...]
+                   (what is done to the files then; sizes of objects are those afterwards)
     diagnosis  diagnose(exit_code: int, stderr_tail: bytes) -> Failure      of a pass that did not end with 0
                reason_of(exit_code: int, stderr_tail: bytes) -> FailureReason   of the same: what a fallback decides by
 
@@ -33,14 +34,14 @@ ffmpeg reads `q` from its standard input as the order to finish; progress comes 
 from agent.media.diagnosis import OF_HARDWARE, diagnose, reason_of
 from agent.media.encoders import Device
 from agent.media.facts import MediaFacts, MediaRefused
-from agent.media.packaging import Package, package
+from agent.media.packaging import Encrypt, Join, Mark, Package, Recipe, package
 from agent.media.planning import Pass, Plan, PlannedOutput, instead, plan, split
 from agent.media.probe import detected, ffprobe_argv, parse_probe
 from agent.media.progress import ProgressParser, Sample
 from agent.media.verify import Inspection, Read, Verified, inspections, judge
 
 __all__ = [
-    "OF_HARDWARE", "Device", "Inspection", "MediaFacts", "MediaRefused", "Package", "Pass", "Plan", "PlannedOutput",
-    "ProgressParser", "Read", "Sample", "Verified", "detected", "diagnose", "ffprobe_argv", "inspections", "instead", "judge",
-    "package", "parse_probe", "plan", "reason_of", "split",
+    "OF_HARDWARE", "Device", "Encrypt", "Inspection", "Join", "Mark", "MediaFacts", "MediaRefused", "Package", "Pass", "Plan",
+    "PlannedOutput", "ProgressParser", "Read", "Recipe", "Sample", "Verified", "detected", "diagnose", "ffprobe_argv",
+    "inspections", "instead", "judge", "package", "parse_probe", "plan", "reason_of", "split",
 ]  # fmt: skip

@@ -1,15 +1,24 @@
-"""HTTP Live Streaming playlists of version 3 (RFC 8216): our own, with the names under which things are published."""
+"""HTTP Live Streaming playlists (RFC 8216): our own, with the names under which things are published."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fractions import Fraction
+from typing import Final
 
+from agent.media.boxes import ByteRange
 from agent.media.sizing import Size
 
-VERSION = 3
+SEGMENTS: Final = 3
+RANGES: Final = 4
+"""The version from which a segment may be a range of bytes, and I-frame playlists exist."""
+HEADERS: Final = 5
+"""The version from which I-frame playlists name what stands before all of their segments."""
+FRAGMENTS: Final = 7
+
+SOUNDS: Final = "audio"
 
 
 @dataclass(frozen=True)
@@ -17,6 +26,38 @@ class Entry:
     uri: str
     seconds: float
     size: int
+    offset: int | None = None
+    """Where it begins in a file that holds more than it."""
+
+
+@dataclass(frozen=True)
+class Header:
+    """What a player reads before any segment."""
+
+    uri: str
+    range: ByteRange
+
+
+@dataclass(frozen=True)
+class ContentKey:
+    """How segments are decrypted with AES-128; never the key itself."""
+
+    uri: str
+    iv: bytes
+
+
+@dataclass(frozen=True)
+class Rendition:
+    """What a player takes beside a variant: sound or subtitles in a playlist of their own."""
+
+    kind: str
+    """AUDIO or SUBTITLES."""
+    group: str
+    name: str
+    uri: str
+    language: str | None = None
+    channels: int | None = None
+    is_default: bool = False
 
 
 @dataclass(frozen=True)
@@ -27,25 +68,63 @@ class Variant:
     frame_rate: Fraction | None
     codecs: tuple[str, ...]
     """Empty when one of them has no string."""
+    groups: tuple[tuple[str, str], ...] = ()
+    """Of the renditions that go with it: kind and group."""
+    beside: tuple[tuple[Entry, ...], ...] = field(default=(), compare=False)
+    """Of the costliest rendition of each group: a player fetches them too."""
 
 
-def media_playlist(entries: Sequence[Entry]) -> bytes:
+@dataclass(frozen=True)
+class Stills:
+    """An I-frame playlist of a variant."""
+
+    uri: str
+    entries: tuple[Entry, ...]
+    size: Size | None
+    codecs: tuple[str, ...]
+
+
+def media_playlist(
+    entries: Sequence[Entry],
+    *,
+    version: int = SEGMENTS,
+    header: Header | None = None,
+    key: ContentKey | None = None,
+    stills: bool = False,
+) -> bytes:
     lines = [
         "#EXTM3U",
-        f"#EXT-X-VERSION:{VERSION}",
+        f"#EXT-X-VERSION:{version}",
         f"#EXT-X-TARGETDURATION:{_target(entries)}",
         "#EXT-X-MEDIA-SEQUENCE:0",
         "#EXT-X-PLAYLIST-TYPE:VOD",
     ]
+    if stills:
+        lines.append("#EXT-X-I-FRAMES-ONLY")
+    if key is not None:
+        lines.append(f'#EXT-X-KEY:METHOD=AES-128,URI="{key.uri}",IV=0x{key.iv.hex()}')
+    if header is not None:
+        lines.append(f'#EXT-X-MAP:URI="{header.uri}",BYTERANGE="{header.range.length}@{header.range.first}"')
     for entry in entries:
-        lines += [f"#EXTINF:{entry.seconds:.6f},", entry.uri]
+        lines.append(f"#EXTINF:{entry.seconds:.6f},")
+        if entry.offset is not None:
+            lines.append(f"#EXT-X-BYTERANGE:{entry.size}@{entry.offset}")
+        lines.append(entry.uri)
     return _text([*lines, "#EXT-X-ENDLIST"])
 
 
-def master_playlist(variants: Sequence[Variant]) -> bytes:
-    lines = ["#EXTM3U", f"#EXT-X-VERSION:{VERSION}"]
+def master_playlist(
+    variants: Sequence[Variant],
+    *,
+    version: int = SEGMENTS,
+    renditions: Sequence[Rendition] = (),
+    stills: Sequence[Stills] = (),
+) -> bytes:
+    lines = ["#EXTM3U", f"#EXT-X-VERSION:{version}"]
+    lines += [f"#EXT-X-MEDIA:{','.join(_of_rendition(rendition))}" for rendition in renditions]
     for variant in variants:
-        lines += [f"#EXT-X-STREAM-INF:{','.join(_attributes(variant))}", variant.uri]
+        lines += [f"#EXT-X-STREAM-INF:{','.join(_of_variant(variant))}", variant.uri]
+    lines += [f"#EXT-X-I-FRAME-STREAM-INF:{','.join(_of_stills(still))}" for still in stills]
     return _text(lines)
 
 
@@ -62,17 +141,40 @@ def entries(playlist: bytes) -> tuple[list[tuple[str, float]], bool]:
     return named, "#EXT-X-ENDLIST" in lines
 
 
-def _attributes(variant: Variant) -> list[str]:
-    seconds = sum(entry.seconds for entry in variant.entries)
-    average = sum(entry.size for entry in variant.entries) * 8 / seconds
-    attributes = [f"BANDWIDTH={math.ceil(peak_rate(variant.entries))}", f"AVERAGE-BANDWIDTH={math.ceil(average)}"]
-    if variant.size is not None:
-        attributes.append(f"RESOLUTION={variant.size}")
+def _of_rendition(rendition: Rendition) -> list[str]:
+    attributes = [
+        f"TYPE={rendition.kind}",
+        f'GROUP-ID="{rendition.group}"',
+        f'NAME="{rendition.name}"',
+        f"DEFAULT={'YES' if rendition.is_default else 'NO'}",
+        "AUTOSELECT=YES",
+    ]
+    if rendition.language is not None:
+        attributes.append(f'LANGUAGE="{rendition.language}"')
+    if rendition.channels is not None:
+        attributes.append(f'CHANNELS="{rendition.channels}"')
+    return [*attributes, f'URI="{rendition.uri}"']
+
+
+def _of_variant(variant: Variant) -> list[str]:
+    rows = (variant.entries, *variant.beside)
+    attributes = [f"BANDWIDTH={math.ceil(sum(map(peak_rate, rows)))}"]
+    attributes.append(f"AVERAGE-BANDWIDTH={math.ceil(sum(map(_average_rate, rows)))}")
+    attributes += _of_picture(variant.size, variant.codecs)
     if variant.frame_rate is not None:
         attributes.append(f"FRAME-RATE={float(variant.frame_rate):.3f}")
-    if variant.codecs:
-        attributes.append(f'CODECS="{",".join(variant.codecs)}"')
-    return attributes
+    return attributes + [f'{kind}="{group}"' for kind, group in variant.groups]
+
+
+def _of_stills(still: Stills) -> list[str]:
+    attributes = [f"BANDWIDTH={math.ceil(peak_rate(still.entries))}"]
+    attributes.append(f"AVERAGE-BANDWIDTH={math.ceil(_average_rate(still.entries))}")
+    return [*attributes, *_of_picture(still.size, still.codecs), f'URI="{still.uri}"']
+
+
+def _of_picture(size: Size | None, codecs: tuple[str, ...]) -> list[str]:
+    attributes = [] if size is None else [f"RESOLUTION={size}"]
+    return attributes + ([f'CODECS="{",".join(codecs)}"'] if codecs else [])
 
 
 def peak_rate(entries: Sequence[Entry]) -> float:
@@ -87,7 +189,11 @@ def peak_rate(entries: Sequence[Entry]) -> float:
                 break
             if seconds >= 0.5 * target:
                 peak = max(peak, size * 8 / seconds)
-    return peak or sum(entry.size for entry in entries) * 8 / sum(entry.seconds for entry in entries)
+    return peak or _average_rate(entries)
+
+
+def _average_rate(entries: Sequence[Entry]) -> float:
+    return sum(entry.size for entry in entries) * 8 / sum(entry.seconds for entry in entries)
 
 
 def _target(entries: Sequence[Entry]) -> int:

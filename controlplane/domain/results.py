@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 from typing import Final
 
 from controlplane.domain.planning import captions
+from shared.jobspec import Forms
 from shared.protocol import (
     Finished,
     OutputResult,
@@ -19,7 +20,7 @@ from shared.protocol import (
 )
 from shared.statuses import JobStatus
 
-ORDER: Final = {"media": 0, "thumbnail": 0, "media_playlist": 1, "master_playlist": 2}
+ORDER: Final = {"media": 0, "thumbnail": 0, "content_key": 0, "media_playlist": 1, "master_playlist": 2}
 """Whatever names another object becomes visible after it."""
 
 
@@ -50,29 +51,25 @@ def misfits(work: TranscodeFile, report: Finished) -> list[str]:
 
 def stray_keys(work: TranscodeFile, report: Finished) -> list[str]:
     """Keys in a report that the job never asked for: a node may publish only what it was told to make."""
-    playlists = {playlist.key for playlist in work.playlists}
+    forms = {output.index: work.forms(output) for output in work.outputs}
     stray = [
         produced.key
         for result in report.outputs
         for produced in result.objects
-        if result.index >= len(work.outputs) or not _may_make(work.outputs[result.index], produced.key)
+        if result.index not in forms or not _may_make(work.outputs[result.index], forms[result.index], produced.key)
     ]
+    masters = {key for playlist in work.playlists for key in playlist.keys}
     return stray + [
-        produced.key for result in report.playlists for produced in result.objects if produced.key not in playlists
+        produced.key for result in report.playlists for produced in result.objects if produced.key not in masters
     ]
 
 
-def _may_make(output: OutputSpec, key: str) -> bool:
-    if output.segment_duration is None:
-        is_its_own = key == output.key
-    else:
-        is_its_own = key.startswith(output.key) and _SEGMENTED.fullmatch(key, len(output.key)) is not None
-    if is_its_own or (output.thumbnails is not None and _is_thumbnail(output.thumbnails, key)):
+def _may_make(output: OutputSpec, forms: Forms, key: str) -> bool:
+    if forms.is_named(output.key, key):
+        return True
+    if output.thumbnails is not None and _is_thumbnail(output.thumbnails, key):
         return True
     return output.captions is not None and captions.may_be(key, output.captions)
-
-
-_SEGMENTED: Final = re.compile(r"\.m3u8|\d{5,}\.ts")
 
 
 def _is_thumbnail(thumbnails: ThumbnailSpec, key: str) -> bool:

@@ -4,6 +4,7 @@ from shared.jobspec.audio import AudioSettings
 from shared.jobspec.codecs import AudioCodec, Container, VideoCodec
 from shared.jobspec.inputs import Input
 from shared.jobspec.job import HardwarePreference, JobDocument, Placement, StartPolicy
+from shared.jobspec.names import CONTENT_KEY, MASTER_EXTENSIONS, Forms, forms, master_keys
 from shared.jobspec.outputs import Output, OutputThumbnails
 from shared.jobspec.playlists import Playlist, PlaylistFormat
 from shared.jobspec.settings import Settings
@@ -12,7 +13,8 @@ from shared.jobspec.thumbnails import ThumbnailSettings
 from shared.jobspec.video import VideoSettings, WatermarkSlot
 
 __all__ = [
-    "AudioCodec", "AudioSettings", "Container", "HardwarePreference", "Input", "JobDocument", "Output", "OutputThumbnails",
-    "PaddingPolicy", "Placement", "Playlist", "PlaylistFormat", "Settings", "SizingPolicy", "StartPolicy", "ThumbnailSettings",
-    "VideoCodec", "VideoSettings", "WatermarkSlot",
+    "CONTENT_KEY", "MASTER_EXTENSIONS", "AudioCodec", "AudioSettings", "Container", "Forms", "HardwarePreference", "Input",
+    "JobDocument", "Output", "OutputThumbnails", "PaddingPolicy", "Placement", "Playlist", "PlaylistFormat", "Settings",
+    "SizingPolicy", "StartPolicy", "ThumbnailSettings", "VideoCodec", "VideoSettings", "WatermarkSlot", "forms",
+    "master_keys",
 ]  # fmt: skip

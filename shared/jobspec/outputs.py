@@ -38,7 +38,8 @@ class Output(Sent):
     preset_id: TranscoderId | None = None
     settings: Settings | None = None
     segment_duration: Annotated[float, Field(ge=1, le=60)] | None = Field(
-        None, description="Seconds; makes a ts output a row of segments with a playlist."
+        None,
+        description="Seconds; makes a ts output a row of segments with a playlist, and is the length of an fmp4's fragments.",
     )
     thumbnails: OutputThumbnails | None = None
     captions: OutputCaptions | None = Field(None, description="Without it, the output has none.")

@@ -15,10 +15,14 @@ from shared.models import Sent
 
 class PlaylistFormat(StrEnum):
     HLS_V3 = "HLSv3"
+    HLS_V4 = "HLSv4"
     MPEG_DASH = "MPEG-DASH"
+    CMAF = "CMAF"  # HLS and MPEG-DASH of the same files
 
 
 class Playlist(Sent):
-    name: OutputKey
+    name: OutputKey = Field(description="Key; the extensions of the format are added, whatever it ends with.")
     format: PlaylistFormat
-    output_keys: Annotated[tuple[OutputKey, ...], Field(min_length=1, max_length=30)]
+    output_keys: Annotated[tuple[OutputKey, ...], Field(min_length=1, max_length=30)] = Field(
+        description="Keys of outputs as in `outputs`. HLS takes ts with `segment_duration`, the others take fmp4."
+    )

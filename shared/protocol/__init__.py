@@ -99,6 +99,7 @@ from shared.protocol.progress import (
     Progress,
     Split,
 )
+from shared.protocol.protection import SegmentProtection
 from shared.protocol.work import (
     CaptionFormatSpec,
     CaptionSourceSpec,
@@ -120,6 +121,7 @@ __all__ = [
     "Fallback", "Finished", "HandedBack", "HelloAnswer", "HelloRequest", "InputCaptionsSpec", "InputSpec", "Interruption",
     "LogRequest", "LogTail", "Order", "Outcome", "OutputCaptionsSpec", "OutputResult", "OutputSpec", "Payload",
     "PlaylistResult", "PlaylistSpec", "PollAnswer", "PollRequest", "ProbedAnswer", "ProbedRequest", "ProducedObject",
-    "Progress", "ProgressRequest", "ReportAnswer", "ReportRequest", "Reprobe", "Resume", "Split", "StagedFile", "StartTask",
-    "StopTask", "Stopped", "ThumbnailSpec", "Timings", "TranscodeFile", "Upload", "UrlsAnswer", "UrlsRequest", "Verdict",
+    "Progress", "ProgressRequest", "ReportAnswer", "ReportRequest", "Reprobe", "Resume", "SegmentProtection", "Split",
+    "StagedFile", "StartTask", "StopTask", "Stopped", "ThumbnailSpec", "Timings", "TranscodeFile", "Upload", "UrlsAnswer",
+    "UrlsRequest", "Verdict]  # fmt: skip",
 ]  # fmt: skip

@@ -7,10 +7,11 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from shared.capacity import Bytes
-from shared.jobspec import HardwarePreference, PlaylistFormat, Settings, ThumbnailSettings
+from shared.jobspec import Forms, HardwarePreference, PlaylistFormat, Settings, ThumbnailSettings, forms, master_keys
 from shared.jobspec.captions import CaptionFormat, MergePolicy
 from shared.jobspec.encryption import EncryptionMode
 from shared.models import Message
+from shared.protocol.protection import SegmentProtection
 
 
 class Cipher(Message):
@@ -72,6 +73,12 @@ class PlaylistSpec(Message):
     key: str = Field(description="The whole key, extension included.")
     format: PlaylistFormat
     outputs: tuple[int, ...] = Field(description="Indices of outputs, in the tenant's order.")
+    hls_protection: SegmentProtection | None = None
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """Of all objects that it is; `key` is the first of them."""
+        return master_keys(self.key, self.format)
 
 
 class TranscodeFile(Message):
@@ -84,6 +91,15 @@ class TranscodeFile(Message):
     captions: tuple[InputCaptionsSpec | None, ...] = Field(
         (), description="Of each input, where it was told; without it, those that are embedded."
     )
+
+    def formats(self, output: OutputSpec) -> frozenset[PlaylistFormat]:
+        """Of the playlists that name an output."""
+        return frozenset(playlist.format for playlist in self.playlists if output.index in playlist.outputs)
+
+    def forms(self, output: OutputSpec) -> Forms:
+        """How an output is published, as what its playlists want of it."""
+        segmented = output.segment_duration is not None
+        return forms(output.settings.container, segmented=segmented, formats=self.formats(output))
 
 
 Payload = Annotated[TranscodeFile, Field(discriminator="kind")]

@@ -24,6 +24,7 @@ MUXERS: Final[Mapping[Container, dict[str, Any]]] = {
     Container.WAV: {"f": "wav"},
     Container.WEBM: {"f": "webm"},
 }
+MICROSECONDS: Final = 1_000_000
 FRAGMENT_SECONDS: Final = 2.0
 """Of fragmented files without a picture, whose fragments no key frame begins."""
 
@@ -42,6 +43,16 @@ def muxer_options(output: PlannedOutput) -> dict[str, Any]:
             "hls_segment_options": "avoid_negative_ts=disabled",
         }
     options = dict(MUXERS[output.spec.settings.container])
-    if output.spec.settings.container is Container.FMP4 and output.video is None:
-        options["frag_duration"] = round((output.spec.segment_duration or FRAGMENT_SECONDS) * 1_000_000)
+    if output.spec.settings.container is Container.FMP4:
+        options |= _fragments(output)
     return options
+
+
+def _fragments(output: PlannedOutput) -> dict[str, Any]:
+    """One for every segment: where pictures start again, but at no key frame between; a forced one may come a frame early."""
+    every = output.spec.segment_duration
+    if output.picture is None:
+        return {"frag_duration": round((every or FRAGMENT_SECONDS) * MICROSECONDS)}
+    if every is None:
+        return {}
+    return {"min_frag_duration": round((every - 1.5 / output.picture.rate) * MICROSECONDS)}

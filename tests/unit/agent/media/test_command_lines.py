@@ -170,8 +170,8 @@ DASH_FILES = f"""
     [s4]aformat=channel_layouts=stereo:sample_rates=48000[s5]
 -map [s3] -f mp4 -b:v 600000 -bf 0 -bufsize 1200000 -c:v libx264 -flags +cgop -force_key_frames
     expr:gte(t,n_forced*4) -g 60 -keyint_min 60 -level:v 3 -map_chapters -1 -map_metadata -1 -maxrate 600000
-    -movflags +frag_keyframe+delay_moov+default_base_moof+global_sidx -preset veryfast -profile:v main -sc_threshold
-    0 -threads 2 file:out/o0.mp4
+    -min_frag_duration 3950000 -movflags +frag_keyframe+delay_moov+default_base_moof+global_sidx -preset veryfast
+    -profile:v main -sc_threshold 0 -threads 2 file:out/o0.mp4
 -map [s5] -f mp4 -b:a 128000 -c:a aac -frag_duration 4000000 -map_chapters -1 -map_metadata -1 -movflags
     +frag_keyframe+delay_moov+default_base_moof+global_sidx -threads 2 file:out/o1.mp4
 """
@@ -290,8 +290,8 @@ DASH_FILES_ON_A_GPU = f"""
     [s3]aformat=channel_layouts=stereo:sample_rates=48000[s4]
 -map [s2] -f mp4 -b:v 600000 -bf 0 -bufsize 1200000 -c:v h264_nvenc -flags +cgop -force_key_frames
     expr:gte(t,n_forced*4) -forced-idr 1 -g 60 -gpu 1 -keyint_min 60 -level:v 3 -map_chapters -1 -map_metadata -1 -maxrate
-    600000 -movflags +frag_keyframe+delay_moov+default_base_moof+global_sidx -no-scenecut 1 -preset p4 -profile:v
-    main -rc vbr -rc-lookahead 20 -refs 1 -spatial-aq 1 -strict_gop 1 -threads 2 -tune hq file:out/o0.mp4
+    600000 -min_frag_duration 3950000 -movflags +frag_keyframe+delay_moov+default_base_moof+global_sidx -no-scenecut 1
+    -preset p4 -profile:v main -rc vbr -rc-lookahead 20 -refs 1 -spatial-aq 1 -strict_gop 1 -threads 2 -tune hq file:out/o0.mp4
 -map [s4] -f mp4 -b:a 128000 -c:a aac -frag_duration 4000000 -map_chapters -1 -map_metadata -1 -movflags
     +frag_keyframe+delay_moov+default_base_moof+global_sidx -threads 2 file:out/o1.mp4
 """

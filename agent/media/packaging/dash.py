@@ -1,0 +1,28 @@
+"""Manifests of MPEG-DASH."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from agent.media import dash
+from agent.media.packaging.members import Member, relative
+from shared.protocol import PlaylistSpec
+
+
+def manifests(spec: PlaylistSpec, members: Sequence[Member]) -> tuple[bytes]:
+    return (dash.manifest([_representation(spec, member) for member in members]),)
+
+
+def _representation(spec: PlaylistSpec, member: Member) -> dash.Representation:
+    output = member.output
+    return dash.Representation(
+        id=str(output.index),
+        uri=relative(output.spec.key, spec.key),
+        index=member.index,
+        codecs=member.codecs,
+        duration=member.verified.duration,
+        size=output.picture.sizing.frame if output.picture else None,
+        frame_rate=output.picture.rate if output.picture else None,
+        sample_rate=output.audio.sample_rate if output.audio else None,
+        channels=output.audio.channels if output.audio else None,
+    )

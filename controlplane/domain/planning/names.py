@@ -1,0 +1,104 @@
+"""Whether everything that a job makes has a key of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+from controlplane.domain.planning import captions
+from shared.errors import InvalidField
+from shared.jobspec import (
+    MASTER_EXTENSIONS,
+    Forms,
+    JobDocument,
+    Output,
+    Playlist,
+    Settings,
+    ThumbnailSettings,
+    forms,
+)
+from shared.jobspec.names import SEGMENT
+
+PLAIN_THUMBNAILS: Final = ThumbnailSettings()
+
+
+def refuse_collisions(document: JobDocument, chosen: Sequence[Settings]) -> None:
+    """Two things of one job must not be written to the same key."""
+    taken = _Taken()
+    for index, (output, settings) in enumerate(zip(document.outputs, chosen, strict=True)):
+        pointer = f"/outputs/{index}/key"
+        published = forms_of(output, settings, document.playlists)
+        for ending in published.endings:
+            taken.add(output.key + ending, pointer)
+        if published.as_segments:
+            taken.add_segments(output.key, pointer)
+        if output.thumbnails is not None:
+            base = settings.thumbnails or PLAIN_THUMBNAILS
+            extended = f"{output.thumbnails.pattern}.{output.thumbnails.format or base.format}"
+            taken.add(extended, f"/outputs/{index}/thumbnails/pattern")
+        for key, field in captions.keys(output):
+            taken.share(key, f"/outputs/{index}{field}", output.captions, output.segment_duration)
+    for index, playlist in enumerate(document.playlists):
+        for extension in MASTER_EXTENSIONS[playlist.format]:
+            taken.add(playlist.name + extension, f"/playlists/{index}/name")
+    taken.refuse_segments()
+
+
+def forms_of(output: Output, settings: Settings, playlists: Sequence[Playlist]) -> Forms:
+    formats = {playlist.format for playlist in playlists if output.key in playlist.output_keys}
+    return forms(settings.container, segmented=output.segment_duration is not None, formats=formats)
+
+
+class _Taken:
+    """Keys and the folders above them, each with the pointer of what took it first."""
+
+    def __init__(self) -> None:
+        self._keys: dict[str, str] = {}
+        self._folders: dict[str, str] = {}
+        self._segments: dict[str, str] = {}
+        self._shared: dict[str, object] = {}
+
+    def share(self, key: str, pointer: str, *content: object) -> None:
+        """Like `add`, unless it was taken before for the very same content."""
+        if key in self._shared and self._shared[key] == content:
+            return
+        self.add(key, pointer)
+        self._shared[key] = content
+
+    def add(self, key: str, pointer: str) -> None:
+        """Raises InvalidField where the key is taken, or one key is a folder of the other."""
+        if key in self._keys:
+            raise _same(self._keys[key], pointer)
+        if key in self._folders:
+            raise _beside(self._folders[key], pointer)
+        self._keys[key] = pointer
+        end = key.find("/")
+        while end >= 0:
+            folder = key[:end]
+            if folder in self._keys:
+                raise _beside(self._keys[folder], pointer)
+            self._folders.setdefault(folder, pointer)
+            end = key.find("/", end + 1)
+
+    def add_segments(self, stem: str, pointer: str) -> None:
+        self._segments[stem] = pointer
+
+    def refuse_segments(self) -> None:
+        """Raises InvalidField where a key is one that a segment may get; nobody knows yet how many there will be."""
+        if not self._segments:
+            return
+        for key, pointer in self._keys.items():
+            if not key.endswith(".ts"):
+                continue
+            for stem, owner in self._segments.items():
+                if key.startswith(stem) and SEGMENT.fullmatch(key, len(stem)):
+                    raise _same(owner, pointer)
+
+
+def _same(owner: str, pointer: str) -> InvalidField:
+    return InvalidField(f"This would be written to the same key as {owner}.", pointer=pointer)
+
+
+def _beside(owner: str, pointer: str) -> InvalidField:
+    detail = f"This cannot be an object beside {owner}: one key is a folder of the other."
+    return InvalidField(detail, pointer=pointer)
