@@ -8,7 +8,7 @@ from __future__ import annotations
 import base64
 import os
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final, Protocol
 
@@ -60,7 +60,7 @@ def encrypted(task: TranscodeFile, packed: Package, out: Path) -> Package:
     """The package with everything in `out` encrypted that is to be."""
     specs = {spec.index: spec for spec in task.outputs}
     outputs = tuple(_of_output(specs[result.index], result, out) for result in packed.outputs)
-    return Package(packed.files, outputs, packed.playlists)
+    return replace(packed, outputs=outputs)
 
 
 def nth(cipher: Cipher, number: int) -> Cipher:

@@ -7,11 +7,7 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, Final
 
-from cryptography.hazmat.primitives.ciphers import Cipher
-from cryptography.hazmat.primitives.ciphers.algorithms import AES
-from cryptography.hazmat.primitives.ciphers.modes import CBC
-from cryptography.hazmat.primitives.padding import PKCS7
-
+from agent.jobs.encryption import encrypt
 from agent.media import Encrypt, Join, Mark, Recipe
 
 CHUNK: Final = 1 << 20
@@ -25,14 +21,7 @@ def finish(directory: Path, recipes: Iterable[Recipe]) -> None:
 
 def _encrypt(directory: Path, recipe: Encrypt) -> None:
     for name in recipe.names:
-        clear, unfinished = directory / name, directory / f"{name}.part"
-        cipher = Cipher(AES(recipe.key), CBC(recipe.iv)).encryptor()
-        padder = PKCS7(AES.block_size).padder()
-        with clear.open("rb") as source, unfinished.open("wb") as target:
-            while chunk := source.read(CHUNK):
-                target.write(cipher.update(padder.update(chunk)))
-            target.write(cipher.update(padder.finalize()) + cipher.finalize())
-        unfinished.replace(clear)
+        encrypt(directory / name, recipe.cipher)
 
 
 def _join(directory: Path, recipe: Join) -> None:

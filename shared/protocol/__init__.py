@@ -99,7 +99,6 @@ from shared.protocol.progress import (
     Progress,
     Split,
 )
-from shared.protocol.protection import SegmentProtection
 from shared.protocol.work import (
     CaptionFormatSpec,
     CaptionSourceSpec,
@@ -110,6 +109,7 @@ from shared.protocol.work import (
     OutputSpec,
     Payload,
     PlaylistSpec,
+    SegmentProtection,
     ThumbnailSpec,
     TranscodeFile,
 )
@@ -123,5 +123,5 @@ __all__ = [
     "PlaylistResult", "PlaylistSpec", "PollAnswer", "PollRequest", "ProbedAnswer", "ProbedRequest", "ProducedObject",
     "Progress", "ProgressRequest", "ReportAnswer", "ReportRequest", "Reprobe", "Resume", "SegmentProtection", "Split",
     "StagedFile", "StartTask", "StopTask", "Stopped", "ThumbnailSpec", "Timings", "TranscodeFile", "Upload", "UrlsAnswer",
-    "UrlsRequest", "Verdict]  # fmt: skip",
+    "UrlsRequest", "Verdict",
 ]  # fmt: skip

@@ -11,7 +11,6 @@ from shared.jobspec import Forms, HardwarePreference, PlaylistFormat, Settings, 
 from shared.jobspec.captions import CaptionFormat, MergePolicy
 from shared.jobspec.encryption import EncryptionMode
 from shared.models import Message
-from shared.protocol.protection import SegmentProtection
 
 
 class Cipher(Message):
@@ -66,6 +65,13 @@ class OutputSpec(Message):
     thumbnails: ThumbnailSpec | None = None
     captions: OutputCaptionsSpec | None = None
     encryption: Cipher | None = None
+
+
+class SegmentProtection(Message):
+    """AES-128 as HLS has it: every segment by itself, in CBC mode, all with one vector."""
+
+    cipher: Cipher
+    url: str | None = Field(None, description="Where players get the key. Null: from an object beside the playlists.")
 
 
 class PlaylistSpec(Message):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from base64 import b64decode
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -142,18 +143,19 @@ def _encrypt(member: Member, made: Objects) -> None:
     protection = member.protection
     assert protection is not None
     names = tuple(segment.name for segment in member.verified.segments)
-    made.recipes.append(Encrypt(names, protection.key, protection.iv))
+    made.recipes.append(Encrypt(names, protection.cipher))
     if protection.url is None:
         name = f"k{member.output.index}.key"
-        made.files[name] = protection.key
-        made.made.append(ProducedObject(name=name, key=_key_key(member), size=len(protection.key), role="content_key"))
+        made.files[name] = content = b64decode(protection.cipher.key)
+        made.made.append(ProducedObject(name=name, key=_key_key(member), size=len(content), role="content_key"))
 
 
 def _content_key(member: Member, playlist: str) -> hls.ContentKey | None:
     protection = member.protection
     if protection is None:
         return None
-    return hls.ContentKey(protection.url or relative(_key_key(member), playlist), protection.iv)
+    vector = b64decode(protection.cipher.initialization_vector)
+    return hls.ContentKey(protection.url or relative(_key_key(member), playlist), vector)
 
 
 def _key_key(member: Member) -> str:

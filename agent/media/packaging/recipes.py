@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+
+from shared.protocol import Cipher
 
 BLOCK = 16
 
 
 @dataclass(frozen=True)
 class Encrypt:
-    """Each file by itself, in place: AES-128 in CBC mode, padded as PKCS #7 says."""
+    """Each file by itself, in place."""
 
     names: tuple[str, ...]
-    key: bytes = field(repr=False)
-    iv: bytes
+    cipher: Cipher
 
     @staticmethod
     def size(clear: int) -> int:
-        """Of what becomes of a file."""
+        """Of what becomes of a file whose blocks are chained and filled up."""
         return (clear // BLOCK + 1) * BLOCK
 
 

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from base64 import b64encode
 from pathlib import Path
 
 import m3u8
 import pytest
-from cryptography.hazmat.primitives.ciphers import Cipher
+from cryptography.hazmat.primitives.ciphers import Cipher as Block
 from cryptography.hazmat.primitives.ciphers.algorithms import AES
 from cryptography.hazmat.primitives.ciphers.modes import CBC
 from cryptography.hazmat.primitives.padding import PKCS7
 
 from shared.jobspec import PlaylistFormat
-from shared.protocol import SegmentProtection
+from shared.jobspec.encryption import EncryptionMode
+from shared.protocol import Cipher, SegmentProtection
 from tests.media.encoding import Made
 from tests.media.playlists.sites import AUDIO, IV, KEY, VIDEO, a_playlist, an_output, cut, frame_hashes, site
 
@@ -20,7 +22,7 @@ pytestmark = pytest.mark.media
 
 
 def decrypted(content: bytes, iv: bytes = IV, *, padded: bool = True) -> bytes:
-    cipher = Cipher(AES(KEY), CBC(iv)).decryptor()
+    cipher = Block(AES(KEY), CBC(iv)).decryptor()
     clear = cipher.update(content) + cipher.finalize()
     if not padded:
         return clear
@@ -30,7 +32,9 @@ def decrypted(content: bytes, iv: bytes = IV, *, padded: bool = True) -> bytes:
 
 def protected(source: Path, root: Path, url: str | None) -> tuple[Path, Made]:
     """In both formats."""
-    protection = SegmentProtection(key=KEY, iv=IV, url=url)
+    key, vector = b64encode(KEY).decode(), b64encode(IV).decode()
+    cipher = Cipher(mode=EncryptionMode.AES_CBC_PKCS7, key=key, initialization_vector=vector)
+    protection = SegmentProtection(cipher=cipher, url=url)
     playlists = tuple(
         a_playlist(form, 1, key=f"{form.value}.m3u8", index=index, hls_protection=protection)
         for index, form in enumerate((PlaylistFormat.HLS_V3, PlaylistFormat.HLS_V4))
