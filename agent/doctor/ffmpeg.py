@@ -11,13 +11,14 @@ from agent.capacity.found import Surroundings
 from agent.capacity.trial import try_out
 from agent.doctor.finding import Finding, fact, failure, good
 from agent.doctor.subject import Subject
-from agent.media.argv import FORMATS, INPUT_GUARDS
+from agent.media.argv import FORMATS, INPUT_GUARDS, STILL_FORMATS
 
 OLDEST: Final = (5, 1)
 FILTERS: Final = frozenset(
     {
-        "aformat", "aresample", "asplit", "bwdif", "channelmap", "colorspace", "crop", "format", "fps", "interlace", "pad",
-        "palettegen", "paletteuse", "scale", "setsar", "split", "volume",
+        "aformat", "aresample", "asplit", "bwdif", "channelmap", "colorchannelmixer", "colorspace", "crop", "format", "fps",
+        "hflip", "interlace", "overlay", "pad", "palettegen", "paletteuse", "premultiply", "scale", "setparams", "setsar", "split",
+        "tonemap", "transpose", "unpremultiply", "vflip", "volume", "zscale",
     }
 )  # fmt: skip
 MUXERS: Final = frozenset(
@@ -55,7 +56,7 @@ async def _missing(around: Surroundings) -> Mapping[str, list[str]]:
         ("encoder", "-encoders", USED),
         ("filter", "-filters", FILTERS),
         ("muxer", "-muxers", MUXERS),
-        ("demuxer", "-demuxers", frozenset(FORMATS)),
+        ("demuxer", "-demuxers", frozenset((*FORMATS, *STILL_FORMATS))),
         ("protocol", "-protocols", PROTOCOLS),
     )
     missing: dict[str, list[str]] = {}

@@ -20,6 +20,16 @@ INPUT_MISSING: Final = Failure(
     code=FailureCode.INPUT_MISSING,
     message="The input object no longer exists. Upload it again and submit a new job.",
 )
+COMPANION_MISSING: Final = Failure(
+    cause=Cause.INPUT,
+    code=FailureCode.INPUT_MISSING,
+    message="A picture or caption file that this output needs is not there, or changed while it was read. Upload it again.",
+)
+COMPANION_TOO_LARGE: Final = Failure(
+    cause=Cause.INPUT,
+    code=FailureCode.FILE_TOO_LARGE,
+    message="A picture or caption file that this output needs is larger than 20 MiB. Upload a smaller one.",
+)
 INPUT_CHANGED: Final = Failure(
     cause=Cause.UNKNOWN,
     code=FailureCode.STORAGE_ERROR,

@@ -12,9 +12,17 @@ import structlog
 from agent.client import ControlPlane
 from agent.jobs.attempt import Attempt, EndReason
 from agent.jobs.encryption import decrypt, encrypted
-from agent.jobs.failure import SCRATCH_FULL, STALLED, TOOK_TOO_LONG, AttemptFailed
+from agent.jobs.failure import (
+    COMPANION_MISSING,
+    COMPANION_TOO_LARGE,
+    SCRATCH_FULL,
+    STALLED,
+    TOOK_TOO_LONG,
+    AttemptFailed,
+)
 from agent.jobs.fetch import fetch
 from agent.jobs.finishing import finish
+from agent.jobs.pictures import stills
 from agent.jobs.publish import publish
 from agent.jobs.slots import Slots
 from agent.jobs.workspace import Workspace
@@ -28,6 +36,7 @@ from agent.media import (
     PlannedOutput,
     ProgressParser,
     Sample,
+    Still,
     Verified,
     detected,
     diagnose,
@@ -67,6 +76,8 @@ ENCODE_TIME_PER_SECOND: Final = 60.0
 FINISHING_FROM: Final = 99.5
 """Percent of the media, from which on ffmpeg is silent while it writes indexes."""
 THREADS_PER_RENDITION: Final = 2
+LARGEST_COMPANION: Final = 20 << 20
+"""Bytes of a picture or a caption file: what is larger is none, and is not fetched."""
 
 log = structlog.get_logger()
 
@@ -102,6 +113,8 @@ class Transcode:
         self._clock = clock
         self._verified: dict[int, Verified] = {}
         self._failures: dict[int, Failure] = {}
+        self._lost: dict[int, Failure] = {}
+        """Of what is no input, by its place, why it is not there."""
         self._encode_seconds = 0.0
         self.detected: tuple[DetectedProperties, ...] = ()
 
@@ -110,7 +123,8 @@ class Transcode:
         await self._fetch()
         facts = await self._probe()
         await self._unless_ended(tell_probed(self._client, self._attempt, self.detected))
-        planned = await asyncio.to_thread(self._plan, facts)
+        pictures = await stills(self._task, self._lost, self._space.input, self._capture)
+        planned = await asyncio.to_thread(self._plan, facts, pictures)
         self._failures.update(planned.refused)
         await self._enter(Phase.ENCODING)
         for number, encode in enumerate(planned.passes):
@@ -147,14 +161,24 @@ class Transcode:
 
         for source in self._order.inputs:
             target = self._space.input(source.index)
-            await self._unless_ended(fetch(self._client, self._attempt.ref, source, target, told))
-            if source.encryption is not None:
-                await asyncio.to_thread(decrypt, target, source.encryption)
+            if not source.is_input and source.size > LARGEST_COMPANION:
+                self._lost[source.index] = COMPANION_TOO_LARGE
+                continue
+            try:
+                await self._unless_ended(fetch(self._client, self._attempt.ref, source, target, told))
+                if source.encryption is not None:
+                    await asyncio.to_thread(decrypt, target, source.encryption)
+            except AttemptFailed as failed:
+                if source.is_input or failed.failure.cause is Cause.NODE:
+                    raise
+                self._lost[source.index] = failed.failure if source.encryption else COMPANION_MISSING
 
     async def _probe(self) -> tuple[MediaFacts, ...]:
         await self._enter(Phase.PROBING)
         facts: list[MediaFacts] = []
         for source in self._order.inputs:
+            if not source.is_input:
+                continue
             output, ended = await self._capture(ffprobe_argv(f"in/{source.index}"))
             try:
                 facts.append(parse_probe(output, size=source.size, stderr=ended.stderr))
@@ -163,9 +187,10 @@ class Transcode:
             self.detected = tuple(map(detected, facts))
         return tuple(facts)
 
-    def _plan(self, facts: tuple[MediaFacts, ...]) -> Plan:
+    def _plan(self, facts: tuple[MediaFacts, ...], pictures: Mapping[int, Still | Failure]) -> Plan:
         device = Device.NVENC if self._order.nvenc_sessions else Device.CPU
-        return plan(self._task, facts, device=device, threads=self._order.cpu_threads, gpu=self._attempt.gpu or 0)
+        threads, gpu = self._order.cpu_threads, self._attempt.gpu or 0
+        return plan(self._task, facts, pictures, device=device, threads=threads, gpu=gpu)
 
     async def _encode(self, encode: Pass, *, done: float, share: float) -> None:
         """One ffmpeg. What a card fails at is made by other means; else its outputs are made one by one.

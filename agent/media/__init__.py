@@ -8,7 +8,11 @@ local name. File names in the signatures below are relative to `out/`.
     probe      ffprobe_argv(path: str) -> list[str]                         path: "in/0"
                parse_probe(output: bytes, *, size: int, stderr: bytes = b"") -> MediaFacts      raises MediaRefused(.failure)
                detected(facts: MediaFacts) -> DetectedProperties
-    plan       plan(task: TranscodeFile, facts: tuple[MediaFacts, ...], *, device: Device, threads: int) -> Plan
+    pictures   demuxer_of(head: bytes) -> str | None                           of a still picture, by how it begins
+               still_probe_argv(path: str, demuxer: str) -> list[str]
+               parse_still(output: bytes, demuxer: str, *, stderr: bytes = b"") -> Still | Failure
+    plan       plan(task: TranscodeFile, facts: tuple[MediaFacts, ...], stills: Mapping[int, Still | Failure] = {}, *,
+                    device: Device, threads: int) -> Plan                       stills by their place in the row of inputs
                    Plan.passes: tuple[Pass, ...]; Plan.refused: Mapping[int, Failure] (outputs this input cannot become)
                    Pass.argv: list[str]; Pass.outputs: tuple[PlannedOutput, ...]; Pass.duration: float (0.0: unknown)
                    PlannedOutput.index: int; PlannedOutput.encoder: str
@@ -35,6 +39,7 @@ from agent.media.diagnosis import OF_HARDWARE, diagnose, reason_of
 from agent.media.encoders import Device
 from agent.media.facts import MediaFacts, MediaRefused
 from agent.media.packaging import Encrypt, Join, Mark, Package, Recipe, package
+from agent.media.pictures import Still, demuxer_of, parse_still, still_probe_argv
 from agent.media.planning import Pass, Plan, PlannedOutput, instead, plan, split
 from agent.media.probe import detected, ffprobe_argv, parse_probe
 from agent.media.progress import ProgressParser, Sample
@@ -42,6 +47,7 @@ from agent.media.verify import Inspection, Read, Verified, inspections, judge
 
 __all__ = [
     "OF_HARDWARE", "Device", "Encrypt", "Inspection", "Join", "Mark", "MediaFacts", "MediaRefused", "Package", "Pass", "Plan",
-    "PlannedOutput", "ProgressParser", "Read", "Recipe", "Sample", "Verified", "detected", "diagnose", "ffprobe_argv",
-    "inspections", "instead", "judge", "package", "parse_probe", "plan", "reason_of", "split",
+    "PlannedOutput", "ProgressParser", "Read", "Recipe", "Sample", "Still", "Verified", "demuxer_of", "detected", "diagnose",
+    "ffprobe_argv", "inspections", "instead", "judge", "package", "parse_probe", "parse_still", "plan", "reason_of", "split",
+    "still_probe_argv",
 ]  # fmt: skip

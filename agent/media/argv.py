@@ -18,6 +18,8 @@ FORMATS: Final = (
 )  # fmt: skip
 """Demuxers that open nothing but the file they are given. Never here: hls, dash, concat, image2, sdp, rtsp, lavfi, tty."""
 
+STILL_FORMATS: Final = ("png_pipe", "jpeg_pipe")
+
 INPUT_GUARDS: Final[dict[str, Any]] = {
     "protocol_whitelist": "file,pipe",
     "format_whitelist": ",".join(FORMATS),
@@ -28,6 +30,14 @@ INPUT_GUARDS: Final[dict[str, Any]] = {
 }
 """In front of every `-i` of a file that a tenant sent, ffprobe's as well."""
 
+PICTURE_GUARDS: Final[dict[str, Any]] = {
+    "protocol_whitelist": "file,pipe",
+    "format_whitelist": ",".join(STILL_FORMATS),
+    "max_streams": 1,
+    "max_pixels": MAX_PIXELS,
+}
+"""In front of every `-i` of a still picture that a tenant sent; which of the two it is says `-f`."""
+
 _WHOLE_PROCESS: Final = ("-hide_banner", "-v", "error", "-nostats", "-progress", "pipe:1", "-stats_period", "0.5", "-y")
 
 Stream = Any
@@ -37,6 +47,11 @@ Stream = Any
 def source(name: str, **options: Any) -> Stream:
     """The input file `name` of the workspace, guarded."""
     return ffmpeg.input(f"file:{name}", **INPUT_GUARDS, **options)
+
+
+def still(name: str, demuxer: str) -> Stream:
+    """The one picture in the file `name` of the workspace, guarded."""
+    return ffmpeg.input(f"file:{name}", f=demuxer, **PICTURE_GUARDS)
 
 
 def sink(streams: Sequence[Stream], name: str, options: dict[str, Any]) -> Stream:

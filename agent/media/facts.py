@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from fractions import Fraction
+from typing import Final
 
 from shared.failures import Failure
+
+RGB_FORMATS: Final = ("rgb", "bgr", "gbr", "argb", "abgr", "0rgb", "0bgr", "pal8", "x2rgb", "x2bgr")
+"""How the names of pixel formats begin that hold colours themselves, in full range, instead of a brightness and two differences."""
 
 
 @dataclass(frozen=True)
@@ -30,6 +34,12 @@ class VideoFacts:
     frames: int | None
     start: float
     """Seconds after the start of the file."""
+    primaries: str | None = None
+    transfer: str | None = None
+
+    @property
+    def is_rgb(self) -> bool:
+        return self.pix_fmt.startswith(RGB_FORMATS)
 
     @property
     def shown_width(self) -> int:

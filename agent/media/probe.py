@@ -8,7 +8,7 @@ from fractions import Fraction
 from typing import Any, Final
 
 from agent.media import argv
-from agent.media.facts import AudioFacts, MediaFacts, MediaRefused, VideoFacts
+from agent.media.facts import RGB_FORMATS, AudioFacts, MediaFacts, MediaRefused, VideoFacts
 from agent.media.framerate import constant_rate
 from shared.failures import Cause, Failure, FailureCode
 from shared.protocol import DetectedProperties
@@ -125,12 +125,13 @@ def _video(stream: Mapping[str, Any], begin: float) -> VideoFacts | None:
         ),
         pix_fmt=str(stream["pix_fmt"]),
         interlaced=stream.get("field_order") in ("tt", "bb", "tb", "bt"),
-        full_range=stream.get("color_range") == "pc"
-        and not str(stream["pix_fmt"]).startswith(("rgb", "bgr", "gbr", "pal8")),
+        full_range=stream.get("color_range") == "pc" and not str(stream["pix_fmt"]).startswith(RGB_FORMATS),
         color_space=_known(stream.get("color_space")),
         duration=_stream_seconds(stream),
         frames=int(stream["nb_frames"]) if str(stream.get("nb_frames", "")).isdigit() else None,
         start=max(0.0, (_seconds(stream.get("start_time")) or 0.0) - begin),
+        primaries=_known(stream.get("color_primaries")),
+        transfer=_known(stream.get("color_transfer")),
     )
 
 

@@ -24,6 +24,11 @@ class Size:
     def __str__(self) -> str:
         return f"{self.width}x{self.height}"
 
+    @property
+    def lying(self) -> Size:
+        """After a quarter turn."""
+        return Size(self.height, self.width)
+
 
 @dataclass(frozen=True)
 class Sizing:
@@ -43,11 +48,21 @@ class Sizing:
     def pads(self) -> bool:
         return self.frame != self.scaled
 
+    @property
+    def bars(self) -> Size:
+        """How wide the left one is, and how high the upper one: even, as chroma needs it."""
+        across, down = self.frame.width - self.scaled.width, self.frame.height - self.scaled.height
+        return Size(across // 4 * 2, down // 4 * 2)
 
-def of_video(video: VideoSettings, source: Size, pixel_aspect: Fraction) -> Sizing:
-    """Even dimensions, as chroma needs them; square pixels unless a display aspect ratio is asked for."""
-    box = Size(video.max_width or DEFAULT_WIDTH, video.max_height or DEFAULT_HEIGHT)
-    grid = 1 if video.codec is VideoCodec.GIF else 2
+
+def of_video(video: VideoSettings, source: Size, pixel_aspect: Fraction, *, woven: bool = False) -> Sizing:
+    """Even dimensions, as chroma needs them; square pixels unless a display aspect ratio is asked for.
+
+    `woven` of two fields, each of which needs an even height.
+    """
+    grid = Size(1, 1) if video.codec is VideoCodec.GIF else Size(2, 4 if woven else 2)
+    height = video.max_height or DEFAULT_HEIGHT
+    box = Size(video.max_width or DEFAULT_WIDTH, height // grid.height * grid.height)
     if video.display_aspect_ratio == "auto":
         return _sized(video.sizing_policy, video.padding_policy, source, pixel_aspect, box, Fraction(1), grid)
     across, down = map(int, video.display_aspect_ratio.split(":"))
@@ -60,7 +75,9 @@ def of_video(video: VideoSettings, source: Size, pixel_aspect: Fraction) -> Sizi
 
 def of_thumbnails(thumbnails: ThumbnailSettings, source: Size, pixel_aspect: Fraction) -> Sizing:
     box = Size(thumbnails.max_width or DEFAULT_WIDTH, thumbnails.max_height or DEFAULT_HEIGHT)
-    return _sized(thumbnails.sizing_policy, thumbnails.padding_policy, source, pixel_aspect, box, Fraction(1), 1)
+    return _sized(
+        thumbnails.sizing_policy, thumbnails.padding_policy, source, pixel_aspect, box, Fraction(1), Size(1, 1)
+    )
 
 
 def _sized(
@@ -70,12 +87,12 @@ def _sized(
     pixel_aspect: Fraction,
     box: Size,
     box_pixel: Fraction,
-    grid: int,
+    grid: Size,
 ) -> Sizing:
     natural_width, natural_height = _natural(source, pixel_aspect / box_pixel)
     across, down = _factors(policy, box.width / natural_width, box.height / natural_height)
     width, height = natural_width * across, natural_height * down
-    scaled = Size(_on_grid(width, box.width, grid), _on_grid(height, box.height, grid))
+    scaled = Size(_on_grid(width, box.width, grid.width), _on_grid(height, box.height, grid.height))
     cropped = Size(_kept(source.width, width, box.width), _kept(source.height, height, box.height))
     return Sizing(source, cropped, scaled, box if padding is PaddingPolicy.PAD else scaled, box_pixel)
 

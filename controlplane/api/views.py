@@ -79,6 +79,9 @@ class OutputView(Output):
     duration: float | None = Field(None, description="Seconds.")
     size: int | None = Field(None, description="Bytes, of all media of this output.")
     encoder: str | None = None
+    applied_color_space_conversion: str | None = Field(
+        None, description='The conversion of colours that was made: "None", "Bt709ToBt601", "Bt601ToBt709", …'
+    )
     objects: list[ObjectView] = []
 
 
@@ -198,7 +201,7 @@ def content_keys(found: Sequence[RevealedKey]) -> ContentKeysView:
     )
 
 
-_OUTPUT_FACTS = ("width", "height", "frame_rate", "duration", "size", "encoder")
+_OUTPUT_FACTS = ("width", "height", "frame_rate", "duration", "size", "encoder", "applied_color_space_conversion")
 _NO_FACTS: dict[str, Any] = dict.fromkeys(_OUTPUT_FACTS)
 
 
@@ -207,7 +210,7 @@ def _made(outcome: dict[str, Any] | None, unmade: dict[str, Any], facts: tuple[s
     if outcome is None:
         return unmade
     return {
-        **{fact: outcome[fact] for fact in facts},
+        **{fact: outcome.get(fact) for fact in facts},
         "status": outcome["status"],
         "status_detail": _detail(outcome["failure"]),
         "objects": [

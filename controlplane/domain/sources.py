@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from shared.jobspec import JobDocument
 from shared.jobspec.captions import CaptionSource
 from shared.jobspec.encryption import Decryption
+from shared.jobspec.watermarks import Watermark
 
 
 @dataclass(frozen=True)
@@ -16,6 +17,8 @@ class Source:
     sha256: str | None = None
     """Of the whole object, in hexadecimal, where the tenant named it."""
     encryption: Decryption | None = None
+    is_input: bool = True
+    """Otherwise what single outputs need: only they suffer when it cannot be read."""
 
 
 def sources(document: JobDocument) -> tuple[Source, ...]:
@@ -32,7 +35,11 @@ def places(document: JobDocument) -> dict[Source, int]:
 
 
 def of_captions(captions: CaptionSource) -> Source:
-    return Source(captions.key, encryption=captions.encryption)
+    return Source(captions.key, encryption=captions.encryption, is_input=False)
+
+
+def of_watermark(watermark: Watermark) -> Source:
+    return Source(watermark.input_key, encryption=watermark.encryption, is_input=False)
 
 
 def _others(document: JobDocument) -> Iterator[Source]:
@@ -42,3 +49,4 @@ def _others(document: JobDocument) -> Iterator[Source]:
     for output in document.outputs:
         if output.captions is not None:
             yield from map(of_captions, output.captions.sources or ())
+        yield from map(of_watermark, output.watermarks)

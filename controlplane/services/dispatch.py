@@ -368,6 +368,7 @@ class Dispatcher:
             url=self._links.sign("get", files.tenant_id, files.input_bucket, source.key, seconds=LINK_SECONDS),
             size=found.size if found else 0,
             sha256=source.sha256,
+            is_input=source.is_input,
             encryption=cipher(source.encryption),
         )
         return self._content_keys.told(files.tenant_id, spec) if source.encryption else spec

@@ -11,6 +11,7 @@ import orjson
 from pydantic import ValidationError
 
 from controlplane.domain import planning
+from controlplane.domain.planning.watermarks import without_slots
 from controlplane.domain.sources import Source, sources
 from controlplane.store.operations import resources
 from controlplane.store.port import Store
@@ -72,20 +73,22 @@ class Presets:
         await self._store.write(resources.delete_preset(tenant_id, preset_id))
 
     async def settings_for(self, tenant_id: TenantId, document: JobDocument) -> dict[PresetId, Settings]:
-        """Of every preset that a job names, without the watermark slots that it leaves empty.
+        """Of every preset that a job names; with its watermark slots only where an output fills some.
 
         Raises InvalidField with a pointer to a name that is none.
         """
         found: dict[PresetId, Settings] = {}
+        marked = {output.preset_id for output in document.outputs if output.watermarks}
         for index, output in enumerate(document.outputs):
             if output.preset_id is None or output.preset_id in found:
                 continue
             preset_id = PresetId(output.preset_id)
-            if preset_id in _PLANNED:
-                found[preset_id] = _PLANNED[preset_id]
+            if preset_id in SYSTEM_PRESETS:
+                found[preset_id] = (_WITH_SLOTS if preset_id in marked else _WITHOUT_SLOTS)[preset_id]
                 continue
             try:
-                found[preset_id] = _without_slots((await self.get(tenant_id, preset_id)).settings)
+                own = (await self.get(tenant_id, preset_id)).settings
+                found[preset_id] = own if preset_id in marked else without_slots(own)
             except NotFound as error:
                 pointer = f"/outputs/{index}/preset_id"
                 raise InvalidField(f"There is no preset {preset_id!r}.", pointer=pointer) from error
@@ -97,7 +100,7 @@ def to_keep(presets: Mapping[PresetId, Settings]) -> str:
     own = {
         preset_id: settings.model_dump(mode="json")
         for preset_id, settings in presets.items()
-        if preset_id not in _PLANNED
+        if preset_id not in SYSTEM_PRESETS
     }
     return orjson.dumps(own).decode()
 
@@ -124,7 +127,7 @@ def _planned(document_text: str, presets: str) -> TranscodeFile:
     document = _document(document_text)
     own = orjson.loads(presets)
     kept = {PresetId(name): Settings.model_validate(settings, strict=False) for name, settings in own.items()}
-    return planning.plan(document, {**_PLANNED, **kept})
+    return planning.plan(document, {**_WITH_SLOTS, **kept})
 
 
 @functools.lru_cache(maxsize=RECENT)
@@ -142,13 +145,8 @@ def read_by(work: Work) -> tuple[Source, ...]:
     return _sources(work.document)
 
 
-def _without_slots(settings: Settings) -> Settings:
-    if settings.video is None or not settings.video.watermarks:
-        return settings
-    return settings.model_copy(update={"video": settings.video.model_copy(update={"watermarks": ()})})
-
-
-_PLANNED: Final = {preset_id: _without_slots(preset.settings) for preset_id, preset in SYSTEM_PRESETS.items()}
+_WITH_SLOTS: Final = {preset_id: preset.settings for preset_id, preset in SYSTEM_PRESETS.items()}
+_WITHOUT_SLOTS: Final = {preset_id: without_slots(settings) for preset_id, settings in _WITH_SLOTS.items()}
 
 
 def _system(preset_id: PresetId) -> AnyPreset:

@@ -10,11 +10,12 @@ from shared.jobspec.playlists import Playlist, PlaylistFormat
 from shared.jobspec.settings import Settings
 from shared.jobspec.sizing import PaddingPolicy, SizingPolicy
 from shared.jobspec.thumbnails import ThumbnailSettings
-from shared.jobspec.video import VideoSettings, WatermarkSlot
+from shared.jobspec.video import VideoSettings
+from shared.jobspec.watermarks import Watermark, WatermarkSlot
 
 __all__ = [
     "CONTENT_KEY", "MASTER_EXTENSIONS", "AudioCodec", "AudioSettings", "Container", "Forms", "HardwarePreference", "Input",
     "JobDocument", "Output", "OutputThumbnails", "PaddingPolicy", "Placement", "Playlist", "PlaylistFormat", "Settings",
-    "SizingPolicy", "StartPolicy", "ThumbnailSettings", "VideoCodec", "VideoSettings", "WatermarkSlot", "forms",
+    "SizingPolicy", "StartPolicy", "ThumbnailSettings", "VideoCodec", "VideoSettings", "Watermark", "WatermarkSlot", "forms",
     "master_keys",
 ]  # fmt: skip

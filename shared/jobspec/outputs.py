@@ -15,7 +15,10 @@ from shared.jobspec.fields import (
 )
 from shared.jobspec.settings import Settings
 from shared.jobspec.sizing import PaddingPolicy, SizingPolicy, ThumbnailPixels
+from shared.jobspec.watermarks import Watermark
 from shared.models import Sent
+
+Rotation = Literal["auto", 0, 90, 180, 270]
 
 
 class OutputThumbnails(Sent):
@@ -41,9 +44,16 @@ class Output(Sent):
         None,
         description="Seconds; makes a ts output a row of segments with a playlist, and is the length of an fmp4's fragments.",
     )
+    rotate: Rotation = Field(
+        "auto",
+        description="Degrees clockwise, from the picture as it is stored; with auto it stands as the file says.",
+    )
     thumbnails: OutputThumbnails | None = None
     captions: OutputCaptions | None = Field(None, description="Without it, the output has none.")
     encryption: Encryption | None = Field(None, description="Of the one file that the output is.")
+    watermarks: tuple[Watermark, ...] = Field(
+        (), max_length=4, description="Pictures for the slots of `video.watermarks`; later ones lie over earlier ones."
+    )
 
     @model_validator(mode="after")
     def _has_one_source_of_settings(self) -> Self:

@@ -26,4 +26,3 @@ class PaddingPolicy(StrEnum):
 
 Pixels = Annotated[int, Field(ge=16, le=4096, multiple_of=2)]
 ThumbnailPixels = Annotated[int, Field(ge=16, le=4096)]
-Size = Annotated[str, Field(pattern=r"^(\d{1,3}(\.\d{0,5})?%|\d{1,4}px)$")]

@@ -9,7 +9,8 @@ from pydantic import Field, model_validator
 
 from shared.jobspec.codecs import VideoCodec
 from shared.jobspec.mismatch import mismatch
-from shared.jobspec.sizing import PaddingPolicy, Pixels, Size, SizingPolicy
+from shared.jobspec.sizing import PaddingPolicy, Pixels, SizingPolicy
+from shared.jobspec.watermarks import WatermarkSlot
 from shared.models import Sent
 
 
@@ -31,21 +32,6 @@ FrameRate = Literal["10", "15", "23.97", "24", "25", "29.97", "30", "50", "60"]
 """Nominal rates; "23.97" and "29.97" are 24000/1001 and 30000/1001."""
 AspectRatio = Literal["auto", "1:1", "4:3", "3:2", "16:9"]
 H264Level = Literal["1", "1b", "1.1", "1.2", "1.3", "2", "2.1", "2.2", "3", "3.1", "3.2", "4", "4.1"]
-
-
-class WatermarkSlot(Sent):
-    """A place where a job may put a picture, named by its id."""
-
-    id: Annotated[str, Field(min_length=1, max_length=40)]
-    max_width: Size
-    max_height: Size
-    sizing_policy: Literal["Fit", "Stretch", "ShrinkToFit"]
-    horizontal_align: Literal["Left", "Right", "Center"]
-    horizontal_offset: Size
-    vertical_align: Literal["Top", "Bottom", "Center"]
-    vertical_offset: Size
-    opacity: Annotated[float, Field(ge=0, le=100)]
-    target: Literal["Content", "Frame"]
 
 
 class VideoSettings(Sent):
@@ -80,7 +66,9 @@ class VideoSettings(Sent):
     display_aspect_ratio: AspectRatio = "auto"
     sizing_policy: SizingPolicy = SizingPolicy.SHRINK_TO_FIT
     padding_policy: PaddingPolicy = PaddingPolicy.NO_PAD
-    watermarks: tuple[WatermarkSlot, ...] = Field((), max_length=4)
+    watermarks: tuple[WatermarkSlot, ...] = Field(
+        (), max_length=4, description="Places for pictures; empty unless an output's `watermarks` name them."
+    )
 
     @model_validator(mode="after")
     def _fits_together(self) -> Self:
@@ -105,6 +93,8 @@ class VideoSettings(Sent):
             raise mismatch("interlaced_mode", f"{self.codec} is always progressive.")
         if self.quality is not None and self.codec is VideoCodec.GIF:
             raise mismatch("quality", "A gif has no quality to choose.")
+        if len({slot.id for slot in self.watermarks}) < len(self.watermarks):
+            raise mismatch("watermarks", "Two slots have the same id.")
         return self
 
 

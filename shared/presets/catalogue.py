@@ -12,7 +12,7 @@ from typing import Any, Final, Literal
 
 from shared.ids import PresetId
 from shared.jobspec.settings import Settings
-from shared.jobspec.video import WatermarkSlot
+from shared.jobspec.watermarks import WatermarkSlot
 
 
 @dataclass(frozen=True)

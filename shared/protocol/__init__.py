@@ -112,6 +112,7 @@ from shared.protocol.work import (
     SegmentProtection,
     ThumbnailSpec,
     TranscodeFile,
+    WatermarkSpec,
 )
 
 __all__ = [
@@ -123,5 +124,5 @@ __all__ = [
     "PlaylistResult", "PlaylistSpec", "PollAnswer", "PollRequest", "ProbedAnswer", "ProbedRequest", "ProducedObject",
     "Progress", "ProgressRequest", "ReportAnswer", "ReportRequest", "Reprobe", "Resume", "SegmentProtection", "Split",
     "StagedFile", "StartTask", "StopTask", "Stopped", "ThumbnailSpec", "Timings", "TranscodeFile", "Upload", "UrlsAnswer",
-    "UrlsRequest", "Verdict",
+    "UrlsRequest", "Verdict", "WatermarkSpec",
 ]  # fmt: skip

@@ -33,6 +33,9 @@ class OutputResult(Message):
     duration: float | None = None
     size: Bytes | None = None
     encoder: str | None = None
+    applied_color_space_conversion: str | None = Field(
+        None, description='"None", or the conversion of colours that was made: "Bt709ToBt601".'
+    )
     objects: tuple[ProducedObject, ...] = ()
 
 

@@ -7,9 +7,19 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from shared.capacity import Bytes
-from shared.jobspec import Forms, HardwarePreference, PlaylistFormat, Settings, ThumbnailSettings, forms, master_keys
+from shared.jobspec import (
+    Forms,
+    HardwarePreference,
+    PlaylistFormat,
+    Settings,
+    ThumbnailSettings,
+    WatermarkSlot,
+    forms,
+    master_keys,
+)
 from shared.jobspec.captions import CaptionFormat, MergePolicy
 from shared.jobspec.encryption import EncryptionMode
+from shared.jobspec.outputs import Rotation
 from shared.models import Message
 
 
@@ -27,6 +37,9 @@ class InputSpec(Message):
     size: Bytes
     sha256: str | None = Field(None, description="In hexadecimal, where the tenant named it.")
     encryption: Cipher | None = Field(None, description="How what is fetched is encrypted.")
+    is_input: bool = Field(
+        True, description="Otherwise what single outputs need: only they fail when it cannot be read."
+    )
 
 
 class ThumbnailSpec(Message):
@@ -57,6 +70,11 @@ class OutputCaptionsSpec(Message):
     own: InputCaptionsSpec | None = Field(None, description="Instead of what the task says of its only input.")
 
 
+class WatermarkSpec(Message):
+    input: int = Field(description="Which of the task's `inputs` the picture is.")
+    slot: WatermarkSlot
+
+
 class OutputSpec(Message):
     index: int
     key: str = Field(description="The whole key; with `segment_duration` the stem of playlist and segments.")
@@ -65,6 +83,8 @@ class OutputSpec(Message):
     thumbnails: ThumbnailSpec | None = None
     captions: OutputCaptionsSpec | None = None
     encryption: Cipher | None = None
+    rotate: Rotation = "auto"
+    watermarks: tuple[WatermarkSpec, ...] = Field((), description="From the lowest to the uppermost.")
 
 
 class SegmentProtection(Message):

@@ -99,8 +99,15 @@ async def _transcoded(root: Path, sources: list[Path], task: TranscodeFile, ciph
     uploaded = root.with_name(f"{root.name}-uploaded")
     for folder in (root / "in", root / "out", uploaded):
         folder.mkdir(parents=True)
+    companions = _companions(task)
     inputs = tuple(
-        InputSpec(index=at, url=str(path), size=path.stat().st_size, encryption=ciphers.get(at))
+        InputSpec(
+            index=at,
+            url=str(path),
+            size=path.stat().st_size,
+            encryption=ciphers.get(at),
+            is_input=at not in companions,
+        )
         for at, path in enumerate(sources)
     )
     attempt = Attempt(a_start(inputs=inputs, outputs=task.outputs, threads=THREADS))
@@ -119,6 +126,11 @@ async def _transcoded(root: Path, sources: list[Path], task: TranscodeFile, ciph
     )
     report = await work.run()
     return Made(report, uploaded, sandbox.commands, bytes(sandbox.progress), tuple(attempt.events))
+
+
+def _companions(task: TranscodeFile) -> set[int]:
+    """The places of what is no input."""
+    return {mark.input for output in task.outputs for mark in output.watermarks}
 
 
 async def _unnoted(*_: object) -> None:

@@ -1,11 +1,20 @@
 """Pieces of the filter graph: pictures and sound on their way from the decoder to one encoder."""
 
-from agent.media.filters.colour import Conversion, Matrix, conversion, tags
+from agent.media.filters.colour import (
+    Colours,
+    Conversion,
+    Matrix,
+    colours,
+    high_dynamic_range,
+    recoding,
+    recoding_of_stills,
+)
 from agent.media.filters.forks import split
-from agent.media.filters.picture import Picture, deinterlaced, drawn, drawn_on_gpu, palette, scan, thumbnails
+from agent.media.filters.picture import Picture, Stills, deinterlaced, drawn, drawn_on_gpu, palette, scan, thumbnails
 from agent.media.filters.sound import heard, single_channels
+from agent.media.filters.watermarks import Mark
 
 __all__ = [
-    "Conversion", "Matrix", "Picture", "conversion", "deinterlaced", "drawn", "drawn_on_gpu", "heard", "palette", "scan",
-    "single_channels", "split", "tags", "thumbnails",
+    "Colours", "Conversion", "Mark", "Matrix", "Picture", "Stills", "colours", "deinterlaced", "drawn", "drawn_on_gpu", "heard",
+    "high_dynamic_range", "palette", "recoding", "recoding_of_stills", "scan", "single_channels", "split", "thumbnails",
 ]  # fmt: skip

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Final
 
@@ -10,9 +11,10 @@ import ffmpeg
 
 from agent.media.argv import Stream
 from agent.media.facts import VideoFacts
-from agent.media.filters.colour import Conversion
+from agent.media.filters.colour import Colours, HighDynamicRange, named, tone_mapped
 from agent.media.filters.forks import split
-from agent.media.sizing import Sizing
+from agent.media.filters.watermarks import Mark, overlaid, overlaid_on_gpu
+from agent.media.sizing import Size, Sizing
 from shared.jobspec import VideoSettings
 from shared.jobspec.video import InterlacedMode
 
@@ -24,11 +26,15 @@ class Picture:
     sizing: Sizing
     rate: Fraction
     pix_fmt: str
-    full_range: bool = False
-    """Of the source; no output is."""
+    colours: Colours
+    recoding: Mapping[str, str] = field(default_factory=dict, hash=False)
+    """What scaling does to the codes besides."""
     scan: str | None = None
     """Field order of an interlaced output: "tff" or "bff"."""
-    conversion: Conversion | None = None
+    turn: int = 0
+    """Degrees clockwise by which it is turned further than players of the source would."""
+    marks: tuple[Mark, ...] = ()
+    """Laid over it, from the lowest to the uppermost."""
 
     @property
     def drawn_rate(self) -> Fraction:
@@ -37,8 +43,21 @@ class Picture:
 
     @property
     def stays_on_gpu(self) -> bool:
-        s = self.sizing
-        return not (s.crops or s.pads or self.scan or self.conversion)
+        s, c = self.sizing, self.colours
+        return not (s.crops or s.pads or self.turn or self.scan or c.conversion or c.hdr or self.recoding)
+
+
+@dataclass(frozen=True)
+class Stills:
+    """Pictures at equal distances."""
+
+    sizing: Sizing
+    interval: int
+    format: str
+    """Of the files: "jpg" or "png"."""
+    hdr: HighDynamicRange | None = None
+    recoding: Mapping[str, str] = field(default_factory=dict, hash=False)
+    turn: int = 0
 
 
 def deinterlaced(stream: Stream, *, every_field: bool, on_gpu: bool) -> Stream:
@@ -46,23 +65,21 @@ def deinterlaced(stream: Stream, *, every_field: bool, on_gpu: bool) -> Stream:
     return stream.filter("yadif_cuda" if on_gpu else "bwdif", mode=mode, parity="auto", deint="interlaced")
 
 
-def drawn(stream: Stream, picture: Picture, source_rate: Fraction, *, on_gpu: bool) -> Stream:
-    """Software frames of exactly the size, rate and colours of the output."""
+def drawn(stream: Stream, picture: Picture, source_rate: Fraction, stills: Sequence[Stream], *, on_gpu: bool) -> Stream:
+    """Software frames of exactly the size, rate and colours of the output; `stills` are those of the marks."""
     fewer = picture.drawn_rate <= source_rate  # scale as few frames as possible
     if fewer:
         stream = _at_rate(stream, picture.drawn_rate)
-    stream = (
-        _downloaded(stream, picture.sizing)
-        if on_gpu
-        else _scaled(stream, picture.sizing, full_range=picture.full_range)
-    )
-    stream = stream.filter("format", picture.pix_fmt)
-    if picture.sizing.pads:
-        frame = picture.sizing.frame
-        stream = stream.filter("pad", frame.width, frame.height, "(ow-iw)/2", "(oh-ih)/2")
+    stream = _sized(stream, picture, on_gpu=on_gpu)
+    if hdr := picture.colours.hdr:
+        stream = tone_mapped(stream, hdr)
+    stream = _turned(stream, picture.turn).filter("format", picture.pix_fmt)
+    stream = _padded(stream, picture.sizing)
     stream = stream.filter("setsar", _ratio(picture.sizing.pixel_aspect))
-    if picture.conversion:
-        stream = stream.filter("colorspace", all=picture.conversion.target, iall=picture.conversion.source)
+    if conversion := picture.colours.conversion:
+        stream = stream.filter("colorspace", all=conversion.target, iall=conversion.source)
+    for mark, still in zip(picture.marks, stills, strict=True):
+        stream = overlaid(stream, mark, still, picture.pix_fmt)
     if not fewer:
         stream = _at_rate(stream, picture.drawn_rate)
     if picture.scan:
@@ -70,20 +87,25 @@ def drawn(stream: Stream, picture: Picture, source_rate: Fraction, *, on_gpu: bo
     return stream
 
 
-def drawn_on_gpu(stream: Stream, picture: Picture) -> Stream:
+def drawn_on_gpu(stream: Stream, picture: Picture, stills: Sequence[Stream]) -> Stream:
     """The same without leaving the card."""
     scaled = picture.sizing.scaled
     stream = _at_rate(stream, picture.rate)
     stream = stream.filter("scale_cuda", scaled.width, scaled.height, format=picture.pix_fmt)
-    return stream.filter("setsar", _ratio(picture.sizing.pixel_aspect))
+    stream = stream.filter("setsar", _ratio(picture.sizing.pixel_aspect))
+    for mark, still in zip(picture.marks, stills, strict=True):
+        stream = overlaid_on_gpu(stream, mark, still)
+    return stream
 
 
 PALETTE_WIDTH: Final = 320
 """Pixels across of the picture that colours are chosen from: half the time of choosing from all, and hardly other colours."""
 
 
-def palette(stream: Stream, width: int) -> Stream:
+def palette(stream: Stream, picture: Picture) -> Stream:
     """A palette per frame: one for all frames would keep the whole movie in memory until its end is known."""
+    width = picture.sizing.frame.width
+    stream = named(stream, picture.colours.matrix)
     pictures, colours = split(stream, 2)
     if width > PALETTE_WIDTH:
         colours = colours.filter("scale", PALETTE_WIDTH, -1)
@@ -91,13 +113,14 @@ def palette(stream: Stream, width: int) -> Stream:
     return ffmpeg.filter([pictures, colours], "paletteuse", new=1, dither="bayer", bayer_scale=4)
 
 
-def thumbnails(stream: Stream, sizing: Sizing, *, interval: int, pix_fmt: str, on_gpu: bool) -> Stream:
+def thumbnails(stream: Stream, wanted: Stills, *, on_gpu: bool) -> Stream:
     """The pictures at 0, `interval`, 2 × `interval`, … seconds."""
-    stream = stream.filter("fps", f"1/{interval}", round="up", start_time=0)
-    stream = _downloaded(stream, sizing) if on_gpu else _scaled(stream, sizing, full_range=False)
-    if sizing.pads:
-        stream = stream.filter("pad", sizing.frame.width, sizing.frame.height, "(ow-iw)/2", "(oh-ih)/2")
-    return stream.filter("setsar", 1).filter("format", pix_fmt)
+    stream = stream.filter("fps", f"1/{wanted.interval}", round="up", start_time=0)
+    stream = _sized(stream, wanted, on_gpu=on_gpu)
+    if wanted.hdr:
+        stream = tone_mapped(stream, wanted.hdr, matrix="bt709" if wanted.format == "png" else "smpte170m")
+    stream = _padded(_turned(stream, wanted.turn), wanted.sizing)
+    return stream.filter("setsar", 1).filter("format", "rgb24" if wanted.format == "png" else "yuvj420p")
 
 
 def scan(video: VideoSettings, source: VideoFacts) -> str | None:
@@ -117,19 +140,42 @@ def _at_rate(stream: Stream, rate: Fraction) -> Stream:
     return stream.filter("fps", _ratio(rate), start_time=0)
 
 
-def _scaled(stream: Stream, sizing: Sizing, *, full_range: bool) -> Stream:
-    if sizing.crops:
-        stream = stream.filter("crop", sizing.cropped.width, sizing.cropped.height)
-    ranges = {"out_range": "tv"} if full_range else {}  # asking for what is there already would cost a copy
-    return stream.filter("scale", sizing.scaled.width, sizing.scaled.height, **ranges)
+def _sized(stream: Stream, picture: Picture | Stills, *, on_gpu: bool) -> Stream:
+    """Cropped and scaled as the source lies: on the card where it can, else after the shortest way to memory."""
+    cropped, scaled = _as_it_lies(picture)
+    if on_gpu and not picture.sizing.crops:
+        stream = stream.filter("scale_cuda", scaled.width, scaled.height, format="yuv420p")
+        stream = stream.filter("hwdownload").filter("format", "yuv420p")
+        return stream.filter("scale", **picture.recoding) if picture.recoding else stream
+    if on_gpu:
+        stream = stream.filter("hwdownload").filter("format", "nv12")
+    if picture.sizing.crops:
+        stream = stream.filter("crop", cropped.width, cropped.height)
+    return stream.filter("scale", scaled.width, scaled.height, **picture.recoding)
 
 
-def _downloaded(stream: Stream, sizing: Sizing) -> Stream:
-    """Scaled on the card where it can; what it cannot do is done after the shortest way to memory."""
-    if sizing.crops:
-        return _scaled(stream.filter("hwdownload").filter("format", "nv12"), sizing, full_range=False)
-    stream = stream.filter("scale_cuda", sizing.scaled.width, sizing.scaled.height, format="yuv420p")
-    return stream.filter("hwdownload").filter("format", "yuv420p")
+def _as_it_lies(picture: Picture | Stills) -> tuple[Size, Size]:
+    """What is left after cropping and after scaling, in the orientation that the source has."""
+    sizing = picture.sizing
+    return (sizing.cropped.lying, sizing.scaled.lying) if picture.turn % 180 else (sizing.cropped, sizing.scaled)
+
+
+def _turned(stream: Stream, degrees: int) -> Stream:
+    match degrees:
+        case 90:
+            return stream.filter("transpose", "clock")
+        case 180:
+            return stream.filter("hflip").filter("vflip")
+        case 270:
+            return stream.filter("transpose", "cclock")
+        case _:
+            return stream
+
+
+def _padded(stream: Stream, sizing: Sizing) -> Stream:
+    if not sizing.pads:
+        return stream
+    return stream.filter("pad", sizing.frame.width, sizing.frame.height, sizing.bars.width, sizing.bars.height)
 
 
 def _ratio(value: Fraction) -> str:

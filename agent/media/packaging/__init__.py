@@ -69,6 +69,7 @@ def _result(member: Member, made: Objects) -> OutputResult:
         duration=member.verified.duration,
         size=member.verified.size,
         encoder=output.encoder,
+        applied_color_space_conversion=picture.colours.applied if picture else None,
         objects=made.objects,
     )
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 from agent.media.diagnosis import LOST_WRITES
 from agent.media.encoders import Device
 from agent.media.facts import MediaFacts
-from agent.media.planning.choosing import planned, refusal
+from agent.media.planning.choosing import NO_STILLS, Stills, in_software, planned, refusal
 from agent.media.planning.drawing import drawn
 from agent.media.planning.planned import (
     OUT,
@@ -32,12 +32,20 @@ __all__ = [
 ]  # fmt: skip
 
 
-def plan(task: TranscodeFile, facts: tuple[MediaFacts, ...], *, device: Device, threads: int, gpu: int = 0) -> Plan:
+def plan(
+    task: TranscodeFile,
+    facts: tuple[MediaFacts, ...],
+    stills: Stills = NO_STILLS,
+    *,
+    device: Device,
+    threads: int,
+    gpu: int = 0,
+) -> Plan:
     """`gpu` is the card for what is done on one, as NVML counts."""
     shown = programme(facts)
     source = shown.whole
-    refused = {spec.index: failure for spec in task.outputs if (failure := refusal(spec, source)) is not None}
-    outputs = tuple(planned(spec, source, device) for spec in task.outputs if spec.index not in refused)
+    refused = {spec.index: failure for spec in task.outputs if (failure := refusal(spec, source, stills))}
+    outputs = tuple(planned(spec, source, stills, device) for spec in task.outputs if spec.index not in refused)
     passes = (drawn(outputs, shown, device, threads, gpu),) if outputs else ()
     return Plan(passes, refused)
 
@@ -61,5 +69,5 @@ def instead(p: Pass, reason: FailureReason, *, software_threads: int) -> Pass | 
         return drawn(p.outputs, p.programme, p.device, p.threads, p.gpu, decode_on_gpu=False)
     if reason is FailureReason.UNDECODABLE or software_threads == 0:
         return None
-    outputs = tuple(planned(output.spec, p.programme.whole, Device.CPU) for output in p.outputs)
+    outputs = tuple(in_software(output) for output in p.outputs)
     return drawn(outputs, p.programme, Device.CPU, software_threads, p.gpu)

@@ -2,40 +2,50 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import replace
+from fractions import Fraction
 from typing import Final
 
-from agent.media import encoders, filters, sizing
+from agent.media import encoders, filters, sizing, watermarking
 from agent.media.encoders import Device
 from agent.media.facts import AudioFacts, MediaFacts, VideoFacts
-from agent.media.filters import Picture
+from agent.media.filters import Colours, Mark, Picture
 from agent.media.framerate import output_rate
+from agent.media.pictures import Still
 from agent.media.planning.planned import PlannedAudio, PlannedOutput, PlannedThumbnails, PlannedVideo
 from agent.media.sizing import Size
 from shared.failures import Cause, Failure, FailureCode
 from shared.jobspec import AudioSettings, Container, VideoCodec, VideoSettings
 from shared.jobspec.audio import PackingMode
-from shared.protocol import OutputSpec, ThumbnailSpec
+from shared.protocol import OutputSpec, ThumbnailSpec, WatermarkSpec
 
 MOS_TRACKS: Final = 8
 
+Stills = Mapping[int, Still | Failure]
+"""Of every picture in the row of inputs: what it is, or why it cannot be used."""
+NO_STILLS: Final[Stills] = {}
 
-def refusal(spec: OutputSpec, source: MediaFacts) -> Failure | None:
+
+def refusal(spec: OutputSpec, source: MediaFacts, stills: Stills) -> Failure | None:
+    """Why this input cannot become this output with the pictures that are there for it."""
     if spec.settings.video is not None and source.video is None:
         message = "The input has no picture; use a preset for sound only."
     elif spec.settings.video is None and source.audio is None:
         message = "The input has no sound; use a preset with video."
     else:
-        return None
+        marked = (stills[mark.input] for mark in spec.watermarks)
+        return next((still for still in marked if isinstance(still, Failure)), None)
     return Failure(cause=Cause.INPUT, code=FailureCode.PRESET_MISMATCH, message=message)
 
 
-def planned(spec: OutputSpec, source: MediaFacts, device: Device) -> PlannedOutput:
+def planned(spec: OutputSpec, source: MediaFacts, stills: Stills, device: Device) -> PlannedOutput:
     settings = spec.settings
     video = audio = thumbnails = None
     if source.video is not None and settings.video is not None:
-        video = _video(settings.video, source.video, source, device)
+        video = _video(spec, settings.video, source, source.video, stills, device)
     if source.video is not None and spec.thumbnails is not None:
-        thumbnails = _thumbnails(spec.thumbnails, source.video, source)
+        thumbnails = _thumbnails(spec, spec.thumbnails, source.video, source)
     if source.audio is not None and settings.audio is not None:
         audio = _audio(settings.audio, settings.container, source.audio, source)
     carries_all = (video is not None or source.video is None) and (audio is not None or source.audio is None)
@@ -43,21 +53,60 @@ def planned(spec: OutputSpec, source: MediaFacts, device: Device) -> PlannedOutp
     return PlannedOutput(spec, video, audio, thumbnails, seconds)
 
 
-def _video(settings: VideoSettings, source: VideoFacts, facts: MediaFacts, device: Device) -> PlannedVideo:
-    size = sizing.of_video(settings, Size(source.shown_width, source.shown_height), source.shown_pixel_aspect)
+def in_software(output: PlannedOutput) -> PlannedOutput:
+    """The same, encoded without a card."""
+    settings, video = output.spec.settings.video, output.video
+    if settings is None or video is None:
+        return output
+    encoder = encoders.video_encoder(Device.CPU, settings, interlaced=video.picture.scan is not None)
+    return replace(output, video=replace(video, encoder=encoder))
+
+
+def _video(
+    spec: OutputSpec, settings: VideoSettings, facts: MediaFacts, source: VideoFacts, stills: Stills, device: Device
+) -> PlannedVideo:
+    turn = _turn(spec, source)
+    scan = filters.scan(settings, source)
+    size = sizing.of_video(settings, *_seen(source, turn), woven=scan is not None)
     rate = output_rate(settings, source.frame_rate)
     if settings.codec is VideoCodec.MPEG2:
         rate = min(encoders.MPEG2_RATES, key=lambda legal: abs(legal - rate))
+    colours = filters.colours(settings, source, size.frame)
     picture = Picture(
         sizing=size,
         rate=rate,
         pix_fmt=settings.chroma_subsampling,
-        full_range=source.full_range,
-        scan=filters.scan(settings, source),
-        conversion=filters.conversion(settings, source, size),
+        colours=colours,
+        recoding=filters.recoding(source, colours),
+        scan=scan,
+        turn=turn,
+        marks=tuple(_mark(mark, stills, size, colours) for mark in spec.watermarks),
     )
     encoder = encoders.video_encoder(device, settings, interlaced=picture.scan is not None)
     return PlannedVideo(encoder, picture, _seconds(source.start, source.duration, facts))
+
+
+def _turn(spec: OutputSpec, source: VideoFacts) -> int:
+    """Degrees beyond those that the file itself asks for, which ffmpeg always turns it by."""
+    return 0 if spec.rotate == "auto" else (spec.rotate - source.rotation) % 360
+
+
+def _seen(source: VideoFacts, turn: int) -> tuple[Size, Fraction]:
+    """Size and shape of the pixels after the turn."""
+    shown = Size(source.shown_width, source.shown_height)
+    return (shown.lying, 1 / source.shown_pixel_aspect) if turn % 180 else (shown, source.shown_pixel_aspect)
+
+
+def _mark(spec: WatermarkSpec, stills: Stills, size: sizing.Sizing, colours: Colours) -> Mark:
+    still = stills[spec.input]
+    assert isinstance(still, Still)
+    return Mark(
+        source=spec.input,
+        demuxer=still.demuxer,
+        place=watermarking.place(spec.slot, still.size, size),
+        opacity=Fraction(spec.slot.opacity) / 100,
+        matrix=colours.matrix,
+    )
 
 
 def _audio(settings: AudioSettings, container: Container, source: AudioFacts, facts: MediaFacts) -> PlannedAudio | None:
@@ -79,11 +128,19 @@ def _audio(settings: AudioSettings, container: Container, source: AudioFacts, fa
     )
 
 
-def _thumbnails(spec: ThumbnailSpec, source: VideoFacts, facts: MediaFacts) -> PlannedThumbnails:
-    size = sizing.of_thumbnails(spec.settings, Size(source.shown_width, source.shown_height), source.shown_pixel_aspect)
+def _thumbnails(output: OutputSpec, spec: ThumbnailSpec, source: VideoFacts, facts: MediaFacts) -> PlannedThumbnails:
+    settings = spec.settings
+    turn = _turn(output, source)
+    stills = filters.Stills(
+        sizing=sizing.of_thumbnails(settings, *_seen(source, turn)),
+        interval=settings.interval,
+        format=settings.format,
+        hdr=filters.high_dynamic_range(source),
+        recoding=filters.recoding_of_stills(source, as_jpg=settings.format == "jpg"),
+        turn=turn,
+    )
     seconds = _seconds(source.start, source.duration, facts)
-    count = None if seconds is None else max(1, -int(-seconds // spec.settings.interval))
-    return PlannedThumbnails(spec, size, count)
+    return PlannedThumbnails(spec, stills, None if seconds is None else max(1, -int(-seconds // settings.interval)))
 
 
 def _seconds(start: float, duration: float | None, facts: MediaFacts) -> float | None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from agent.media import argv, encoders, filters
@@ -29,8 +30,11 @@ def drawn(
     began = opened(shown, threads=threads, decoding={**DECODING_ON_GPU, "hwaccel_device": gpu} if on_gpu else {})
     pictures = _picture_streams(began.picture, outputs, source, on_gpu=on_gpu)
     sounds = _sound_streams(began.sound, outputs)
+    stills = _stills(outputs)
     sinks = [
-        sink for output in outputs for sink in _sinks(output, source, pictures, sounds, threads, on_gpu=on_gpu, gpu=gpu)
+        sink
+        for output in outputs
+        for sink in _sinks(output, source, pictures, sounds, stills, threads, on_gpu=on_gpu, gpu=gpu)
     ]
     return Pass(
         argv=argv.ffmpeg_argv(sinks, threads=threads),
@@ -84,11 +88,22 @@ def _sound_streams(stream: Stream | None, outputs: Sequence[PlannedOutput]) -> l
     return [] if users == 0 or stream is None else filters.split(stream, users, kind="asplit")
 
 
+def _stills(outputs: Sequence[PlannedOutput]) -> Mapping[int, list[Stream]]:
+    """Every picture is opened once, whatever number of outputs are marked with it."""
+    marks = [mark for output in outputs if output.video is not None for mark in output.video.picture.marks]
+    users = Counter((mark.source, mark.demuxer) for mark in marks)
+    return {
+        source: filters.split(argv.still(f"in/{source}", demuxer)["v"], count)
+        for (source, demuxer), count in users.items()
+    }
+
+
 def _sinks(
     output: PlannedOutput,
     source: MediaFacts,
     pictures: list[Stream],
     sounds: list[Stream],
+    stills: Mapping[int, list[Stream]],
     threads: int,
     *,
     on_gpu: bool,
@@ -99,8 +114,9 @@ def _sinks(
     options: dict[str, Any] = {"threads": threads, "map_metadata": -1, "map_chapters": -1}
     settings = output.spec.settings
     if output.video is not None and settings.video is not None and source.video is not None:
-        streams.append(_picture(pictures.pop(0), output.video, settings.video, source.video, on_gpu=on_gpu))
-        options |= _video_options(output, output.video, settings.video, source.video, gpu)
+        marks = [stills[mark.source].pop(0) for mark in output.video.picture.marks]
+        streams.append(_picture(pictures.pop(0), output.video, settings.video, source.video, marks, on_gpu=on_gpu))
+        options |= _video_options(output, output.video, settings.video, gpu)
     if output.audio is not None and settings.audio is not None:
         streams += _sounds(sounds.pop(0), output.audio)
         options |= encoders.audio_options(settings.audio, rate=output.audio.sample_rate, channels=output.audio.channels)
@@ -111,14 +127,18 @@ def _sinks(
 
 
 def _picture(
-    stream: Stream, planned: PlannedVideo, settings: VideoSettings, source: VideoFacts, *, on_gpu: bool
+    stream: Stream,
+    planned: PlannedVideo,
+    settings: VideoSettings,
+    source: VideoFacts,
+    marks: Sequence[Stream],
+    *,
+    on_gpu: bool,
 ) -> Stream:
     if on_gpu and planned.encoder.on_gpu and planned.picture.stays_on_gpu:
-        return filters.drawn_on_gpu(stream, planned.picture)
-    stream = filters.drawn(stream, planned.picture, source.frame_rate, on_gpu=on_gpu)
-    if settings.codec is VideoCodec.GIF:
-        stream = filters.palette(stream, planned.picture.sizing.frame.width)
-    return stream
+        return filters.drawn_on_gpu(stream, planned.picture, marks)
+    stream = filters.drawn(stream, planned.picture, source.frame_rate, marks, on_gpu=on_gpu)
+    return filters.palette(stream, planned.picture) if settings.codec is VideoCodec.GIF else stream
 
 
 def _sounds(stream: Stream, planned: PlannedAudio) -> list[Stream]:
@@ -133,15 +153,13 @@ def _sounds(stream: Stream, planned: PlannedAudio) -> list[Stream]:
     return filters.single_channels(stream, planned.source_channels, tracks=planned.tracks)
 
 
-def _video_options(
-    output: PlannedOutput, planned: PlannedVideo, settings: VideoSettings, source: VideoFacts, gpu: int
-) -> dict[str, Any]:
+def _video_options(output: PlannedOutput, planned: PlannedVideo, settings: VideoSettings, gpu: int) -> dict[str, Any]:
     every = output.spec.segment_duration
     options: dict[str, Any] = {
         "c:v": planned.encoder.name,
         **planned.encoder.options(settings),
         **encoders.key_frames(settings, planned.encoder, every=every),
-        **filters.tags(settings, source, planned.picture.conversion),
+        **planned.picture.colours.tags,
     }
     if planned.encoder.on_gpu:
         options["gpu"] = gpu
@@ -154,13 +172,7 @@ def _video_options(
 
 def _thumbnail_sink(stream: Stream, output: PlannedOutput, planned: PlannedThumbnails, *, on_gpu: bool) -> Stream:
     settings = planned.spec.settings
-    drawn = filters.thumbnails(
-        stream,
-        planned.sizing,
-        interval=settings.interval,
-        pix_fmt="rgb24" if settings.format == "png" else "yuvj420p",
-        on_gpu=on_gpu,
-    )
+    drawn = filters.thumbnails(stream, planned.stills, on_gpu=on_gpu)
     options: dict[str, Any] = {"f": "image2", "start_number": 1}
     options |= {"c:v": "png"} if settings.format == "png" else {"c:v": "mjpeg", "q:v": 3}
     return argv.sink([drawn], f"{OUT}/{output.thumbnail_pattern}", options)

@@ -8,7 +8,7 @@ from typing import Final
 
 from agent.media import encoders, sizing
 from agent.media.encoders import Device
-from agent.media.filters import Picture
+from agent.media.filters import Picture, Stills
 from agent.media.planning.programme import Programme
 from shared.failures import Failure
 from shared.jobspec import Container
@@ -43,8 +43,12 @@ class PlannedAudio:
 @dataclass(frozen=True)
 class PlannedThumbnails:
     spec: ThumbnailSpec
-    sizing: sizing.Sizing
+    stills: Stills
     count: int | None
+
+    @property
+    def sizing(self) -> sizing.Sizing:
+        return self.stills.sizing
 
 
 @dataclass(frozen=True)

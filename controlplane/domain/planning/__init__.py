@@ -13,7 +13,7 @@ from typing import Final
 from pydantic_core import PydanticCustomError
 
 from controlplane.domain.content_keys import cipher
-from controlplane.domain.planning import captions
+from controlplane.domain.planning import captions, watermarks
 from controlplane.domain.planning.names import PLAIN_THUMBNAILS, refuse_collisions
 from controlplane.domain.planning.playlists import check_playlist
 from controlplane.domain.sources import places
@@ -70,8 +70,10 @@ def plan(document: JobDocument, presets: Mapping[PresetId, Settings]) -> Transco
             OutputSpec(
                 index=index,
                 key=document.output_key_prefix + output.key,
-                settings=(settings := settings_of(output, presets)),
+                settings=watermarks.without_slots(settings := settings_of(output, presets)),
                 segment_duration=output.segment_duration,
+                rotate=output.rotate,
+                watermarks=watermarks.of_output(output, settings, read),
                 thumbnails=_thumbnails(output.thumbnails, settings, document.output_key_prefix),
                 captions=output.captions and captions.of_output(output.captions, document.output_key_prefix, read),
                 encryption=cipher(output.encryption),
@@ -106,6 +108,9 @@ def _check_output(output: Output, settings: Settings, where: str) -> None:
     if output.encryption is not None and output.segment_duration is not None:
         detail = "Segments are not encrypted as files: no player could read them; protect the playlist instead."
         raise InvalidField(detail, pointer=f"{where}/encryption")
+    if output.rotate != "auto" and settings.video is None:
+        raise InvalidField("A sound-only output has no picture to rotate.", pointer=f"{where}/rotate")
+    watermarks.check(output, settings, where)
 
 
 def _thumbnails(wish: OutputThumbnails | None, settings: Settings, prefix: str) -> ThumbnailSpec | None:

@@ -24,14 +24,59 @@ FAULTS: dict[str, tuple[dict[str, Any], str, str | None]] = {
     "an unknown field below": ({"outputs": [an_output(colour="red")]}, "unknown_field", "/outputs/0/colour"),
     "a field that will come": ({"notifications": {}}, "not_supported_yet", "/notifications"),
     "a field that will come, below": (
-        {"outputs": [an_output(encryption={})]},
+        {"outputs": [an_output(album_art={})]},
         "not_supported_yet",
-        "/outputs/0/encryption",
+        "/outputs/0/album_art",
     ),
     "a field of an input that will come": (
-        {"inputs": [{"key": "in.mp4", "encryption": {}}]},
+        {"inputs": [{"key": "in.mp4", "interlaced": "auto"}]},
         "not_supported_yet",
-        "/inputs/0/encryption",
+        "/inputs/0/interlaced",
+    ),
+    "a watermark for a slot that the settings lack": (
+        {"outputs": [an_output(watermarks=[{"preset_watermark_id": "TopLeft", "input_key": "logo.png"}])]},
+        "invalid_field",
+        "/outputs/0/watermarks/0/preset_watermark_id",
+    ),
+    "a watermark for a slot that the preset lacks": (
+        {
+            "outputs": [
+                {
+                    "key": "out.mp4",
+                    "preset_id": "1351620000001-000010",
+                    "watermarks": [
+                        {"preset_watermark_id": "TopLeft", "input_key": "logo.png"},
+                        {"preset_watermark_id": "Middle", "input_key": "logo.png"},
+                    ],
+                }
+            ]
+        },
+        "invalid_field",
+        "/outputs/0/watermarks/1/preset_watermark_id",
+    ),
+    "a fifth watermark": (
+        {"outputs": [an_output(watermarks=[{"preset_watermark_id": "a", "input_key": "logo.png"}] * 5)]},
+        "invalid_field",
+        "/outputs/0/watermarks",
+    ),
+    "a watermark on sound": (
+        {
+            "outputs": [
+                {
+                    "key": "out.mp3",
+                    "preset_id": "1351620000001-300040",
+                    "watermarks": [{"preset_watermark_id": "TopLeft", "input_key": "logo.png"}],
+                }
+            ]
+        },
+        "invalid_field",
+        "/outputs/0/watermarks",
+    ),
+    "a turn that is no quarter": ({"outputs": [an_output(rotate=45)]}, "invalid_field", "/outputs/0/rotate"),
+    "sound that is turned": (
+        {"outputs": [{"key": "out.mp3", "preset_id": "1351620000001-300040", "rotate": 90}]},
+        "invalid_field",
+        "/outputs/0/rotate",
     ),
     "captions in a language that nobody knows": (
         {"inputs": [{"key": "a", "captions": {"sources": [{"key": "a.srt", "language": "xx"}]}}]},

@@ -80,7 +80,7 @@ def test_every_filter_that_a_graph_can_have_is_asked_for() -> None:
     folder = Path(media.__file__).parent
     named = {name for module in folder.rglob("*.py") for name in _filters_of(module.read_text())}
     assert "fps" in named
-    assert {name for name in named if not name.endswith("_cuda") and name != "hwdownload"} <= FILTERS
+    assert {name for name in named if not name.endswith("_cuda") and name not in ("hwdownload", "hwupload")} <= FILTERS
 
 
 def test_every_muxer_that_an_output_can_have_is_asked_for() -> None:

@@ -84,24 +84,27 @@ A_LADDER_WITH_AN_MP4_AND_THUMBNAILS = f"""
     [s12]aresample=44100:async=1:first_pts=0[s31];
     [s31]aformat=channel_layouts=stereo:sample_rates=44100[s32];
     [s4]fps=1/10:round=up:start_time=0[s33];
-    [s33]scale=192:108[s34];
+    [s33]scale=192:108:in_color_matrix=bt709[s34];
     [s34]setsar=1[s35];
     [s35]format=rgb24[s36]
 -map [s8] -map [s14] -f hls -avoid_negative_ts disabled -b:a 128000 -b:v 1872000 -bufsize 37440000 -c:a aac -c:v
-    libx264 -flags +cgop -force_key_frames expr:gte(t,n_forced*6) -g 90 -hls_list_size 0 -hls_playlist_type vod
-    -hls_segment_filename out/o0_%05d.ts -hls_segment_options avoid_negative_ts=disabled -hls_time 6 -keyint_min 90
-    -level:v 3.1 -map_chapters -1 -map_metadata -1 -maxrate 3744000 -preset veryfast -profile:v main -sc_threshold 0
-    -start_number 0 -threads 2 -x264-params b-pyramid=none file:out/o0.m3u8
+    libx264 -color_primaries bt709 -color_trc bt709 -colorspace bt709 -flags +cgop -force_key_frames
+    expr:gte(t,n_forced*6) -g 90 -hls_list_size 0 -hls_playlist_type vod -hls_segment_filename out/o0_%05d.ts
+    -hls_segment_options avoid_negative_ts=disabled -hls_time 6 -keyint_min 90 -level:v 3.1 -map_chapters -1
+    -map_metadata -1 -maxrate 3744000 -preset veryfast -profile:v main -sc_threshold 0 -start_number 0 -threads 2
+    -x264-params b-pyramid=none file:out/o0.m3u8
 -map [s18] -map [s20] -f hls -avoid_negative_ts disabled -b:a 128000 -b:v 872000 -bufsize 17440000 -c:a aac -c:v
-    libx264 -flags +cgop -force_key_frames expr:gte(t,n_forced*6) -g 90 -hls_list_size 0 -hls_playlist_type vod
-    -hls_segment_filename out/o1_%05d.ts -hls_segment_options avoid_negative_ts=disabled -hls_time 6 -keyint_min 90
-    -level:v 3.1 -map_chapters -1 -map_metadata -1 -maxrate 1744000 -preset veryfast -profile:v main -sc_threshold 0
-    -start_number 0 -threads 2 -x264-params b-pyramid=none file:out/o1.m3u8
+    libx264 -color_primaries bt709 -color_trc bt709 -colorspace bt709 -flags +cgop -force_key_frames
+    expr:gte(t,n_forced*6) -g 90 -hls_list_size 0 -hls_playlist_type vod -hls_segment_filename out/o1_%05d.ts
+    -hls_segment_options avoid_negative_ts=disabled -hls_time 6 -keyint_min 90 -level:v 3.1 -map_chapters -1
+    -map_metadata -1 -maxrate 1744000 -preset veryfast -profile:v main -sc_threshold 0 -start_number 0 -threads 2
+    -x264-params b-pyramid=none file:out/o1.m3u8
 -map [s24] -map [s26] -f hls -avoid_negative_ts disabled -b:a 128000 -b:v 272000 -bf 0 -bufsize 5440000 -c:a aac
-    -c:v libx264 -flags +cgop -force_key_frames expr:gte(t,n_forced*6) -g 90 -hls_list_size 0 -hls_playlist_type vod
-    -hls_segment_filename out/o2_%05d.ts -hls_segment_options avoid_negative_ts=disabled -hls_time 6 -keyint_min 90
-    -level:v 3 -map_chapters -1 -map_metadata -1 -maxrate 544000 -preset veryfast -profile:v baseline -sc_threshold
-    0 -start_number 0 -threads 2 file:out/o2.m3u8
+    -c:v libx264 -color_primaries bt709 -color_trc bt709 -colorspace bt709 -flags +cgop -force_key_frames
+    expr:gte(t,n_forced*6) -g 90 -hls_list_size 0 -hls_playlist_type vod -hls_segment_filename out/o2_%05d.ts
+    -hls_segment_options avoid_negative_ts=disabled -hls_time 6 -keyint_min 90 -level:v 3 -map_chapters -1
+    -map_metadata -1 -maxrate 544000 -preset veryfast -profile:v baseline -sc_threshold 0 -start_number 0 -threads 2
+    file:out/o2.m3u8
 -map [s30] -map [s32] -f mp4 -b:a 160000 -b:v 2400000 -bufsize 48000000 -c:a aac -c:v libx264 -g 90 -level:v 3.1
     -map_chapters -1 -map_metadata -1 -maxrate 4800000 -movflags +faststart -preset veryfast -profile:v baseline
     -threads 2 -x264-params b-pyramid=none file:out/o3.mp4
@@ -127,18 +130,19 @@ A_GIF = f"""
     [s0]scale=1280:720[s1];
     [s1]format=yuv420p[s2];
     [s2]setsar=1/1[s3];
-    [s3]split=2[s4][s5];
-    [s5]scale=320:-1[s6];
-    [s6]palettegen=stats_mode=single[s7];
-    [s4][s7]paletteuse=bayer_scale=4:dither=bayer:new=1[s8]
--map [s8] -f gif -c:v gif -loop 0 -map_chapters -1 -map_metadata -1 -threads 2 file:out/o0.gif
+    [s3]setparams=colorspace=bt709[s4];
+    [s4]split=2[s5][s6];
+    [s6]scale=320:-1[s7];
+    [s7]palettegen=stats_mode=single[s8];
+    [s5][s8]paletteuse=bayer_scale=4:dither=bayer:new=1[s9]
+-map [s9] -f gif -c:v gif -loop 0 -map_chapters -1 -map_metadata -1 -threads 2 file:out/o0.gif
 """
 A_BROADCAST_MXF = f"""
 {PROCESS} {SOURCE}
 -filter_complex
     [0:0]scale=1280:720[s0];
     [s0]format=yuv422p[s1];
-    [s1]pad=1920:1080:(ow-iw)/2:(oh-ih)/2[s2];
+    [s1]pad=1920:1080:320:180[s2];
     [s2]setsar=1/1[s3];
     [s3]fps=60000/1001:start_time=0[s4];
     [s4]interlace=scan=tff[s5];
@@ -168,10 +172,11 @@ DASH_FILES = f"""
     [s2]fps=30/1:start_time=0[s3];
     [0:1]aresample=48000:async=1:first_pts=0[s4];
     [s4]aformat=channel_layouts=stereo:sample_rates=48000[s5]
--map [s3] -f mp4 -b:v 600000 -bf 0 -bufsize 1200000 -c:v libx264 -flags +cgop -force_key_frames
-    expr:gte(t,n_forced*4) -g 60 -keyint_min 60 -level:v 3 -map_chapters -1 -map_metadata -1 -maxrate 600000
-    -min_frag_duration 3950000 -movflags +frag_keyframe+delay_moov+default_base_moof+global_sidx -preset veryfast
-    -profile:v main -sc_threshold 0 -threads 2 file:out/o0.mp4
+-map [s3] -f mp4 -b:v 600000 -bf 0 -bufsize 1200000 -c:v libx264 -color_primaries bt709 -color_trc bt709 -colorspace
+    bt709 -flags +cgop -force_key_frames expr:gte(t,n_forced*4) -g 60 -keyint_min 60 -level:v 3 -map_chapters -1
+    -map_metadata -1 -maxrate 600000 -min_frag_duration 3950000 -movflags
+    +frag_keyframe+delay_moov+default_base_moof+global_sidx -preset veryfast -profile:v main -sc_threshold 0
+    -threads 2 file:out/o0.mp4
 -map [s5] -f mp4 -b:a 128000 -c:a aac -frag_duration 4000000 -map_chapters -1 -map_metadata -1 -movflags
     +frag_keyframe+delay_moov+default_base_moof+global_sidx -threads 2 file:out/o1.mp4
 """
@@ -192,7 +197,7 @@ INTERLACED_TO_INTERLACED = f"""
     [0:0]bwdif=deint=interlaced:mode=send_field:parity=auto[s0];
     [s0]scale=1280:720[s1];
     [s1]format=yuv420p[s2];
-    [s2]pad=1920:1080:(ow-iw)/2:(oh-ih)/2[s3];
+    [s2]pad=1920:1080:320:180[s3];
     [s3]setsar=1/1[s4];
     [s4]fps=50/1:start_time=0[s5];
     [s5]interlace=scan=tff[s6];
@@ -211,8 +216,8 @@ FULL_RANGE_OBLONG_PIXELS_CROPPED = f"""
     [s1]scale=640:640:out_range=tv[s2];
     [s2]format=yuv420p[s3];
     [s3]setsar=1/1[s4]
--map [s4] -f mp4 -c:v libx264 -crf 21 -g 90 -map_chapters -1 -map_metadata -1 -movflags +faststart -preset veryfast
-    -threads 2 file:out/o0.mp4
+-map [s4] -f mp4 -c:v libx264 -color_primaries bt709 -color_trc bt709 -colorspace bt709 -crf 21 -g 90 -map_chapters
+    -1 -map_metadata -1 -movflags +faststart -preset veryfast -threads 2 file:out/o0.mp4
 """
 AN_MP4_ON_A_GPU = f"""
 {PROCESS} {SOURCE_ON_GPU}
@@ -255,30 +260,31 @@ A_LADDER_ON_A_GPU = f"""
     [s29]scale_cuda=192:108:format=yuv420p[s30];
     [s30]hwdownload[s31];
     [s31]format=yuv420p[s32];
-    [s32]setsar=1[s33];
-    [s33]format=rgb24[s34]
+    [s32]scale=in_color_matrix=bt709[s33];
+    [s33]setsar=1[s34];
+    [s34]format=rgb24[s35]
 -map [s7] -map [s13] -f hls -avoid_negative_ts disabled -b:a 128000 -b:v 1872000 -bufsize 37440000 -c:a aac -c:v
-    h264_nvenc -flags +cgop -force_key_frames expr:gte(t,n_forced*6) -forced-idr 1 -g 90 -gpu 1 -hls_list_size 0
-    -hls_playlist_type vod -hls_segment_filename out/o0_%05d.ts -hls_segment_options avoid_negative_ts=disabled
-    -hls_time 6 -keyint_min 90 -level:v 3.1 -map_chapters -1 -map_metadata -1 -maxrate 3744000 -no-scenecut 1
-    -preset p4 -profile:v main -rc vbr -rc-lookahead 20 -refs 3 -spatial-aq 1 -start_number 0 -strict_gop 1 -threads
-    2 -tune hq file:out/o0.m3u8
+    h264_nvenc -color_primaries bt709 -color_trc bt709 -colorspace bt709 -flags +cgop -force_key_frames
+    expr:gte(t,n_forced*6) -forced-idr 1 -g 90 -gpu 1 -hls_list_size 0 -hls_playlist_type vod -hls_segment_filename
+    out/o0_%05d.ts -hls_segment_options avoid_negative_ts=disabled -hls_time 6 -keyint_min 90 -level:v 3.1
+    -map_chapters -1 -map_metadata -1 -maxrate 3744000 -no-scenecut 1 -preset p4 -profile:v main -rc vbr
+    -rc-lookahead 20 -refs 3 -spatial-aq 1 -start_number 0 -strict_gop 1 -threads 2 -tune hq file:out/o0.m3u8
 -map [s16] -map [s18] -f hls -avoid_negative_ts disabled -b:a 128000 -b:v 872000 -bufsize 17440000 -c:a aac -c:v
-    h264_nvenc -flags +cgop -force_key_frames expr:gte(t,n_forced*6) -forced-idr 1 -g 90 -gpu 1 -hls_list_size 0
-    -hls_playlist_type vod -hls_segment_filename out/o1_%05d.ts -hls_segment_options avoid_negative_ts=disabled
-    -hls_time 6 -keyint_min 90 -level:v 3.1 -map_chapters -1 -map_metadata -1 -maxrate 1744000 -no-scenecut 1
-    -preset p4 -profile:v main -rc vbr -rc-lookahead 20 -refs 3 -spatial-aq 1 -start_number 0 -strict_gop 1 -threads
-    2 -tune hq file:out/o1.m3u8
+    h264_nvenc -color_primaries bt709 -color_trc bt709 -colorspace bt709 -flags +cgop -force_key_frames
+    expr:gte(t,n_forced*6) -forced-idr 1 -g 90 -gpu 1 -hls_list_size 0 -hls_playlist_type vod -hls_segment_filename
+    out/o1_%05d.ts -hls_segment_options avoid_negative_ts=disabled -hls_time 6 -keyint_min 90 -level:v 3.1
+    -map_chapters -1 -map_metadata -1 -maxrate 1744000 -no-scenecut 1 -preset p4 -profile:v main -rc vbr
+    -rc-lookahead 20 -refs 3 -spatial-aq 1 -start_number 0 -strict_gop 1 -threads 2 -tune hq file:out/o1.m3u8
 -map [s21] -map [s23] -f hls -avoid_negative_ts disabled -b:a 128000 -b:v 272000 -bf 0 -bufsize 5440000 -c:a aac
-    -c:v h264_nvenc -flags +cgop -force_key_frames expr:gte(t,n_forced*6) -forced-idr 1 -g 90 -gpu 1 -hls_list_size 0
-    -hls_playlist_type vod -hls_segment_filename out/o2_%05d.ts -hls_segment_options avoid_negative_ts=disabled
-    -hls_time 6 -keyint_min 90 -level:v 3 -map_chapters -1 -map_metadata -1 -maxrate 544000 -no-scenecut 1 -preset
-    p4 -profile:v baseline -rc vbr -rc-lookahead 20 -refs 1 -spatial-aq 1 -start_number 0 -strict_gop 1 -threads 2
-    -tune hq file:out/o2.m3u8
+    -c:v h264_nvenc -color_primaries bt709 -color_trc bt709 -colorspace bt709 -flags +cgop -force_key_frames
+    expr:gte(t,n_forced*6) -forced-idr 1 -g 90 -gpu 1 -hls_list_size 0 -hls_playlist_type vod -hls_segment_filename
+    out/o2_%05d.ts -hls_segment_options avoid_negative_ts=disabled -hls_time 6 -keyint_min 90 -level:v 3
+    -map_chapters -1 -map_metadata -1 -maxrate 544000 -no-scenecut 1 -preset p4 -profile:v baseline -rc vbr
+    -rc-lookahead 20 -refs 1 -spatial-aq 1 -start_number 0 -strict_gop 1 -threads 2 -tune hq file:out/o2.m3u8
 -map [s26] -map [s28] -f mp4 -b:a 160000 -b:v 2400000 -bf 0 -bufsize 48000000 -c:a aac -c:v h264_nvenc -forced-idr 1
-    -g 90 -gpu 1 -level:v 3.1 -map_chapters -1 -map_metadata -1 -maxrate 4800000 -movflags +faststart -preset p4 -profile:v
-    baseline -rc vbr -rc-lookahead 20 -refs 3 -spatial-aq 1 -threads 2 -tune hq file:out/o3.mp4
--map [s34] -f image2 -c:v png -start_number 1 file:out/t3_%05d.png
+    -g 90 -gpu 1 -level:v 3.1 -map_chapters -1 -map_metadata -1 -maxrate 4800000 -movflags +faststart -preset p4
+    -profile:v baseline -rc vbr -rc-lookahead 20 -refs 3 -spatial-aq 1 -threads 2 -tune hq file:out/o3.mp4
+-map [s35] -f image2 -c:v png -start_number 1 file:out/t3_%05d.png
 """
 DASH_FILES_ON_A_GPU = f"""
 {PROCESS} {SOURCE_ON_GPU}
@@ -288,10 +294,11 @@ DASH_FILES_ON_A_GPU = f"""
     [s1]setsar=1/1[s2];
     [0:1]aresample=48000:async=1:first_pts=0[s3];
     [s3]aformat=channel_layouts=stereo:sample_rates=48000[s4]
--map [s2] -f mp4 -b:v 600000 -bf 0 -bufsize 1200000 -c:v h264_nvenc -flags +cgop -force_key_frames
-    expr:gte(t,n_forced*4) -forced-idr 1 -g 60 -gpu 1 -keyint_min 60 -level:v 3 -map_chapters -1 -map_metadata -1 -maxrate
-    600000 -min_frag_duration 3950000 -movflags +frag_keyframe+delay_moov+default_base_moof+global_sidx -no-scenecut 1
-    -preset p4 -profile:v main -rc vbr -rc-lookahead 20 -refs 1 -spatial-aq 1 -strict_gop 1 -threads 2 -tune hq file:out/o0.mp4
+-map [s2] -f mp4 -b:v 600000 -bf 0 -bufsize 1200000 -c:v h264_nvenc -color_primaries bt709 -color_trc bt709
+    -colorspace bt709 -flags +cgop -force_key_frames expr:gte(t,n_forced*4) -forced-idr 1 -g 60 -gpu 1 -keyint_min
+    60 -level:v 3 -map_chapters -1 -map_metadata -1 -maxrate 600000 -min_frag_duration 3950000 -movflags
+    +frag_keyframe+delay_moov+default_base_moof+global_sidx -no-scenecut 1 -preset p4 -profile:v main -rc vbr
+    -rc-lookahead 20 -refs 1 -spatial-aq 1 -strict_gop 1 -threads 2 -tune hq file:out/o0.mp4
 -map [s4] -f mp4 -b:a 128000 -c:a aac -frag_duration 4000000 -map_chapters -1 -map_metadata -1 -movflags
     +frag_keyframe+delay_moov+default_base_moof+global_sidx -threads 2 file:out/o1.mp4
 """
@@ -303,10 +310,11 @@ PADDING_ON_A_GPU = f"""
     [s1]hwdownload[s2];
     [s2]format=yuv420p[s3];
     [s3]format=yuv420p[s4];
-    [s4]pad=640:640:(ow-iw)/2:(oh-ih)/2[s5];
+    [s4]pad=640:640:0:140[s5];
     [s5]setsar=1/1[s6]
--map [s6] -f mp4 -b:v 0 -c:v h264_nvenc -cq 21 -forced-idr 1 -g 90 -gpu 1 -map_chapters -1 -map_metadata -1 -movflags
-    +faststart -preset p4 -rc vbr -rc-lookahead 20 -spatial-aq 1 -threads 2 -tune hq file:out/o0.mp4
+-map [s6] -f mp4 -b:v 0 -c:v h264_nvenc -color_primaries bt709 -color_trc bt709 -colorspace bt709 -cq 21 -forced-idr
+    1 -g 90 -gpu 1 -map_chapters -1 -map_metadata -1 -movflags +faststart -preset p4 -rc vbr -rc-lookahead 20
+    -spatial-aq 1 -threads 2 -tune hq file:out/o0.mp4
 """
 CROPPING_ON_A_GPU = f"""
 {PROCESS} {SOURCE_ON_GPU}
@@ -318,8 +326,9 @@ CROPPING_ON_A_GPU = f"""
     [s3]scale=640:640[s4];
     [s4]format=yuv420p[s5];
     [s5]setsar=1/1[s6]
--map [s6] -f mp4 -b:v 0 -c:v h264_nvenc -cq 21 -forced-idr 1 -g 90 -gpu 1 -map_chapters -1 -map_metadata -1 -movflags
-    +faststart -preset p4 -rc vbr -rc-lookahead 20 -spatial-aq 1 -threads 2 -tune hq file:out/o0.mp4
+-map [s6] -f mp4 -b:v 0 -c:v h264_nvenc -color_primaries bt709 -color_trc bt709 -colorspace bt709 -cq 21 -forced-idr
+    1 -g 90 -gpu 1 -map_chapters -1 -map_metadata -1 -movflags +faststart -preset p4 -rc vbr -rc-lookahead 20
+    -spatial-aq 1 -threads 2 -tune hq file:out/o0.mp4
 """
 DEINTERLACING_ON_A_GPU = f"""
 {PROCESS} {SOURCE_ON_GPU}
@@ -354,11 +363,12 @@ A_WEBM_BESIDE_AN_MP4_ON_A_GPU = f"""
     [s7]format=yuv420p[s8];
     [s8]setsar=1/1[s9];
     [s9]fps=30/1:start_time=0[s10]
--map [s4] -f mp4 -b:v 2400000 -bf 0 -bufsize 48000000 -c:v h264_nvenc -forced-idr 1 -g 90 -gpu 1 -level:v 3.1 -map_chapters
-    -1 -map_metadata -1 -maxrate 4800000 -movflags +faststart -preset p4 -profile:v baseline -rc vbr -rc-lookahead
-    20 -refs 3 -spatial-aq 1 -threads 2 -tune hq file:out/o0.mp4
--map [s10] -f webm -b:v 600000 -bufsize 12000000 -c:v libvpx-vp9 -cpu-used 5 -deadline good -g 90 -map_chapters -1
-    -map_metadata -1 -maxrate 1200000 -row-mt 1 -threads 2 -tile-columns 2 file:out/o1.webm
+-map [s4] -f mp4 -b:v 2400000 -bf 0 -bufsize 48000000 -c:v h264_nvenc -forced-idr 1 -g 90 -gpu 1 -level:v 3.1
+    -map_chapters -1 -map_metadata -1 -maxrate 4800000 -movflags +faststart -preset p4 -profile:v baseline -rc vbr
+    -rc-lookahead 20 -refs 3 -spatial-aq 1 -threads 2 -tune hq file:out/o0.mp4
+-map [s10] -f webm -b:v 600000 -bufsize 12000000 -c:v libvpx-vp9 -color_primaries bt709 -color_trc bt709 -colorspace
+    bt709 -cpu-used 5 -deadline good -g 90 -map_chapters -1 -map_metadata -1 -maxrate 1200000 -row-mt 1 -threads 2
+    -tile-columns 2 file:out/o1.webm
 """
 
 CASES = {

@@ -13,6 +13,11 @@ H264: dict[str, Any] = {"codec": "h264"}
 MPEG2: dict[str, Any] = {"codec": "mpeg2"}
 AAC: dict[str, Any] = {"codec": "aac"}
 PCM: dict[str, Any] = {"codec": "pcm"}
+MP4: dict[str, Any] = {"container": "mp4"}
+SLOT: dict[str, Any] = {
+    "id": "TopLeft", "max_width": "10%", "max_height": "64px", "horizontal_align": "Left", "vertical_align": "Top"
+}  # fmt: skip
+CENTERED = SLOT | {"horizontal_align": "Center", "vertical_align": "Center"}
 
 
 def field_at_fault(**settings: Any) -> str:
@@ -52,6 +57,9 @@ def field_at_fault(**settings: Any) -> str:
         ("audio/sample_rate", {"container": "mxf", "audio": PCM | {"sample_rate": 44100}}),
         ("audio/sample_rate", {"container": "flv", "audio": {"codec": "mp3", "sample_rate": 32000}}),
         ("thumbnails", {"container": "mp4", "audio": AAC, "thumbnails": {}}),
+        ("video/watermarks/0/horizontal_offset", MP4 | {"video": H264 | {"watermarks": [CENTERED | {"horizontal_offset": "1px"}]}}),
+        ("video/watermarks/0/vertical_offset", MP4 | {"video": H264 | {"watermarks": [CENTERED | {"vertical_offset": "5%"}]}}),
+        ("video/watermarks", {"container": "mp4", "video": H264 | {"watermarks": [SLOT, SLOT]}}),
     ],
 )  # fmt: skip
 def test_what_cannot_be_made_is_refused_by_its_field(field: str, settings: dict[str, Any]) -> None:
@@ -64,3 +72,14 @@ def test_eight_bits_of_pcm_are_unsigned() -> None:
     )
     assert settings.audio is not None
     assert not settings.audio.signed
+
+
+@pytest.mark.parametrize("length", ["101%", "100.5%", "10", "10em", "-1px", "12345px", "1e1%", "0px", "0.0%"])
+@pytest.mark.parametrize("side", ["max_width", "max_height"])
+def test_a_slot_has_a_size_that_can_be_seen(side: str, length: str) -> None:
+    with pytest.raises(ValidationError) as refusal:
+        Settings.model_validate(
+            {"container": "mp4", "video": H264 | {"watermarks": [SLOT | {side: length}]}}, strict=False
+        )
+    [error] = refusal.value.errors()
+    assert error["loc"] == ("video", "watermarks", 0, side)
