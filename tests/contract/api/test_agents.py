@@ -350,7 +350,9 @@ class TestReports:
         await until(tenant, job_id, "Complete")
         assert (await tenant.download("out.mp4")).content == b"x" * OUT.size
         view = (await tenant.get(f"/v1/jobs/{job_id}")).json
-        assert view["outputs"][0]["objects"] == [{"key": "out.mp4", "size": 10, "role": "media"}]
+        assert view["outputs"][0]["objects"] == [
+            {"key": "out.mp4", "size": 10, "role": "media", "initialization_vector": None}
+        ]
         assert view["inputs"][0]["detected"]["width"] == 640
 
     async def test_the_same_report_again_is_answered_after_the_end(
