@@ -7,6 +7,7 @@ characters), so that one id serves every dialect. Everything else is a prefixed 
 from __future__ import annotations
 
 import os
+import random
 import secrets
 from typing import Final, NewType
 
@@ -24,6 +25,7 @@ LeaseId = NewType("LeaseId", str)
 Attempt = NewType("Attempt", int)  # counts the grants of a task; only rises: the fencing token
 
 _ALPHABET: Final = "0123456789abcdefghijklmnopqrstuvwxyz"
+_PAIRS: Final = [high + low for high in _ALPHABET for low in _ALPHABET]
 
 
 class TranscoderIds:
@@ -36,15 +38,16 @@ class TranscoderIds:
     def __init__(self) -> None:
         self._last_ms = 0
         self._made = 0
+        self._chance = random.Random(os.urandom(16))  # noqa: S311 (nobody relies on their being hard to guess)
 
     def next(self, now_ms: int) -> str:
         if now_ms > self._last_ms:
             self._last_ms, self._made = now_ms, 0
-        elif self._made == len(_ALPHABET) ** 2:
+        elif self._made == len(_PAIRS):
             self._last_ms, self._made = self._last_ms + 1, 0
-        high, low = divmod(self._made, len(_ALPHABET))
+        made, (high, low) = self._made, divmod(int(self._chance.random() * len(_PAIRS) ** 2), len(_PAIRS))
         self._made += 1
-        return f"{self._last_ms:013d}-{_ALPHABET[high]}{_ALPHABET[low]}{_random_characters()}"
+        return f"{self._last_ms:013d}-{_PAIRS[made]}{_PAIRS[high]}{_PAIRS[low]}"
 
 
 def made_at(job_id: str) -> int:
@@ -52,20 +55,11 @@ def made_at(job_id: str) -> int:
     return int(job_id.partition("-")[0])
 
 
-def _random_characters() -> str:
-    """Four characters; nobody relies on their being hard to guess."""
-    rest, letters = int.from_bytes(os.urandom(4), "big"), ""
-    for _ in range(4):
-        rest, index = divmod(rest, len(_ALPHABET))
-        letters += _ALPHABET[index]
-    return letters
-
-
 def prefixed_id(prefix: str, now_ms: int) -> str:
     """`nd_` and the like: a prefix and the hexadecimal form of a UUIDv7 (RFC 9562 §5.7)."""
-    random = int.from_bytes(os.urandom(10), "big")
+    chance = int.from_bytes(os.urandom(10), "big")
     value = (
-        (now_ms & (1 << 48) - 1) << 80 | 0x7 << 76 | (random >> 68 & 0xFFF) << 64 | 0b10 << 62 | random & (1 << 62) - 1
+        (now_ms & (1 << 48) - 1) << 80 | 0x7 << 76 | (chance >> 68 & 0xFFF) << 64 | 0b10 << 62 | chance & (1 << 62) - 1
     )
     return f"{prefix}_{value:032x}"
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Generic, TypeVar
 
 import orjson
@@ -133,9 +133,14 @@ class JobView(Answer):
     timing: Timing
 
 
-def job(found: records.Job, progress: Progress | None, waiting: Waiting | None) -> dict[str, Any]:
-    """A JobView as a dictionary: made by hand, since it is on the way of every submission."""
-    document = orjson.loads(found.document)
+def job(
+    found: records.Job, progress: Progress | None, waiting: Waiting | None, document: Mapping[str, Any] | None = None
+) -> dict[str, Any]:
+    """A JobView as a dictionary: made by hand, since it is on the way of every submission.
+
+    `document` is the job's, where somebody has it at hand.
+    """
+    document = document or orjson.loads(found.document)
     result = orjson.loads(found.result) if found.result else {}
     failure = _detail(result.get("failure"))
     detected = result.get("inputs") or []

@@ -46,8 +46,11 @@ LISTED_MS = 184 * 24 * 3600 * 1000
 
 @dataclass(frozen=True)
 class Submission:
+    """`document` is that of a new job, which need not be read off its text again."""
+
     job: Job
     replayed: bool
+    document: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True)
@@ -102,7 +105,7 @@ class Jobs:
                 return Submission(made, replayed=True)
         now = self._clock.now_ms()
         while True:
-            new = await self._understood(principal, document, identity, now)
+            new, kept = await self._understood(principal, document, identity, now)
             try:
                 created = await self._created(new, now)
             except Outdated:
@@ -111,7 +114,7 @@ class Jobs:
                 self._roots.forget(tenant_id, new.pipeline_id)
                 raise _no_pipeline(new.pipeline_id) from error
             else:
-                return Submission(created.job, created.replayed)
+                return Submission(created.job, created.replayed, None if created.replayed else kept)
 
     async def _created(self, new: jobs.NewJob, now: int) -> jobs.Created:
         """Whoever has no token shares what it takes with all who submit meanwhile."""
@@ -124,8 +127,8 @@ class Jobs:
 
     async def _understood(
         self, principal: Principal, document: JobDocument, identity: jobs.Token | None, now: int
-    ) -> jobs.NewJob:
-        """What a document asks for, with everything that it names looked up. Raises InvalidField."""
+    ) -> tuple[jobs.NewJob, Mapping[str, Any]]:
+        """What a document asks for, with everything that it names looked up, and how it is kept. Raises InvalidField."""
         tenant_id = principal.tenant
         pipeline = await self._pipeline(tenant_id, document)
         presets = await self._presets.settings_for(tenant_id, document)
@@ -138,14 +141,15 @@ class Jobs:
             placement.hardware,
             demand(document, presets, _input_size(pipeline, document)),
         )
-        return jobs.NewJob(
+        kept, text = self._kept(tenant_id, document)
+        new = jobs.NewJob(
             id=JobId(self._ids.next(now)),
             tenant_id=tenant_id,
             user_id=principal.user_id,
             pipeline_id=pipeline.id,
             pipeline_version=pipeline.version,
             cluster_id=need.cluster_id,
-            document=self._text(tenant_id, document),
+            document=text,
             outputs=len(document.outputs),
             priority=document.priority,
             held=document.start is StartPolicy.MANUAL,
@@ -155,13 +159,17 @@ class Jobs:
             max_attempts=document.max_attempts,
             token=identity,
         )
+        return new, kept
 
-    def _text(self, tenant_id: TenantId, document: JobDocument) -> str:
-        """As it is kept."""
-        text = document.model_dump_json(exclude={"client_request_token"})
+    def _kept(self, tenant_id: TenantId, document: JobDocument) -> tuple[dict[str, Any], str]:
+        """Without its token, as a dictionary and as JSON."""
+        kept = document.model_dump()
+        del kept["client_request_token"]
+        text = orjson.dumps(kept).decode()
         if not may_hold_keys(text):
-            return text
-        return self._content_keys.kept(tenant_id, document).model_dump_json(exclude={"client_request_token"})
+            return kept, text
+        text = self._content_keys.kept(tenant_id, document).model_dump_json(exclude={"client_request_token"})
+        return orjson.loads(text), text
 
     async def retry(self, tenant_id: TenantId, job_id: JobId, token: str | None) -> Submission:
         """A new job that repeats one that has ended, or the one that the same token made."""
