@@ -138,6 +138,17 @@ async def read_drift(call: Call[None]) -> Reply:
     return Reply(views.drifts(await call.request.app[QUOTAS].drift()))
 
 
+@routes.add(
+    "POST",
+    "/v1/drift/repair",
+    permission=Action.TENANTS_UPDATE,
+    summary="Set the counters that do not equal a recount to it; answers with what was wrong",
+    answer=views.DriftsView,
+)
+async def repair_drift(call: Call[None]) -> Reply:
+    return Reply(views.drifts(await call.request.app[QUOTAS].repair()))
+
+
 async def _set_user_quotas(call: Call[UserLimits], tenant_id: TenantId) -> views.UserQuotasView:
     limits = call.body.by_quota()
     return views.user_quotas(await call.request.app[QUOTAS].change_user(tenant_id, _user_id(call), limits))

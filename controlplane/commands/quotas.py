@@ -69,6 +69,20 @@ async def set_user(api: Api, tenant_id: str | None, user_id: str, limits: tuple[
 async def check(api: Api, format_: str) -> None:
     """Counters of any tenant that do not equal a recount; exit code 1 when there are some. For operators."""
     found = (await api.call("GET", "/v1/drift"))["items"]
+    _show_drift(found, format_)
+    if found:
+        raise click.exceptions.Exit(1)
+
+
+@quotas.command()
+@output.format_option
+@api_command
+async def repair(api: Api, format_: str) -> None:
+    """Set the counters that are wrong to the recount, and show what was wrong. For operators."""
+    _show_drift((await api.call("POST", "/v1/drift/repair"))["items"], format_)
+
+
+def _show_drift(found: list[dict[str, Any]], format_: str) -> None:
     columns: dict[str, output.Show] = {
         "TENANT": lambda drift: drift["tenant_id"],
         "COUNTER": lambda drift: drift["counter"] + (f" of {drift['user_id']}" if drift["user_id"] else ""),
@@ -76,8 +90,6 @@ async def check(api: Api, format_: str) -> None:
         "FOUND": lambda drift: str(drift["found"]),
     }
     output.listed(found, columns, format_)
-    if found:
-        raise click.exceptions.Exit(1)
 
 
 @click.command()

@@ -14,7 +14,7 @@ from controlplane.services.dispatch import Dispatcher
 from controlplane.services.signals import Signals
 from controlplane.settings import Settings
 from controlplane.store.operations import dispatch, identity, quotas
-from controlplane.store.port import Store
+from controlplane.store.port import Op, Store
 from controlplane.store.records import Node, Usage
 from shared.clock import Clock
 from shared.errors import StorageFull, Unavailable
@@ -106,14 +106,27 @@ class Quotas:
 
     async def drift(self) -> list[Drift]:
         """Counters, of any tenant, that do not equal a recount. Tenant by tenant, so that others may go on meanwhile."""
+        found = await self._of_every_tenant(quotas.drift)
+        for drift in found:
+            log.error("quota.drift", **vars(drift))
+        self._tell_drift(len(found))
+        return found
+
+    async def repair(self) -> list[Drift]:
+        """Sets them to the recount; what was wrong."""
+        repaired = await self._of_every_tenant(quotas.repair)
+        for drift in repaired:
+            log.warning("quota.repaired", **vars(drift))
+        self._tell_drift(0)
+        self._dispatcher.wake()
+        return repaired
+
+    async def _of_every_tenant(self, look: Callable[..., Op[list[Drift]]]) -> list[Drift]:
         keeps_months = self._settings.keep_jobs >= _LONGEST_MONTH
         found: list[Drift] = []
         after = ""
         while page := await self._store.read(identity.tenants(after, _PAGE)):
             for tenant in page:
-                found += await self._store.write(quotas.drift(tenant.id, keeps_months=keeps_months))
+                found += await self._store.write(look(tenant.id, keeps_months=keeps_months))
             after = page[-1].id
-        for drift in found:
-            log.error("quota.drift", **vars(drift))
-        self._tell_drift(len(found))
         return found

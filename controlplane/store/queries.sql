@@ -164,6 +164,25 @@ DELETE FROM user_quotas WHERE user_id = :user_id
 -- name: user_quotas
 SELECT * FROM user_quotas WHERE user_id = :user_id
 
+-- name: set_tenant_counters
+UPDATE tenants SET queued = :queued, running = :running WHERE id = :tenant_id
+
+-- name: set_used
+UPDATE quotas SET used = :used WHERE tenant_id = :tenant_id AND quota = :quota
+
+-- name: set_user_counters
+UPDATE user_quotas SET queued = :queued, running = :running WHERE user_id = :user_id
+
+-- name: empty_lanes
+UPDATE lanes SET waiting = 0 WHERE tenant_id = :tenant_id
+
+-- name: fill_lanes
+INSERT INTO lanes (pipeline_id, need, user_id, tenant_id, waiting)
+SELECT pipeline_id, need, user_id, tenant_id, COUNT(*) FROM tasks
+ WHERE pipeline_id IN (SELECT id FROM pipelines WHERE tenant_id = :tenant_id) AND state = 'Waiting'
+ GROUP BY pipeline_id, need, user_id, tenant_id
+ON CONFLICT (pipeline_id, need, user_id) DO UPDATE SET waiting = excluded.waiting
+
 -- name: user_counters
 -- Beside each counter what a recount finds.
 SELECT user_id, queued, running, live - found_running AS found_queued, found_running

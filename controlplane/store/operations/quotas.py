@@ -16,6 +16,8 @@ from shared.failures import Failure
 from shared.ids import PipelineId, TenantId, UserId
 from shared.protocol import DetectedProperties
 
+COUNTED: Final = (Quota.PRESETS, Quota.PIPELINES, Quota.BUCKETS, Quota.KEYS, Quota.OUTPUT_MINUTES)
+"""Lines of the ledger that can be counted once more. Bytes lie in files."""
 QUEUE_RETRY_SECONDS = 10.0
 
 
@@ -261,16 +263,47 @@ def drift(tenant_id: TenantId, *, keeps_months: bool = True) -> Op[list[Drift]]:
 
     Bytes are not recounted: they lie in files. Minutes are, unless jobs are removed within the month that they count in.
     """
+    return [drift for drift in (yield from _compared(tenant_id, keeps_months)) if drift.counted != drift.found]
+
+
+def repair(tenant_id: TenantId, *, keeps_months: bool = True) -> Op[list[Drift]]:
+    """Sets the counters of one tenant to what `drift` finds, in the transaction in which it does; what was wrong."""
+    compared = yield from _compared(tenant_id, keeps_months)
+    wrong = [drift for drift in compared if drift.counted != drift.found]
+    found = {(drift.user_id, drift.counter): drift.found for drift in compared}
+    names = {(drift.user_id, drift.counter) for drift in wrong}
+    if names & {(None, "queued"), (None, "running")}:
+        yield call(
+            "set_tenant_counters", tenant_id=tenant_id, queued=found[None, "queued"], running=found[None, "running"]
+        )
+    if (None, "waiting") in names:
+        yield call("empty_lanes", tenant_id=tenant_id)
+        yield call("fill_lanes", tenant_id=tenant_id)
+    for line in COUNTED:
+        if (None, _counter(line)) in names:
+            yield call("set_used", tenant_id=tenant_id, quota=line, used=found[None, _counter(line)])
+    for user_id in {drift.user_id for drift in wrong if drift.user_id is not None}:
+        queued, running = found[user_id, "queued"], found[user_id, "running"]
+        yield call("set_user_counters", user_id=user_id, queued=queued, running=running)
+    return wrong
+
+
+def _compared(tenant_id: TenantId, keeps_months: bool) -> Op[list[Drift]]:
+    """Every counter of a tenant beside its recount."""
     (row,) = yield call("counters", tenant_id=tenant_id)
     (found,) = yield call("recount", tenant_id=tenant_id, month=row["month"])
-    names = ["queued", "running", "waiting", "presets", "pipelines", "buckets", "keys"]
-    if keeps_months:
-        names.append("output_ms")
-    counted = [Drift(tenant_id, name, int(row[name]), int(found[name])) for name in names]
+    lines = [_counter(line) for line in COUNTED if keeps_months or line is not Quota.OUTPUT_MINUTES]
+    names = ["queued", "running", "waiting", *lines]
+    compared = [Drift(tenant_id, name, int(row[name]), int(found[name])) for name in names]
     for user in (yield call("user_counters", tenant_id=tenant_id)):
         for name in ("queued", "running"):
-            counted.append(Drift(tenant_id, name, user[name], user[f"found_{name}"], UserId(user["user_id"])))
-    return [drift for drift in counted if drift.counted != drift.found]
+            compared.append(Drift(tenant_id, name, user[name], user[f"found_{name}"], UserId(user["user_id"])))
+    return compared
+
+
+def _counter(line: Quota) -> str:
+    """The column in which it is counted and recounted."""
+    return "output_ms" if line is Quota.OUTPUT_MINUTES else line.value
 
 
 def _queue_of_user(tenant_id: TenantId, user_id: UserId, jobs: int) -> Op[None]:

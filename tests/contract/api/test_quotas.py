@@ -425,7 +425,11 @@ async def test_a_counter_that_is_wrong_is_told_to_operators(service: Service, op
     (drift,) = (await operator.get("/v1/drift")).json["items"]
     drifted = {"counter": "queued", "counted": 3, "found": 0}
     assert drift == {"tenant_id": tenant.tenant_id, "user_id": None, **drifted}
-    assert await used(tenant, "queued_jobs") == 3
+    assert await used(tenant, "queued_jobs") == 3, "nothing is mended unasked"
+    assert (await tenant.post("/v1/drift/repair")).code == "forbidden"
+    assert (await operator.post("/v1/drift/repair")).json == {"items": [drift]}
+    assert (await operator.get("/v1/drift")).json == {"items": []}
+    assert await used(tenant, "queued_jobs") == 0
     assert b"transcoder_quota_drift 1.0" in (await service.call("GET", "/metrics")).content
 
 

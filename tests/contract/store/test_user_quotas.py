@@ -23,6 +23,7 @@ from tests.contract.store.world import OTHER_TENANT, TENANT, World
 
 ANNA = UserId("us_anna")
 BERT = UserId("us_bert")
+COUNTERS = ("tenants", "user_quotas", "quotas")
 
 
 @pytest.fixture(autouse=True)
@@ -184,3 +185,35 @@ async def test_drift_of_a_users_counters_is_found(world: World) -> None:
     await world.database.sql("UPDATE user_quotas SET queued = 3")
     (drift,) = await world.store.write(quotas.drift(TENANT))
     assert (drift.counter, drift.user_id, drift.counted, drift.found) == ("queued", ANNA, 3, 0)
+
+
+async def test_repair_sets_every_counter_to_what_it_counts(world: World) -> None:
+    await world.limit_user(ANNA, queued=9)
+    await world.add_node()
+    for user_id in (ANNA, ANNA, BERT):
+        await world.submit(user_id=user_id)
+    await world.grant()
+    right = {table: await world.database.sql(f"SELECT * FROM {table} ORDER BY 1, 2") for table in COUNTERS}
+    for spoil in (
+        "UPDATE tenants SET queued = 7, running = 0",
+        "UPDATE user_quotas SET queued = 0, running = 5",
+        "UPDATE lanes SET waiting = 3",
+        "UPDATE quotas SET used = 44 WHERE quota IN ('presets', 'pipelines', 'buckets', 'keys', 'output_minutes')",
+    ):
+        await world.database.sql(spoil)
+    wrong = await world.store.write(quotas.drift(TENANT))
+    assert await world.store.write(quotas.repair(TENANT)) == wrong
+    await world.store.write(quotas.repair(OTHER_TENANT))
+    for table in COUNTERS:
+        assert await world.database.sql(f"SELECT * FROM {table} ORDER BY 1, 2") == right[table], table
+    await world.assert_counted()
+    assert await world.store.write(quotas.repair(TENANT)) == []
+
+
+async def test_repair_makes_a_lane_that_is_missing(world: World) -> None:
+    job_id = await world.submit()
+    await world.add_node()
+    await world.database.sql("DELETE FROM lanes")
+    assert await world.grant() == []
+    await world.store.write(quotas.repair(TENANT))
+    assert [grant.job_id for grant in await world.grant()] == [job_id]
