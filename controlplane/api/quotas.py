@@ -11,7 +11,7 @@ from aiohttp import web
 
 from controlplane.api import views
 from controlplane.api.keys import CLOCK, QUOTAS
-from controlplane.api.requests import Limits, UsageQuery, UserLimits
+from controlplane.api.requests import Limits, Repair, UsageQuery, UserLimits
 from controlplane.api.routing import Call, Reply, Routes
 from controlplane.domain.permissions import Action
 from controlplane.store.records import Usage
@@ -143,10 +143,12 @@ async def read_drift(call: Call[None]) -> Reply:
     "/v1/drift/repair",
     permission=Action.TENANTS_UPDATE,
     summary="Set the counters that do not equal a recount to it; answers with what was wrong",
+    body=Repair,
     answer=views.DriftsView,
 )
-async def repair_drift(call: Call[None]) -> Reply:
-    return Reply(views.drifts(await call.request.app[QUOTAS].repair()))
+async def repair_drift(call: Call[Repair]) -> Reply:
+    tenant_id = TenantId(call.body.tenant_id) if call.body.tenant_id else None
+    return Reply(views.drifts(await call.request.app[QUOTAS].repair(tenant_id)))
 
 
 async def _set_user_quotas(call: Call[UserLimits], tenant_id: TenantId) -> views.UserQuotasView:

@@ -255,6 +255,10 @@ class Limits(Sent):
         return limits | {Quota.OUTPUT_MINUTES: None if minutes is None else round(minutes * MINUTE_MS)}
 
 
+class Repair(Sent):
+    tenant_id: Named | None = Field(None, description="Of this tenant alone.")
+
+
 class UserLimits(Sent):
     """Null is no limit but the tenant's."""
 

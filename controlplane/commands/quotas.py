@@ -75,11 +75,12 @@ async def check(api: Api, format_: str) -> None:
 
 
 @quotas.command()
+@_tenant_option
 @output.format_option
 @api_command
-async def repair(api: Api, format_: str) -> None:
+async def repair(api: Api, tenant_id: str | None, format_: str) -> None:
     """Set the counters that are wrong to the recount, and show what was wrong. For operators."""
-    _show_drift((await api.call("POST", "/v1/drift/repair"))["items"], format_)
+    _show_drift((await api.call("POST", "/v1/drift/repair", {"tenant_id": tenant_id}))["items"], format_)
 
 
 def _show_drift(found: list[dict[str, Any]], format_: str) -> None:

@@ -112,21 +112,28 @@ class Quotas:
         self._tell_drift(len(found))
         return found
 
-    async def repair(self) -> list[Drift]:
-        """Sets them to the recount; what was wrong."""
-        repaired = await self._of_every_tenant(quotas.repair)
+    async def repair(self, tenant_id: TenantId | None = None) -> list[Drift]:
+        """Sets them to the recount, of one tenant or of all; what was wrong. Raises NotFound."""
+        if tenant_id is None:
+            repaired = await self._of_every_tenant(quotas.repair)
+        else:
+            await self._store.read(identity.tenant(tenant_id))
+            repaired = await self._store.write(quotas.repair(tenant_id, keeps_months=self._keeps_months))
         for drift in repaired:
             log.warning("quota.repaired", **vars(drift))
-        self._tell_drift(0)
+        await self.drift()
         self._dispatcher.wake()
         return repaired
 
+    @property
+    def _keeps_months(self) -> bool:
+        return self._settings.keep_jobs >= _LONGEST_MONTH
+
     async def _of_every_tenant(self, look: Callable[..., Op[list[Drift]]]) -> list[Drift]:
-        keeps_months = self._settings.keep_jobs >= _LONGEST_MONTH
         found: list[Drift] = []
         after = ""
         while page := await self._store.read(identity.tenants(after, _PAGE)):
             for tenant in page:
-                found += await self._store.write(look(tenant.id, keeps_months=keeps_months))
+                found += await self._store.write(look(tenant.id, keeps_months=self._keeps_months))
             after = page[-1].id
         return found

@@ -169,7 +169,7 @@ after(
     a_tenant,
     {"failed_since": "2026-01-01T00:00:00Z"},
 )
-simply("repair_drift", "operator", "/v1/drift/repair")
+simply("repair_drift", "operator", "/v1/drift/repair", {})
 simply("create_preset", "tenant", "/v1/presets", {"name": "p", "settings": mp4_settings()})
 after("delete_preset", "tenant", "/v1/presets/{}", Audited.preset)
 simply("create_bucket", "tenant", "/v1/buckets", {"name": "new"})

@@ -160,6 +160,7 @@ DOCUMENTS: dict[str, Callable[[Matrix], Awaitable[Any]]] = {
     "update_tenant": sends({}),
     "create_tenant_key": sends({}),
     "set_quotas": sends({}),
+    "repair_drift": sends({}),
     "set_user_quotas": sends({}),
     "set_quotas_of_tenants_user": sends({}),
     "create_cluster": a_cluster_document,

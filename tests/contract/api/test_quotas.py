@@ -426,11 +426,12 @@ async def test_a_counter_that_is_wrong_is_told_to_operators(service: Service, op
     drifted = {"counter": "queued", "counted": 3, "found": 0}
     assert drift == {"tenant_id": tenant.tenant_id, "user_id": None, **drifted}
     assert await used(tenant, "queued_jobs") == 3, "nothing is mended unasked"
-    assert (await tenant.post("/v1/drift/repair")).code == "forbidden"
-    assert (await operator.post("/v1/drift/repair")).json == {"items": [drift]}
-    assert (await operator.get("/v1/drift")).json == {"items": []}
-    assert await used(tenant, "queued_jobs") == 0
     assert b"transcoder_quota_drift 1.0" in (await service.call("GET", "/metrics")).content
+    assert (await tenant.post("/v1/drift/repair")).code == "forbidden"
+    assert (await operator.post("/v1/drift/repair", {"tenant_id": "nobody"})).code == "not_found"
+    assert (await operator.post("/v1/drift/repair", {"tenant_id": tenant.tenant_id})).json == {"items": [drift]}
+    assert b"transcoder_quota_drift 0.0" in (await service.call("GET", "/metrics")).content
+    assert await used(tenant, "queued_jobs") == 0
 
 
 async def test_minutes_are_not_recounted_where_jobs_go_before_their_month_is_over(tmp_path: Path) -> None:
