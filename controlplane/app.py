@@ -47,6 +47,7 @@ from controlplane.services.health import Health
 from controlplane.services.jobs import Jobs
 from controlplane.services.logs import Logs
 from controlplane.services.pages import Pages
+from controlplane.services.payloads import Payloads
 from controlplane.services.pipelines import Pipelines
 from controlplane.services.presets import Presets
 from controlplane.services.publishing import Publisher
@@ -121,9 +122,10 @@ def make_app(settings: Settings, database: Store, clock: Clock, secret: bytes) -
     links = Links(secret, clock)
     page_tokens = Pages(secret)
     content_keys = ContentKeys(Seal(secret))
-    dispatcher = Dispatcher(store, clock, signals, links, content_keys, settings)
+    payloads = Payloads(store)
+    dispatcher = Dispatcher(store, clock, signals, links, content_keys, payloads, settings)
     faulty = FaultyInputs(clock, settings)
-    publisher = Publisher(store, clock, signals, dispatcher, faulty, settings)
+    publisher = Publisher(store, clock, signals, dispatcher, payloads, faulty, settings)
     reaper = Reaper(store, clock, dispatcher, publisher, settings)
     presets = Presets(store, clock, ids)
 
@@ -151,7 +153,9 @@ def make_app(settings: Settings, database: Store, clock: Clock, secret: bytes) -
     app[keys.QUOTAS] = ledger = Quotas(store, clock, signals, dispatcher, settings, health.tell_drift)
     app[keys.EVENTS] = Events(store, signals)
     app[keys.LOGS] = Logs(store, clock, signals)
-    app[keys.JOBS] = Jobs(store, clock, ids, presets, dispatcher, signals, page_tokens, content_keys, faulty, settings)
+    app[keys.JOBS] = Jobs(
+        store, clock, ids, presets, payloads, dispatcher, signals, page_tokens, content_keys, faulty, settings
+    )
 
     documented = [route for part in ROUTES for route in part.all]
     app.add_routes(

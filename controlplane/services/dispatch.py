@@ -18,14 +18,15 @@ from controlplane.domain.placement import Offer
 from controlplane.domain.sources import Source
 from controlplane.services.content_keys import ContentKeys
 from controlplane.services.files import JobFiles, attempt_name
-from controlplane.services.presets import UNREADABLE, UNREADABLE_JOB, planned, read_by
+from controlplane.services.payloads import Payload, Payloads
+from controlplane.services.presets import UNREADABLE, UNREADABLE_JOB
 from controlplane.services.signals import Signals
 from controlplane.settings import Settings
 from controlplane.storage.files import FileBucket, staging_key
 from controlplane.storage.links import Links
 from controlplane.store.operations import attempts, dispatch, ending, fleet, identity, trust
 from controlplane.store.port import Store
-from controlplane.store.records import Node, Work
+from controlplane.store.records import Node
 from shared.clock import Clock
 from shared.errors import StaleLease, StorageFull, Unavailable
 from shared.ids import BootId, JobId, NodeId, TenantId
@@ -65,6 +66,8 @@ LINK_SECONDS: Final = 24 * 3600.0
 """Of an attempt's links; what they allow is fenced by the lease, not by their age."""
 REDELIVERY_MS: Final = 500
 """An order is repeated when nothing came of it for this long: the answer that held it may have been lost."""
+MOST_ACCEPTED: Final = 10_000
+"""Attempts that are remembered as accepted here: of others the database is asked."""
 BEATS_PER_LEASE: Final = 6
 RETRY_SECONDS: Final = 1.0
 """Between rounds while the database is away."""
@@ -83,16 +86,25 @@ class _Waiter:
 
 class Dispatcher:
     def __init__(
-        self, store: Store, clock: Clock, signals: Signals, links: Links, content_keys: ContentKeys, settings: Settings
+        self,
+        store: Store,
+        clock: Clock,
+        signals: Signals,
+        links: Links,
+        content_keys: ContentKeys,
+        payloads: Payloads,
+        settings: Settings,
     ) -> None:
         self._store = store
         self._clock = clock
         self._signals = signals
         self._links = links
         self._content_keys = content_keys
+        self._payloads = payloads
         self._settings = settings
         self._waiters: dict[NodeId, _Waiter] = {}
         self._told: dict[tuple[str, AttemptRef], int] = {}
+        self._accepted: dict[AttemptRef, NodeId] = {}
         self._work = asyncio.Event()
         self._progress: dict[JobId, tuple[AttemptRef, Progress]] = {}
         self._timings = self._timings_for(0)
@@ -173,10 +185,27 @@ class Dispatcher:
         acceptance = dispatch.Acceptance(ref, node.id, now, expires_at=now + self._lease_ms)
         job_id = await self._store.write_together(dispatch.accept, acceptance)
         _ACCEPTED.inc()
+        self._accepted[ref] = node.id
+        if len(self._accepted) > MOST_ACCEPTED:
+            del self._accepted[next(iter(self._accepted))]
         if ref.attempt == 1:
             metrics.WAITS.observe(max(0.0, (now - int(job_id[:13])) / 1000))
         self._signals.changed(job_id)
         return self._timings
+
+    async def is_live(self, ref: AttemptRef, node_id: NodeId) -> bool:
+        """Whether the node seems to hold this lease: only what is written under it is sure."""
+        if self._accepted.get(ref) == node_id:
+            return True
+        try:
+            await self._store.read(dispatch.live_lease(ref, node_id))
+        except StaleLease:
+            return False
+        return True
+
+    def forget(self, ref: AttemptRef) -> None:
+        """The attempt has ended."""
+        self._accepted.pop(ref, None)
 
     async def beat(self, node: Node, request: BeatRequest) -> BeatAnswer:
         renewals = dispatch.beat(
@@ -335,21 +364,21 @@ class Dispatcher:
         orders: list[Order] = []
         for grant in grants:
             try:
-                orders.append(self._start_order(grant))
+                orders.append(self._start_order(grant, await self._payloads.of(grant.ref.task_id)))
             except UNREADABLE as error:
                 log.error("order.unreadable", task_id=grant.ref.task_id, job_id=grant.job_id, error=str(error))
                 await self._store.write(ending.give_up(grant.ref.task_id, UNREADABLE_JOB, self._clock.now_ms()))
                 self._signals.changed(grant.job_id)
         return orders
 
-    def _start_order(self, grant: dispatch.Grant) -> StartTask:
+    def _start_order(self, grant: dispatch.Grant, payload: Payload) -> StartTask:
         self._told["start", grant.ref] = self._clock.now_ms()
-        files = JobFiles.model_validate_json(grant.files)
+        files = payload.files
         return StartTask(
             ref=grant.ref,
             job_id=grant.job_id,
-            inputs=tuple(self._input(index, source, files) for index, source in enumerate(read_by(grant.work))),
-            payload=self._payload(files.tenant_id, grant.work),
+            inputs=tuple(self._input(index, source, files) for index, source in enumerate(payload.sources)),
+            payload=self._with_keys(files.tenant_id, payload),
             nvenc_sessions=grant.granted.nvenc_sessions,
             cpu_threads=grant.granted.cpu_threads,
             scratch=grant.granted.scratch,
@@ -357,9 +386,9 @@ class Dispatcher:
             pixel_rate=grant.granted.pixel_rate,
         )
 
-    def _payload(self, tenant_id: TenantId, work: Work) -> TranscodeFile:
-        payload = planned(work)
-        return self._content_keys.told(tenant_id, payload) if may_hold_keys(work.document) else payload
+    def _with_keys(self, tenant_id: TenantId, payload: Payload) -> TranscodeFile:
+        work = payload.work
+        return self._content_keys.told(tenant_id, work) if may_hold_keys(payload.kept.document) else work
 
     def _input(self, index: int, source: Source, files: JobFiles) -> InputSpec:
         found = FileBucket(Path(files.input_root)).stat(source.key)

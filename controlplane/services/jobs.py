@@ -22,6 +22,7 @@ from controlplane.services.dispatch import Dispatcher
 from controlplane.services.faulty import FaultyInputs
 from controlplane.services.files import JobFiles
 from controlplane.services.pages import Pages
+from controlplane.services.payloads import Payloads
 from controlplane.services.pipelines import Roots
 from controlplane.services.presets import Presets, to_keep
 from controlplane.services.signals import Signals
@@ -31,7 +32,7 @@ from controlplane.store.operations import ending, jobs, resources, retries
 from controlplane.store.operations.dispatch import need_to_json
 from controlplane.store.operations.matching import matching
 from controlplane.store.port import Store
-from controlplane.store.records import Event, Job, PipelineRoots
+from controlplane.store.records import Event, Job, PipelineRoots, Work
 from shared.clock import Clock
 from shared.errors import InvalidField, NotFound, Outdated, QuotaExceeded, TooManyQueued, WrongState
 from shared.failures import Failure
@@ -76,6 +77,7 @@ class Jobs:
         clock: Clock,
         ids: TranscoderIds,
         presets: Presets,
+        payloads: Payloads,
         dispatcher: Dispatcher,
         signals: Signals,
         pages: Pages,
@@ -87,6 +89,7 @@ class Jobs:
         self._clock = clock
         self._ids = ids
         self._presets = presets
+        self._payloads = payloads
         self._roots = Roots(store)
         self._dispatcher = dispatcher
         self._signals = signals
@@ -114,7 +117,10 @@ class Jobs:
                 self._roots.forget(tenant_id, new.pipeline_id)
                 raise _no_pipeline(new.pipeline_id) from error
             else:
-                return Submission(created.job, created.replayed, None if created.replayed else kept)
+                if created.replayed:
+                    return Submission(created.job, replayed=True)
+                self._payloads.keep(new.task_id, Work(new.document, new.presets, new.files))
+                return Submission(created.job, created.replayed, kept)
 
     async def _created(self, new: jobs.NewJob, now: int) -> jobs.Created:
         """Whoever has no token shares what it takes with all who submit meanwhile."""

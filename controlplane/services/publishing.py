@@ -3,30 +3,33 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import threading
-from collections import deque
+from collections import defaultdict, deque
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import structlog
 
 from controlplane import metrics
-from controlplane.domain.results import misfits
+from controlplane.domain.results import misfits, objects_of
 from controlplane.services.dispatch import Dispatcher
 from controlplane.services.faulty import FaultyInputs
 from controlplane.services.files import JobFiles, attempt_name, make_visible, missing
-from controlplane.services.presets import UNREADABLE, UNREADABLE_JOB, planned
+from controlplane.services.payloads import Payload, Payloads
+from controlplane.services.presets import UNREADABLE, UNREADABLE_JOB
 from controlplane.services.signals import Signals
 from controlplane.settings import Settings
 from controlplane.storage.files import FileBucket
 from controlplane.storage.hands import Hands
 from controlplane.store.operations import dispatch, ending, quotas, resources, results
-from controlplane.store.port import Store
+from controlplane.store.port import Op, Store
 from controlplane.store.records import Node, Task
 from shared.clock import Clock
-from shared.errors import AlreadyExists, StaleLease, StorageFull, TranscoderError, Unavailable
+from shared.errors import AlreadyExists, StorageFull, TranscoderError, Unavailable
 from shared.failures import Cause, Failure, FailureCode
 from shared.ids import TaskId
 from shared.protocol import Failed, Finished, ReportAnswer, ReportRequest, TranscodeFile
@@ -36,6 +39,9 @@ log = structlog.get_logger()
 
 AT_ONCE: Final = 16
 """To one storage: each waits for its disk most of the time, and a disk takes many together."""
+MOST_RESULTS: Final = 16
+MOST_OBJECTS: Final = 64
+"""Published in one go: whoever comes next waits for all of them."""
 RETRY_SECONDS: Final = 5.0
 """Results wait this long for a disk or a database that refused them."""
 PUBLISH_SECONDS: Final = 120.0
@@ -50,12 +56,36 @@ UNPUBLISHABLE: Final = Failure(
 )
 
 
+@dataclass(frozen=True)
+class _Results:
+    """What is to become visible of a task that was reported."""
+
+    task: Task
+    payload: Payload
+    finished: Finished
+
+    @property
+    def attempt(self) -> str:
+        return attempt_name(self.task.id, self.task.attempt)
+
+
 @dataclass
 class _Line:
     """What waits for one storage, and how many are at work on it."""
 
-    waiting: deque[TaskId] = field(default_factory=deque)
+    waiting: deque[_Results] = field(default_factory=deque)
     workers: int = 0
+
+    def take(self) -> list[_Results]:
+        """What is published in one go: many that are small, or one that is large."""
+        taken = [self.waiting.popleft()] if self.waiting else []
+        objects = sum(len(objects_of(results.finished)) for results in taken)
+        while self.waiting and len(taken) < MOST_RESULTS:
+            objects += len(objects_of(self.waiting[0].finished))
+            if objects > MOST_OBJECTS:
+                break
+            taken.append(self.waiting.popleft())
+        return taken
 
 
 class Publisher:
@@ -65,6 +95,7 @@ class Publisher:
         clock: Clock,
         signals: Signals,
         dispatcher: Dispatcher,
+        payloads: Payloads,
         faulty: FaultyInputs,
         settings: Settings,
     ) -> None:
@@ -72,9 +103,10 @@ class Publisher:
         self._clock = clock
         self._signals = signals
         self._dispatcher = dispatcher
+        self._payloads = payloads
         self._faulty = faulty
         self._settings = settings
-        self._queue: deque[TaskId] = deque()
+        self._queue: deque[TaskId | _Results] = deque()
         self._reported = asyncio.Event()
         self._lines: dict[str, _Line] = {}
         self._hands = Hands()
@@ -101,8 +133,9 @@ class Publisher:
             )
             self._signals.changed(task.job_id)
             self._dispatcher.wake()
-            if task.state is TaskState.PUBLISHING:
-                self._put(task.id)
+            self._dispatcher.forget(request.ref)
+            if task.state is TaskState.PUBLISHING and isinstance(checked.outcome, Finished):
+                self._put(_Results(task, await self._payloads.of(task.id), checked.outcome))
             else:
                 await self._forget(task, request)
         return ReportAnswer(task_state=task.state)
@@ -114,12 +147,11 @@ class Publisher:
             self._signals.changed(ended.job_id)
             if ended.failure is not None:
                 self._faulty.failed(JobFiles.model_validate_json(ended.files), ended.failure)
-        await asyncio.gather(
-            *(
-                self._discard(JobFiles.model_validate_json(ended.files), attempt_name(ended.task_id, ended.attempt))
-                for ended in lost
-            )
-        )
+        staged: dict[str, list[str]] = defaultdict(list)
+        for ended in lost:
+            root = JobFiles.model_validate_json(ended.files).output_root
+            staged[root].append(attempt_name(ended.task_id, ended.attempt))
+        await asyncio.gather(*(self._discard(root, attempts) for root, attempts in staged.items()))
 
     async def sweep(self, keep_uploads: float) -> int:
         """Removes what nobody will ever publish: a process was killed before it could, or a node sent too late.
@@ -151,7 +183,7 @@ class Publisher:
 
         Each storage has its own line: one that is slow, or broken, holds up nobody else's results.
         """
-        self._queue = deque(await self._store.read(ending.to_publish())) + self._queue
+        self._queue.extendleft(reversed(await self._store.read(ending.to_publish())))
         self._reported.set()
         try:
             async with asyncio.TaskGroup() as lines:
@@ -159,46 +191,103 @@ class Publisher:
                     await self._reported.wait()
                     self._reported.clear()
                     while self._queue:
-                        await self._line_up(self._queue.popleft(), lines)
+                        next_one = self._queue.popleft()
+                        found = next_one if isinstance(next_one, _Results) else await self._found(next_one)
+                        if found is not None:
+                            self._line_up(found, lines)
         finally:
             self._hands.close()
 
-    def _put(self, task_id: TaskId) -> None:
-        self._queue.append(task_id)
+    def _put(self, results: TaskId | _Results) -> None:
+        self._queue.append(results)
         self._reported.set()
 
     def _put_later(self, task_id: TaskId) -> None:
         asyncio.get_running_loop().call_later(RETRY_SECONDS, self._put, task_id)
 
-    async def _line_up(self, task_id: TaskId, lines: asyncio.TaskGroup) -> None:
-        try:
-            task = await self._store.read(ending.task(task_id))
-        except Unavailable as error:
-            log.error("publish.delayed", task_id=task_id, error=str(error))
-            self._put_later(task_id)
-            return
-        root = JobFiles.model_validate_json(task.files).output_root
+    def _line_up(self, found: _Results, lines: asyncio.TaskGroup) -> None:
+        root = found.payload.files.output_root
         line = self._lines.setdefault(root, _Line())
-        line.waiting.append(task_id)
+        line.waiting.append(found)
         if line.workers < AT_ONCE:
             line.workers += 1
             lines.create_task(self._serve(root, line), name=f"publishing to {root}")
 
+    async def _found(self, task_id: TaskId) -> _Results | None:
+        """What an earlier process left, or what could not be published before. None when that was done since."""
+        try:
+            task = await self._store.read(ending.task(task_id))
+            if task.state is not TaskState.PUBLISHING or task.report is None:
+                return None
+            payload = await self._payloads.of(task_id)
+            _ = payload.work, payload.files
+            return _Results(task, payload, Finished.model_validate_json(task.report))
+        except UNREADABLE as error:
+            log.error("publish.unreadable", task_id=task_id, error=str(error))
+            await self._give_up(task_id, UNREADABLE_JOB)
+        except Unavailable as error:
+            log.error("publish.delayed", task_id=task_id, error=str(error))
+            self._put_later(task_id)
+        return None
+
     async def _serve(self, root: str, line: _Line) -> None:
-        """One result of this storage after the other, until there are no more."""
-        while line.waiting:
-            task_id = line.waiting.popleft()
-            try:
-                await self._publish(task_id)
-            except UNREADABLE as error:
-                log.error("publish.unreadable", task_id=task_id, error=str(error))
-                await self._give_up(task_id, UNREADABLE_JOB)
-            except (OSError, Unavailable, StorageFull) as error:
-                log.error("publish.delayed", task_id=task_id, error=str(error))
-                await self._try_again(task_id)
+        """Whatever waits for this storage, until nothing does."""
+        while batch := line.take():
+            await self._publish(root, batch)
         line.workers -= 1
         if not line.workers:
             del self._lines[root]
+
+    async def _publish(self, root: str, batch: Sequence[_Results]) -> None:
+        """All in one go; what goes wrong with one of them is its own trouble."""
+        done = []
+        visible: list[tuple[_Results, Finished]] = []
+        for found, settled in zip(batch, await self._made_visible(root, batch), strict=True):
+            if isinstance(settled, Finished):
+                visible.append((found, settled))
+            elif isinstance(settled, Failure):
+                if await self._is_written(found, ending.unpublished(found.task.id, settled, self._clock.now_ms())):
+                    done.append(found)
+            else:
+                await self._delay(found, settled)
+        done += await self._end(visible)
+        await self._discard(root, [found.attempt for found in done])
+        for found in done:
+            self._payloads.forget(found.task.id)
+            self._dispatcher.forget_progress(found.task.job_id)
+            log.info("job.published", job_id=found.task.job_id, task_id=found.task.id)
+            self._signals.changed(found.task.job_id)
+        self._dispatcher.wake()  # their tenants may run others
+
+    async def _end(self, visible: Sequence[tuple[_Results, Finished]]) -> list[_Results]:
+        """Ends the jobs whose results are visible now: together, or one by one where that is refused. Those that have."""
+        if not visible:
+            return []
+        now = self._clock.now_ms()
+        published = results.published([results.Published(found.task, settled, now) for found, settled in visible])
+        if len(visible) > 1:
+            with contextlib.suppress(Unavailable, StorageFull):
+                await self._store.write(published, then=lambda _: self._learn(visible))
+                return [found for found, _ in visible]
+            return [ended for one in visible for ended in await self._end([one])]
+        ((found, _),) = visible
+        return [found] if await self._is_written(found, published, then=lambda: self._learn(visible)) else []
+
+    def _learn(self, visible: Sequence[tuple[_Results, Finished]]) -> None:
+        for found, settled in visible:
+            self._faulty.finished(found.payload.files, settled)
+
+    async def _is_written(self, found: _Results, operation: Op[Any], then: Callable[[], None] | None = None) -> bool:
+        try:
+            await self._store.write(operation, then=None if then is None else lambda _: then())
+        except (Unavailable, StorageFull) as error:
+            await self._delay(found, error)
+            return False
+        return True
+
+    async def _delay(self, found: _Results, error: Exception) -> None:
+        log.error("publish.delayed", task_id=found.task.id, error=str(error))
+        await self._try_again(found.task.id)
 
     async def _try_again(self, task_id: TaskId) -> None:
         """Later, unless it has been tried for long enough."""
@@ -228,68 +317,57 @@ class Publisher:
     async def _checked(self, node: Node, request: ReportRequest) -> ReportRequest:
         if not isinstance(request.outcome, Finished):
             return request
-        try:
-            task = await self._store.read(dispatch.live_lease(request.ref, node.id))
-        except StaleLease:
+        if not await self._dispatcher.is_live(request.ref, node.id):
             return request  # a repeated report, or a stale one: the store tells
-        files = JobFiles.model_validate_json(task.files)
-        work = planned(await self._store.read(dispatch.work(task.id)))
-        wrong = misfits(work, request.outcome)
-        attempt = attempt_name(task.id, task.attempt)
-        look = partial(missing, files, attempt, request.outcome)
-        lacking = [] if wrong else await self._hands.do(files.output_root, look, within=LOOK_SECONDS)
+        payload = await self._payloads.of(request.ref.task_id)
+        wrong = misfits(payload.work, request.outcome)
+        attempt = attempt_name(request.ref.task_id, request.ref.attempt)
+        look = partial(missing, payload.files, attempt, request.outcome)
+        lacking = [] if wrong else await self._hands.do(payload.files.output_root, look, within=LOOK_SECONDS)
         if not wrong and not lacking:
             return request
-        log.warning("report.refused", task_id=task.id, node_id=node.id, wrong=wrong[:5], lacking=lacking[:5])
+        log.warning(
+            "report.refused", task_id=request.ref.task_id, node_id=node.id, wrong=wrong[:5], lacking=lacking[:5]
+        )
         message = "the node reported results that it had not delivered"
         failure = Failure(cause=Cause.NODE, code=FailureCode.NODE_FAULT, message=message)
         return request.model_copy(update={"outcome": Failed(failure=failure)})
 
-    async def _publish(self, task_id: TaskId) -> None:
-        task = await self._store.read(ending.task(task_id))
-        if task.state is not TaskState.PUBLISHING or task.report is None:
-            return
-        files = JobFiles.model_validate_json(task.files)
-        work = planned(await self._store.read(dispatch.work(task.id)))
-        attempt = attempt_name(task.id, task.attempt)
-        finished = Finished.model_validate_json(task.report)
-        settled = await self._made_visible(files, attempt, work, finished)
-        now = self._clock.now_ms()
-        if isinstance(settled, Failure):
-            await self._store.write(ending.unpublished(task.id, settled, now))
-        else:
-            published = results.Published(task, settled, now)
-            learn = partial(self._faulty.finished, files, settled)
-            await self._store.write_together(results.published, published, then=lambda _: learn())
-        await self._discard(files, attempt)
-        self._dispatcher.forget_progress(task.job_id)
-        log.info("job.published", job_id=task.job_id, task_id=task.id)
-        self._signals.changed(task.job_id)
-        self._dispatcher.wake()  # its tenant may run another
-
     async def _forget(self, task: Task, request: ReportRequest) -> None:
+        self._payloads.forget(task.id)
         self._dispatcher.forget_progress(task.job_id)
-        await self._discard(
-            JobFiles.model_validate_json(task.files), attempt_name(request.ref.task_id, request.ref.attempt)
-        )
+        root = JobFiles.model_validate_json(task.files).output_root
+        await self._discard(root, [attempt_name(request.ref.task_id, request.ref.attempt)])
 
-    async def _made_visible(
-        self, files: JobFiles, attempt: str, work: TranscodeFile, finished: Finished
-    ) -> Finished | Failure:
-        """What hangs goes on in its thread; it makes nothing more visible once nobody waits for it."""
+    async def _made_visible(self, root: str, batch: Sequence[_Results]) -> Sequence[Finished | Failure | Exception]:
+        """What became of each. What hangs goes on in its thread; it makes nothing more visible once nobody waits for it."""
         is_abandoned = threading.Event()
         try:
-            settle = partial(_settled, files, attempt, work, finished, is_abandoned)
-            return await self._hands.do(files.output_root, settle, within=PUBLISH_SECONDS)
+            return await self._hands.do(root, partial(_settled_each, batch, is_abandoned), within=PUBLISH_SECONDS)
+        except Unavailable as error:
+            return [error] * len(batch)
         finally:
             is_abandoned.set()
 
-    async def _discard(self, files: JobFiles, attempt: str) -> None:
+    async def _discard(self, root: str, attempts: Sequence[str]) -> None:
         """What cannot be removed now, the sweeper finds."""
+        if not attempts:
+            return
         try:
-            await self._hands.do(files.output_root, partial(files.staging.discard, attempt), within=LOOK_SECONDS)
+            await self._hands.do(root, partial(FileBucket(Path(root)).discard_all, attempts), within=LOOK_SECONDS)
         except Unavailable as error:
-            log.warning("staging.left", attempt=attempt, error=str(error))
+            log.warning("staging.left", attempts=attempts, error=str(error))
+
+
+def _settled_each(batch: Sequence[_Results], is_abandoned: threading.Event) -> list[Finished | Failure | Exception]:
+    settled: list[Finished | Failure | Exception] = []
+    for found in batch:
+        try:
+            payload = found.payload
+            settled.append(_settled(payload.files, found.attempt, payload.work, found.finished, is_abandoned))
+        except (OSError, Unavailable, StorageFull) as error:
+            settled.append(error)
+    return settled
 
 
 def _settled(

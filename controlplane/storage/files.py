@@ -15,7 +15,7 @@ import secrets
 import shutil
 import stat
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -165,6 +165,10 @@ class FileBucket:
     def discard(self, attempt: str) -> None:
         """Removes whatever an attempt has in staging."""
         shutil.rmtree(self.root / _STAGING / attempt, ignore_errors=True)
+
+    def discard_all(self, attempts: Iterable[str]) -> None:
+        for attempt in attempts:
+            self.discard(attempt)
 
     def staged_attempts(self) -> list[str]:
         with contextlib.suppress(OSError):

@@ -520,7 +520,7 @@ SELECT * FROM tasks WHERE id = :id
 SELECT files FROM tasks WHERE id = :id AND attempt = :attempt AND state IN ('Leased', 'Running', 'Stopping')
 
 -- name: work
-SELECT j.document, t.presets FROM tasks t JOIN jobs j ON j.id = t.job_id WHERE t.id = :id
+SELECT j.document, t.presets, t.files FROM tasks t JOIN jobs j ON j.id = t.job_id WHERE t.id = :id
 
 
 -- Dispatch
@@ -568,7 +568,7 @@ SELECT t.granted, t.killed_on, n.trust, n.trusted_since FROM nodes n
 UPDATE tasks SET state = 'Leased', attempt = attempt + 1, lease_id = :lease_id, node_id = :node_id, boot_id = :boot_id,
        leased_at = :now, lease_expires_at = :accept_by, granted = :granted, progress = NULL, noted = 0, report = NULL
  WHERE id = :id AND state IN ({task:grant})
-RETURNING job_id, attempt, files
+RETURNING id, job_id, attempt
 
 -- name: accept
 UPDATE tasks SET state = 'Running', lease_expires_at = :expires_at, spent = spent + 1
@@ -607,7 +607,7 @@ ON CONFLICT (task_id, attempt) DO UPDATE SET said = excluded.said, text = exclud
 SELECT attempt, node_id, said, text, at FROM attempt_logs WHERE job_id = :job_id ORDER BY attempt DESC, task_id LIMIT :size
 
 -- name: unaccepted_of_node
-SELECT * FROM tasks
+SELECT id, job_id, attempt, lease_id, granted FROM tasks
  WHERE node_id = :node_id AND boot_id = :boot_id AND state IN ('Leased', 'Running', 'Stopping') AND state = 'Leased'
    AND leased_at <= :before
 

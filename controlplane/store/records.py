@@ -266,10 +266,14 @@ class Task:
 
 @dataclass(frozen=True)
 class Work:
-    """What a task is to do, as it was asked for. `presets` is JSON: the settings of tenants' presets by id."""
+    """What a task is to do, as it was asked for, and where its files lie. `presets` are the settings of tenants' presets by id.
+
+    All of them are JSON texts.
+    """
 
     document: str
     presets: str
+    files: str
 
 
 @dataclass(frozen=True)

@@ -50,13 +50,11 @@ LANES_OF_A_TENANT: Final = 100
 
 @dataclass(frozen=True)
 class Grant:
-    """A lease as it was given. `files` is a JSON text."""
+    """A lease as it was given."""
 
     node_id: NodeId
     ref: AttemptRef
     job_id: JobId
-    work: Work
-    files: str
     granted: Demand
 
 
@@ -261,8 +259,6 @@ def undelivered(node_id: NodeId, boot_id: BootId, before: int) -> Op[list[Grant]
             node_id=node_id,
             ref=AttemptRef(task_id=row["id"], attempt=row["attempt"], lease_id=row["lease_id"]),
             job_id=JobId(row["job_id"]),
-            work=(yield from work(row["id"])),
-            files=row["files"],
             granted=Demand.model_validate_json(row["granted"]),
         )
         grants.append(grant)
@@ -448,8 +444,6 @@ def _grant(head: Head, offer: Offer, granted: Demand, *, now: int, accept_by: in
         node_id=offer.node_id,
         ref=AttemptRef(task_id=head.task_id, attempt=rows[0]["attempt"], lease_id=lease),
         job_id=JobId(rows[0]["job_id"]),
-        work=(yield from work(head.task_id)),
-        files=rows[0]["files"],
         granted=granted,
     )
 

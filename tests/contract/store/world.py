@@ -225,8 +225,6 @@ class World:
             NodeId("nd_none"),
             AttemptRef(task_id=(await self.job(job_id)).task_id, attempt=0, lease_id=LeaseId("none")),
             job_id,
-            "",
-            "",
             SMALL,
         )
         if is_progressing and state in (TaskState.WAITING, TaskState.LEASED):
