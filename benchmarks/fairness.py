@@ -21,8 +21,10 @@ from typing import Final
 from controlplane.domain.fairness import ENCODER
 from controlplane.domain.placement import Need, Offer
 from controlplane.store import sql
-from controlplane.store.operations import dispatch, ending, identity, jobs, resources, results
-from controlplane.store.operations.dispatch import Acceptance, Grant, need_to_json
+from controlplane.store.operations import dispatch, ending, granting, identity, jobs, resources, results
+from controlplane.store.operations.dispatch import Acceptance
+from controlplane.store.operations.granting import Grant
+from controlplane.store.operations.needs import need_to_json
 from controlplane.store.port import Op, T, alone
 from controlplane.store.records import Pipeline
 from controlplane.store.sqlite import _migrate, _run
@@ -106,7 +108,7 @@ class Service:
         """One round, and everything that it gave accepted."""
         free = remaining(self._capacity, ())
         offer = Offer(self._node_id, self._boot_id, CLUSTER, {}, self._capacity, free)
-        granted = self._do(dispatch.grant_round([offer], now=_ms(at), accept_within=10_000))
+        granted = self._do(granting.grant_round([offer], now=_ms(at), accept_within=10_000))
         for grant in granted:
             self._do(alone(dispatch.accept, Acceptance(grant.ref, grant.node_id, _ms(at), _ms(at) + 60_000)))
         return granted

@@ -147,7 +147,9 @@ def make_app(settings: Settings, database: Store, clock: Clock, secret: bytes) -
     app[keys.TENANTS] = Tenants(store, clock, bearers.forget, dispatcher.wake)
     app[keys.USERS] = Users(store, clock, bearers.forget)
     app[keys.REASONS] = reasons = Reasons(store, clock, settings)
-    app[keys.CLUSTERS] = Clusters(store, clock, signals, dispatcher, publisher, reasons, read_authority(settings))
+    app[keys.CLUSTERS] = Clusters(
+        store, clock, signals, dispatcher, publisher, reasons, bearers.forget, read_authority(settings)
+    )
     app[keys.PIPELINES] = Pipelines(store, clock, ids, dispatcher)
     app[keys.BUCKETS] = Buckets(store, links, clock, settings.allowed_roots, settings.link_lifetime)
     app[keys.QUOTAS] = ledger = Quotas(store, clock, signals, dispatcher, settings, health.tell_drift)

@@ -11,8 +11,8 @@ import orjson
 from controlplane.domain import planning
 from controlplane.domain.placement import Need
 from controlplane.services.files import JobFiles
-from controlplane.store.operations.dispatch import need_to_json
 from controlplane.store.operations.jobs import NewJob, Token
+from controlplane.store.operations.needs import need_to_json
 from shared.capacity import Capacity, Demand, Free, Gpu, NodeFacts
 from shared.failures import Cause, Failure, FailureCode
 from shared.ids import ClusterId, JobId, PipelineId, TenantId, UserId

@@ -31,6 +31,11 @@ class _Known(NamedTuple):
     expires_at: int | None
 
 
+class _KnownNode(NamedTuple):
+    node: Node
+    until: float
+
+
 class Bearers:
     def __init__(self, store: Store, clock: Clock, rates: Mapping[Operation, int], failures_per_minute: int) -> None:
         """`rates` are calls per minute, where a tenant has none of its own."""
@@ -40,6 +45,7 @@ class Bearers:
         self._failures = Throttle(clock)
         self._failure_pace = pace(failures_per_minute)
         self._known: dict[str, _Known] = {}
+        self._known_nodes: dict[str, _KnownNode] = {}
 
     async def principal(self, header: str | None, address: Callable[[], str]) -> Principal:
         """Raises Unauthenticated; the same way whether a key is unknown, revoked, expired or wrong.
@@ -70,6 +76,7 @@ class Bearers:
     def forget(self) -> None:
         """Somebody may do less, or more, from now on: everybody is asked anew."""
         self._known = {}
+        self._known_nodes = {}
 
     def _principal(self, holder: KeyHolder) -> Principal:
         own = orjson.loads(holder.rates) if holder.rates else {}
@@ -102,7 +109,21 @@ class Bearers:
         return expires_at is not None and expires_at <= self._clock.now_ms()
 
     async def node(self, header: str | None) -> Node:
-        """Raises Unauthenticated, also for a revoked node: its agent must stop."""
+        """Raises Unauthenticated, also for a revoked node: its agent must stop.
+
+        Remembered for a second, as principals are. What a node may be given is looked up when it is.
+        """
+        remembered = self._known_nodes
+        known = remembered.get(header or "")
+        if known is not None and known.until > self._clock.monotonic():
+            return known.node
+        node = await self._node(header)
+        if len(remembered) >= MOST_KNOWN:
+            remembered.clear()
+        remembered[header or ""] = _KnownNode(node, self._clock.monotonic() + KNOWN_SECONDS)
+        return node
+
+    async def _node(self, header: str | None) -> Node:
         credential = credentials.parse(_token(header), credentials.NODE_CREDENTIAL)
         try:
             node = await self._store.read(dispatch.node(NodeId(f"nd_{credential.id}")))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import orjson
 
@@ -41,6 +41,7 @@ class Clusters:
         dispatcher: Dispatcher,
         publisher: Publisher,
         reasons: Reasons,
+        forget_bearers: Callable[[], None],
         authority: bytes | None = None,
     ) -> None:
         self.authority = authority
@@ -51,6 +52,7 @@ class Clusters:
         self._dispatcher = dispatcher
         self._publisher = publisher
         self._reasons = reasons
+        self._forget_bearers = forget_bearers
 
     async def create(self, cluster_id: ClusterId, name: str) -> Cluster:
         return await self._store.write(resources.add_cluster(cluster_id, name, self._clock.now_ms()))
@@ -95,6 +97,7 @@ class Clusters:
     async def hello(self, node: Node, request: HelloRequest) -> HelloAnswer:
         speak_the_same(request.protocol)
         answer, lost = await self._dispatcher.hello(node, request)
+        self._forget_bearers()
         self._reasons.forget()
         await self._publisher.discard(lost)
         return answer
@@ -173,6 +176,7 @@ class Clusters:
 
     async def _changed(self, node_id: NodeId) -> NodeAtWork:
         """The node as it is now; its poll is answered, so that it hears of it."""
+        self._forget_bearers()
         self._reasons.forget()
         self._dispatcher.interrupt(node_id)
         self._dispatcher.wake()

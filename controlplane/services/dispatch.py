@@ -24,7 +24,7 @@ from controlplane.services.signals import Signals
 from controlplane.settings import Settings
 from controlplane.storage.files import FileBucket, staging_key
 from controlplane.storage.links import Links
-from controlplane.store.operations import attempts, dispatch, ending, fleet, identity, trust
+from controlplane.store.operations import attempts, dispatch, ending, fleet, granting, identity, trust
 from controlplane.store.port import Store
 from controlplane.store.records import Node
 from shared.clock import Clock
@@ -167,11 +167,13 @@ class Dispatcher:
     async def poll(self, node: Node, request: PollRequest) -> PollAnswer:
         """Held until there are orders for this node, or the time is over."""
         if node.boot_id != request.boot_id or node.facts is None:
+            node = await self._store.read(dispatch.node(node.id))  # it may have started since it was looked up
+        if node.boot_id != request.boot_id or node.facts is None:
             await self._hear_older(node, request.boot_id)
             raise StaleLease("Another agent has started with this node's credential; say hello first.")
         waiter = self._register(node, request)
         try:
-            orders = await self._pending_orders(node, waiter)
+            orders = _orders_to_be(node, request) + await self._unheard_orders(node, waiter)
             if not orders and not self._closing:
                 self.wake()
                 orders = await self._hold(node, waiter, request.wait)
@@ -285,37 +287,35 @@ class Dispatcher:
             delay = None
             if self._waiters:
                 try:
-                    now = self._clock.now_ms()
-                    await self._round(now)
-                    delay = await self._until_next_delayed(now)
+                    delay = await self._round(self._clock.now_ms())
                 except (Unavailable, StorageFull) as error:
                     log.error("round.delayed", error=str(error))
                     delay = RETRY_SECONDS
 
-    async def _round(self, now: int) -> None:
-        if not await self._store.read(dispatch.anything_waiting()):
-            return
+    async def _round(self, now: int) -> float | None:
+        """Seconds until a task may go that waited out a delay when this round looked."""
+        outlook = await self._store.read(granting.outlook(now))
+        if outlook.may_go:
+            await self._grant(now)
+        return None if outlook.next_at is None else max(0.001, (outlook.next_at - self._clock.now_ms()) / 1000)
+
+    async def _grant(self, now: int) -> None:
         held = [waiter for waiter in self._waiters.values() if not waiter.answer.done()]
         offers = [waiter.offer for waiter in held if waiter.offer and waiter.offer.free.cpu_threads > 0]
         if not offers:
             return
         accept_within = int(self._settings.accept_within * 1000)
         grants = await self._store.write(
-            dispatch.grant_round(offers, now=now, accept_within=accept_within, breaker=self._settings.rules.breaker)
+            granting.grant_round(offers, now=now, accept_within=accept_within, breaker=self._settings.rules.breaker)
         )
         _GRANTED.inc(len(grants))
-        given: dict[NodeId, list[dispatch.Grant]] = defaultdict(list)
+        given: dict[NodeId, list[granting.Grant]] = defaultdict(list)
         for granted in grants:
             given[granted.node_id].append(granted)
         for node_id, theirs in given.items():
             waiter = self._waiters.get(node_id)
             if waiter is not None and not waiter.answer.done():
                 waiter.answer.set_result(await self._start_orders(theirs))
-
-    async def _until_next_delayed(self, looked: int) -> float | None:
-        """Seconds until a task may go that waited out a delay when the last round looked."""
-        at = await self._store.read(dispatch.next_delayed(looked))
-        return None if at is None else max(0.001, (at - self._clock.now_ms()) / 1000)
 
     def _register(self, node: Node, request: PollRequest) -> _Waiter:
         """One held poll per node: a newer one takes the place of the older."""
@@ -345,21 +345,28 @@ class Dispatcher:
                 return orders
 
     async def _pending_orders(self, node: Node, waiter: _Waiter) -> list[Order]:
-        """What the node is to be, what must stop, and grants whose answer seems to have been lost.
-
-        The latter two at most once in a while; the first until the node's polls say that it knows.
-        """
-        now = self._clock.now_ms()
-        self._told = {order: at for order, at in self._told.items() if now - at < REDELIVERY_MS}
-        stopping = await self._store.read(dispatch.stopping(node.id))
-        granted = await self._store.read(dispatch.undelivered(node.id, waiter.request.boot_id, now))
-        waiter.is_owed = bool(stopping or granted)
+        """What the node is to be, until its polls say that it knows; and what it has not heard."""
         orders = _orders_to_be(await self._store.read(dispatch.node(node.id)), waiter.request)
-        orders += [StopTask(ref=ref) for ref in stopping if self._told.setdefault(("stop", ref), now) == now]
+        return orders + await self._unheard_orders(node, waiter)
+
+    async def _unheard_orders(self, node: Node, waiter: _Waiter) -> list[Order]:
+        """What must stop, and grants whose answer seems to have been lost: each at most once in a while."""
+        now = self._clock.now_ms()
+        self._forget_told(now)
+        granted, stopping = await self._store.read(granting.unheard(node.id, waiter.request.boot_id, now))
+        waiter.is_owed = bool(stopping or granted)
+        orders: list[Order] = [
+            StopTask(ref=ref) for ref in stopping if self._told.setdefault(("stop", ref), now) == now
+        ]
         untold = [grant for grant in granted if ("start", grant.ref) not in self._told]
         return orders + await self._start_orders(untold)
 
-    async def _start_orders(self, grants: Sequence[dispatch.Grant]) -> list[Order]:
+    def _forget_told(self, now: int) -> None:
+        """What was told long enough ago to be told again; the oldest come first."""
+        while self._told and now - self._told[oldest := next(iter(self._told))] >= REDELIVERY_MS:
+            del self._told[oldest]
+
+    async def _start_orders(self, grants: Sequence[granting.Grant]) -> list[Order]:
         """One job that cannot be read any more, after an upgrade, fails and holds up no other."""
         orders: list[Order] = []
         for grant in grants:
@@ -371,7 +378,7 @@ class Dispatcher:
                 self._signals.changed(grant.job_id)
         return orders
 
-    def _start_order(self, grant: dispatch.Grant, payload: Payload) -> StartTask:
+    def _start_order(self, grant: granting.Grant, payload: Payload) -> StartTask:
         self._told["start", grant.ref] = self._clock.now_ms()
         files = payload.files
         return StartTask(

@@ -29,8 +29,8 @@ from controlplane.services.signals import Signals
 from controlplane.settings import Settings
 from controlplane.storage.files import size_hint
 from controlplane.store.operations import ending, jobs, resources, retries
-from controlplane.store.operations.dispatch import need_to_json
 from controlplane.store.operations.matching import matching
+from controlplane.store.operations.needs import need_to_json
 from controlplane.store.port import Store
 from controlplane.store.records import Event, Job, PipelineRoots, Work
 from shared.clock import Clock

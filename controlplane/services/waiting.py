@@ -13,7 +13,7 @@ from controlplane.domain import waiting
 from controlplane.domain.waiting import Code, Site, Waiting
 from controlplane.settings import Settings
 from controlplane.store.operations import fleet
-from controlplane.store.operations.dispatch import need_from_json
+from controlplane.store.operations.needs import need_from_json
 from controlplane.store.port import Store
 from controlplane.store.records import Job
 from shared.clock import Clock

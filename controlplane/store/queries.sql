@@ -421,7 +421,7 @@ INSERT INTO lanes (pipeline_id, need, user_id, tenant_id, waiting) VALUES (:pipe
 ON CONFLICT (pipeline_id, need, user_id) DO UPDATE SET waiting = lanes.waiting + excluded.waiting
 
 -- name: leave_lane
-UPDATE lanes SET waiting = waiting - 1 WHERE pipeline_id = :pipeline_id AND need = :need AND user_id = :user_id
+UPDATE lanes SET waiting = waiting - :tasks WHERE pipeline_id = :pipeline_id AND need = :need AND user_id = :user_id
 
 -- name: count_tenant
 -- Whether the user is counted too is told in passing: a statement for those alone who have limits of their own.
@@ -541,25 +541,25 @@ SELECT t.id, t.tenant_id, t.user_id, t.pipeline_id, t.need, t.priority, t.failed
         ORDER BY w.priority DESC, w.id LIMIT 1)
  WHERE l.place <= :most
 
--- name: head
--- The first waiting task of one line.
+-- name: lane
+-- The first waiting tasks of one line.
 SELECT id, tenant_id, user_id, pipeline_id, need, priority, failed_on, killed_on FROM tasks
  WHERE pipeline_id = :pipeline_id AND need = :need AND user_id = :user_id AND state = 'Waiting' AND not_before <= :now
- ORDER BY priority DESC, id LIMIT 1
+ ORDER BY priority DESC, id LIMIT :size
 
--- name: anything_waiting
-SELECT 1 FROM lanes l
-  JOIN pipelines p ON p.id = l.pipeline_id AND p.status = 'Active'
-  JOIN tenants n ON n.id = l.tenant_id AND n.suspended_at IS NULL AND (n.max_running IS NULL OR n.running < n.max_running)
-  LEFT JOIN user_quotas u ON u.user_id = l.user_id
- WHERE l.waiting > 0 AND (u.max_running IS NULL OR u.running < u.max_running) LIMIT 1
-
--- name: next_delayed
-SELECT MIN(not_before) AS at FROM tasks WHERE state = 'Waiting' AND not_before > 0 AND not_before > :now
+-- name: outlook
+SELECT (SELECT MIN(not_before) FROM tasks WHERE state = 'Waiting' AND not_before > 0 AND not_before > :now) AS next_at,
+       EXISTS (
+         SELECT 1 FROM lanes l
+           JOIN pipelines p ON p.id = l.pipeline_id AND p.status = 'Active'
+           JOIN tenants n
+             ON n.id = l.tenant_id AND n.suspended_at IS NULL AND (n.max_running IS NULL OR n.running < n.max_running)
+           LEFT JOIN user_quotas u ON u.user_id = l.user_id
+          WHERE l.waiting > 0 AND (u.max_running IS NULL OR u.running < u.max_running)) AS may_go
 
 -- name: held_by_node
 -- A row for each task that the node holds, or one without; none when it must not get work, or not at this boot.
-SELECT t.granted, t.killed_on, n.trust, n.trusted_since FROM nodes n
+SELECT n.id AS node_id, t.granted, t.killed_on, n.trust, n.trusted_since FROM nodes n
   JOIN clusters c ON c.id = n.cluster_id AND c.status = 'Active'
   LEFT JOIN tasks t ON t.node_id = n.id AND t.state IN ('Leased', 'Running', 'Stopping')
  WHERE n.id = :node_id AND n.boot_id = :boot_id AND n.state = 'Active' AND n.reprobe_asked_at IS NULL
@@ -606,14 +606,11 @@ ON CONFLICT (task_id, attempt) DO UPDATE SET said = excluded.said, text = exclud
 -- name: logs
 SELECT attempt, node_id, said, text, at FROM attempt_logs WHERE job_id = :job_id ORDER BY attempt DESC, task_id LIMIT :size
 
--- name: unaccepted_of_node
-SELECT id, job_id, attempt, lease_id, granted FROM tasks
- WHERE node_id = :node_id AND boot_id = :boot_id AND state IN ('Leased', 'Running', 'Stopping') AND state = 'Leased'
-   AND leased_at <= :before
-
--- name: stopping_of_node
-SELECT id, attempt, lease_id FROM tasks
- WHERE node_id = :node_id AND state IN ('Leased', 'Running', 'Stopping') AND state = 'Stopping'
+-- name: unheard_of_node
+-- What it was granted at this boot and has not accepted, and what it has to stop.
+SELECT id, job_id, attempt, lease_id, granted, state FROM tasks
+ WHERE node_id = :node_id AND state IN ('Leased', 'Running', 'Stopping')
+   AND (state = 'Stopping' OR (state = 'Leased' AND boot_id = :boot_id AND leased_at <= :before))
 
 -- name: leases_of_node
 SELECT * FROM tasks WHERE node_id = :node_id AND state IN ('Leased', 'Running', 'Stopping')

@@ -16,8 +16,9 @@ from controlplane.domain.permissions import Role
 from controlplane.domain.placement import Offer
 from controlplane.domain.quota import MINUTE_MS, Quota
 from controlplane.store import sql
-from controlplane.store.operations import dispatch, ending, identity, jobs, quotas, resources, results
-from controlplane.store.operations.dispatch import Acceptance, Grant
+from controlplane.store.operations import dispatch, ending, granting, identity, jobs, quotas, resources, results
+from controlplane.store.operations.dispatch import Acceptance
+from controlplane.store.operations.granting import Grant
 from controlplane.store.port import Op, T, alone
 from controlplane.store.records import Pipeline, User
 from controlplane.store.sqlite import _migrate, _run
@@ -187,7 +188,7 @@ class Dispatching(RuleBasedStateMachine):
         offers = [
             Offer(NodeId(name), self.boot_of(name), CLUSTER, {}, capacity, free_of(capacity)) for name in sorted(names)
         ]
-        granted = self.do(dispatch.grant_round(offers, now=self.now, accept_within=10_000))
+        granted = self.do(granting.grant_round(offers, now=self.now, accept_within=10_000))
         started = {grant.ref.task_id for grant in granted}
         for user_id, task_id in self.rows(
             """SELECT u.user_id, t.id FROM user_quotas u JOIN tasks t ON t.user_id = u.user_id

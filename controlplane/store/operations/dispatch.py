@@ -1,27 +1,22 @@
-"""Leases: granted, accepted, renewed, lost. Every change of an attempt names the whole lease."""
+"""Leases: accepted, renewed, lost. Every change of an attempt names the whole lease."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence, Set
+from collections.abc import Sequence, Set
 from dataclasses import dataclass, replace
-from functools import lru_cache
 from typing import Final
 
 import orjson
 
-from controlplane.domain import placement, retrying
-from controlplane.domain.fairness import Head, Standing, cost, in_turn
+from controlplane.domain import retrying
 from controlplane.domain.lineage import Kinship, kinship
-from controlplane.domain.placement import Need, Offer
 from controlplane.domain.retrying import Ended, Retry, Rules
-from controlplane.domain.trust import Admits, Breaker, admits
 from controlplane.domain.usage import read_in_vain
 from controlplane.store.operations import ending, jobs, quotas, trust
 from controlplane.store.operations.attempts import note
-from controlplane.store.operations.ending import NOWHERE, RULES
-from controlplane.store.port import Calls, Op, Row, call
+from controlplane.store.operations.ending import RULES
+from controlplane.store.port import Calls, Op, call
 from controlplane.store.records import Node, Task, Work, record
-from shared.capacity import Demand, remaining
 from shared.errors import NotFound, StaleLease
 from shared.failures import Failure
 from shared.ids import (
@@ -32,30 +27,11 @@ from shared.ids import (
     LeaseId,
     NodeId,
     TaskId,
-    TenantId,
-    UserId,
-    lease_id,
-    made_at,
 )
-from shared.jobspec import HardwarePreference
 from shared.protocol import AttemptProgress, AttemptRef, DetectedProperties, Interruption
-from shared.statuses import NodeState, NodeTrust, TaskState
+from shared.statuses import NodeState, TaskState
 
 STARTS_REMEMBERED: Final = 100
-
-
-LANES_OF_A_TENANT: Final = 100
-"""Looked at in one round: whoever asks for something else in every job does not make the others' rounds long."""
-
-
-@dataclass(frozen=True)
-class Grant:
-    """A lease as it was given."""
-
-    node_id: NodeId
-    ref: AttemptRef
-    job_id: JobId
-    granted: Demand
 
 
 @dataclass(frozen=True)
@@ -94,42 +70,6 @@ class Silence:
     cluster_id: ClusterId
     nodes: int
     silent: int
-
-
-def grant_round(
-    offers: Sequence[Offer], *, now: int, accept_within: int, breaker: Breaker = RULES.breaker
-) -> Op[list[Grant]]:
-    """Gives the best waiting tasks to waiting nodes until no more fit; never one task to two nodes.
-
-    A node on trial gets one task. A suspect task gets a node that does nothing else, and keeps it to itself.
-    """
-    room = yield from _room(offers, now, breaker)
-    if not room:
-        return []
-    rows = yield call("heads", now=now, most=LANES_OF_A_TENANT)
-    lanes = {_lane(row): _head(row, now) for row in rows}
-    standings = {TenantId(row["tenant_id"]): _standing(row) for row in rows}
-    may_run = {UserId(row["user_id"]): row["user_may_run"] for row in rows if row["user_may_run"] is not None}
-    grants: list[Grant] = []
-    while (choice := _choose(in_turn(lanes.values(), standings, may_run), room)) is not None:
-        head, offer, demand = choice
-        granted = yield from _grant(head, offer, demand, now=now, accept_by=now + accept_within)
-        if granted is not None:
-            grants.append(granted)
-            standings[head.tenant_id] = standings[head.tenant_id].after(demand)
-            if head.user_id in may_run:
-                may_run[head.user_id] -= 1
-            if offer.is_on_trial:
-                yield from trust.on_trial(offer.node_id, now)
-            if offer.is_on_trial or head.is_suspect:
-                del room[offer.node_id]
-            else:
-                room[offer.node_id] = room[offer.node_id].after(demand)
-        lane = {"pipeline_id": head.pipeline_id, "need": head.need, "user_id": head.user_id}
-        del lanes[tuple(lane.values())]
-        for row in (yield call("head", **lane, now=now)):
-            lanes[_lane(row)] = _head(row, now)
-    return grants
 
 
 @dataclass(frozen=True)
@@ -250,29 +190,9 @@ def node(node_id: NodeId) -> Op[Node]:
     return record(Node, rows[0])
 
 
-def undelivered(node_id: NodeId, boot_id: BootId, before: int) -> Op[list[Grant]]:
-    """Leases that were granted to this agent and never accepted: their answer may have been lost on the way."""
-    rows = yield call("unaccepted_of_node", node_id=node_id, boot_id=boot_id, before=before)
-    grants = []
-    for row in rows:
-        grant = Grant(
-            node_id=node_id,
-            ref=AttemptRef(task_id=row["id"], attempt=row["attempt"], lease_id=row["lease_id"]),
-            job_id=JobId(row["job_id"]),
-            granted=Demand.model_validate_json(row["granted"]),
-        )
-        grants.append(grant)
-    return grants
-
-
 def work(task_id: TaskId) -> Op[Work]:
     (row,) = yield call("work", id=task_id)
     return record(Work, row)
-
-
-def stopping(node_id: NodeId) -> Op[list[AttemptRef]]:
-    rows = yield call("stopping_of_node", node_id=node_id)
-    return [AttemptRef(task_id=row["id"], attempt=row["attempt"], lease_id=row["lease_id"]) for row in rows]
 
 
 def reap(*, now: int, floor: int, braked: Set[ClusterId], size: int, rules: Rules = RULES) -> Op[list[Lost]]:
@@ -309,16 +229,6 @@ def revoke(node_id: NodeId, now: int) -> Op[list[Lost]]:
     return lost
 
 
-def anything_waiting() -> Op[bool]:
-    return bool((yield call("anything_waiting")))
-
-
-def next_delayed(now: int) -> Op[int | None]:
-    """When the next task that waits out a delay may go."""
-    (row,) = yield call("next_delayed", now=now)
-    return row["at"]  # type: ignore[no-any-return]
-
-
 def files_of_lease(task_id: TaskId, attempt: Attempt) -> Op[str]:
     """Where the files of an attempt lie, as a JSON text, while a node works on it. Raises StaleLease."""
     rows = yield call("files_of_lease", id=task_id, attempt=attempt)
@@ -339,113 +249,6 @@ def live_lease(ref: AttemptRef, node_id: NodeId) -> Op[Task]:
         raise StaleLease("This lease has ended.")
     (row,) = yield call("task", id=ref.task_id)
     return record(Task, row)
-
-
-def _room(offers: Sequence[Offer], now: int, breaker: Breaker) -> Op[dict[NodeId, Offer]]:
-    """The nodes that may have work, each with the lesser of what it says is free and what our own ledger says."""
-    room = {}
-    for offer in offers:
-        held = yield call("held_by_node", node_id=offer.node_id, boot_id=offer.boot_id)
-        admitted = _admits(held, now, breaker) if held else Admits.NOTHING
-        if admitted is Admits.NOTHING:
-            continue  # it was drained, revoked, started anew or set aside while its poll was held
-        taken = [Demand.model_validate_json(row["granted"]) for row in held if row["granted"] is not None]
-        ours = remaining(offer.capacity, taken)
-        room[offer.node_id] = replace(
-            offer,
-            free=placement.lesser(offer.free, ours),
-            is_idle=not taken,
-            is_on_trial=admitted is Admits.ONE,
-        )
-    return room
-
-
-def _admits(held: Sequence[Row], now: int, breaker: Breaker) -> Admits:
-    """What a node may be given, from the rows of what it holds."""
-    tasks = [row for row in held if row["granted"] is not None]
-    return admits(
-        NodeTrust(held[0]["trust"]),
-        since=held[0]["trusted_since"],
-        now=now,
-        holds=len(tasks),
-        holds_suspect=any(row["killed_on"] != NOWHERE for row in tasks),
-        breaker=breaker,
-    )
-
-
-def _choose(heads: Iterable[Head], offers: Mapping[NodeId, Offer]) -> tuple[Head, Offer, Demand] | None:
-    """The first head that some node has room for beside those whose turn comes before."""
-    room = dict(offers)
-    passed_over: set[str] = set()
-    for head in heads:
-        if head.need in passed_over:
-            continue  # room only shrinks: what had none before has none now
-        need = need_from_json(head.need)
-        eligible = placement.elsewhere(need, room.values(), head.failed_on)
-        found = placement.best(need, [offer for offer in eligible if offer.is_idle or not head.is_suspect])
-        if found is not None:
-            return head, *found
-        if not head.failed_on and not head.is_suspect:
-            passed_over.add(head.need)
-        waits_on = placement.reserved(need, eligible)
-        if waits_on is not None and head.is_suspect:
-            del room[waits_on.node_id]  # nothing more begins there until it is idle
-        elif waits_on is not None:
-            room[waits_on.node_id] = waits_on
-    return None
-
-
-def _lane(row: Row) -> tuple[str, ...]:
-    return row["pipeline_id"], row["need"], row["user_id"]
-
-
-def _head(row: Row, now: int) -> Head:
-    return Head(
-        task_id=row["id"],
-        tenant_id=row["tenant_id"],
-        user_id=row["user_id"],
-        pipeline_id=row["pipeline_id"],
-        need=row["need"],
-        priority=row["priority"],
-        waited_ms=max(0, now - made_at(row["id"])),
-        failed_on=ending.nodes_in(row["failed_on"]),
-        is_suspect=row["killed_on"] != NOWHERE,
-    )
-
-
-def _standing(row: Row) -> Standing:
-    return Standing(
-        running=row["running"],
-        most_running=row["max_running"],
-        cost=row["running_cost"],
-        served=row["served"],
-        weight=row["weight"],
-        ceiling=row["priority_ceiling"],
-    )
-
-
-def _grant(head: Head, offer: Offer, granted: Demand, *, now: int, accept_by: int) -> Op[Grant | None]:
-    lease: LeaseId = lease_id()
-    rows = yield call(
-        "grant",
-        id=head.task_id,
-        lease_id=lease,
-        node_id=offer.node_id,
-        boot_id=offer.boot_id,
-        now=now,
-        accept_by=accept_by,
-        granted=granted.model_dump_json(),
-    )
-    if not rows:
-        return None  # another replica was faster
-    yield jobs.leave_lane(head)
-    yield from quotas.count(head.tenant_id, head.user_id, queued=-1, running=1, cost=cost(granted))
-    return Grant(
-        node_id=offer.node_id,
-        ref=AttemptRef(task_id=head.task_id, attempt=rows[0]["attempt"], lease_id=lease),
-        job_id=JobId(rows[0]["job_id"]),
-        granted=granted,
-    )
 
 
 def _accepted_before(again: Acceptance) -> Op[JobId | StaleLease]:
@@ -482,36 +285,3 @@ def _identity(ref: AttemptRef) -> tuple[TaskId, Attempt, LeaseId | None]:
 
 def _key(ref: AttemptRef, node_id: NodeId) -> dict[str, str | int]:
     return {"id": ref.task_id, "attempt": ref.attempt, "lease_id": ref.lease_id, "node_id": node_id}
-
-
-def need_to_json(need: Need) -> str:
-    """Equal needs make equal texts: they name the lane. A list, since the text is part of keys."""
-    demand = need.demand
-    return orjson.dumps(
-        [
-            need.cluster_id,
-            dict(need.labels),
-            need.hardware,
-            demand.cpu_threads,
-            demand.memory,
-            demand.scratch,
-            demand.nvenc_sessions,
-            demand.feed_threads,
-            demand.pixel_rate,
-        ],
-        option=orjson.OPT_SORT_KEYS,
-    ).decode()
-
-
-@lru_cache(4096)
-def need_from_json(text: str) -> Need:
-    cluster_id, labels, hardware, threads, memory, scratch, sessions, feed_threads, pixel_rate = orjson.loads(text)
-    demand = Demand(
-        cpu_threads=threads,
-        memory=memory,
-        scratch=scratch,
-        nvenc_sessions=sessions,
-        feed_threads=feed_threads,
-        pixel_rate=pixel_rate,
-    )
-    return Need(cluster_id, labels, HardwarePreference(hardware), demand)

@@ -6,7 +6,7 @@ from collections import Counter, defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from controlplane.store.operations.dispatch import need_from_json
+from controlplane.store.operations.needs import need_from_json
 from controlplane.store.port import Op, call
 from shared.capacity import Demand
 

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from controlplane.domain import fairness
-from controlplane.domain.fairness import Head
 from controlplane.domain.lifecycle import TERMINAL_JOBS
 from controlplane.domain.usage import CANCELED, Made
 from controlplane.store.operations import quotas
@@ -290,8 +289,8 @@ def _lane(pipeline_id: PipelineId, need: str, user_id: UserId, tenant_id: Tenant
     return {"pipeline_id": pipeline_id, "need": need, "user_id": user_id, "tenant_id": tenant_id, "tasks": tasks}
 
 
-def leave_lane(task: Head | Task) -> Call:
-    return call("leave_lane", pipeline_id=task.pipeline_id, need=task.need, user_id=task.user_id)
+def leave_lane(task: Task) -> Call:
+    return call("leave_lane", pipeline_id=task.pipeline_id, need=task.need, user_id=task.user_id, tasks=1)
 
 
 def event(tenant_id: TenantId, job_id: JobId, kind: str, now: int, data: str = "{}") -> Call:

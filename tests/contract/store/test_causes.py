@@ -7,7 +7,7 @@ from typing import Literal
 import pytest
 
 from controlplane.store.operations import dispatch, trust
-from controlplane.store.operations.dispatch import Grant
+from controlplane.store.operations.granting import Grant
 from shared.capacity import Demand
 from shared.errors import StaleLease
 from shared.failures import Cause, FailureCode

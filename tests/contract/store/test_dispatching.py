@@ -7,7 +7,7 @@ from collections import Counter
 
 from controlplane.domain.fairness import ENCODER
 from controlplane.store.operations import jobs, resources
-from controlplane.store.operations.dispatch import LANES_OF_A_TENANT
+from controlplane.store.operations.granting import LANES_OF_A_TENANT
 from controlplane.store.port import Op, call
 from shared.capacity import Demand
 from shared.errors import TranscoderError

@@ -6,7 +6,7 @@ import pytest
 
 from controlplane.domain.waiting import Code, for_nodes, unschedulable
 from controlplane.store.operations import dispatch, fleet, identity, jobs, resources
-from controlplane.store.operations.dispatch import need_from_json
+from controlplane.store.operations.needs import need_from_json
 from shared.capacity import Demand
 from shared.errors import NotFound
 from shared.ids import BootId, ClusterId, NodeId

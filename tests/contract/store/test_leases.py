@@ -6,8 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-from controlplane.store.operations import dispatch, ending, jobs
-from controlplane.store.operations.dispatch import Grant
+from controlplane.store.operations import dispatch, ending, granting, jobs
+from controlplane.store.operations.granting import Grant
 from shared.errors import StaleLease
 from shared.failures import Cause
 from shared.ids import BootId, ClusterId, NodeId
@@ -207,10 +207,10 @@ async def test_an_unaccepted_lease_is_told_again_to_the_boot_that_it_was_granted
     node_id = await world.add_node()
     await world.submit()
     (grant,) = await world.grant()
-    assert await world.store.read(dispatch.undelivered(node_id, BOOT, world.now)) == [grant]
-    assert await world.store.read(dispatch.undelivered(node_id, BootId("boot-2"), world.now)) == []
+    assert await world.store.read(granting.unheard(node_id, BOOT, world.now)) == ([grant], [])
+    assert await world.store.read(granting.unheard(node_id, BootId("boot-2"), world.now)) == ([], [])
     await world.accept(grant)
-    assert await world.store.read(dispatch.undelivered(node_id, BOOT, world.now)) == []
+    assert await world.store.read(granting.unheard(node_id, BOOT, world.now)) == ([], [])
 
 
 async def test_an_unaccepted_lease_ends_soon_and_costs_no_attempt(world: World) -> None:

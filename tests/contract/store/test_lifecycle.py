@@ -8,7 +8,7 @@ import pytest
 
 from controlplane.domain.lifecycle import JOB_TRANSITIONS, TASK_TRANSITIONS, JobEvent, TaskEvent
 from controlplane.store.operations import ending, jobs
-from controlplane.store.operations.dispatch import Grant
+from controlplane.store.operations.granting import Grant
 from shared.errors import StaleLease, WrongState
 from shared.failures import Cause
 from shared.ids import JobId

@@ -11,7 +11,7 @@ import pytest
 
 from controlplane.domain.quota import DEFAULTS, MINUTE_MS, Quota
 from controlplane.store.operations import dispatch, ending, identity, jobs, quotas, resources
-from controlplane.store.operations.dispatch import Grant
+from controlplane.store.operations.granting import Grant
 from controlplane.store.records import Preset, Usage
 from shared.errors import NotFound, QuotaExceeded, TooManyQueued, TranscoderError
 from shared.failures import Cause, Failure, FailureCode

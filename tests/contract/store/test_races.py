@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from controlplane.store.operations import jobs
-from controlplane.store.operations.dispatch import Grant
+from controlplane.store.operations.granting import Grant
 from shared.errors import StaleLease, WrongState
 from shared.failures import Cause
 from shared.ids import BootId, JobId

@@ -13,7 +13,7 @@ from controlplane.services.reaper import Reaper
 from controlplane.services.signals import Signals
 from controlplane.settings import Settings
 from controlplane.storage.links import Links
-from controlplane.store.operations import dispatch
+from controlplane.store.operations import dispatch, granting
 from shared.capacity import Demand
 from shared.ids import NodeId
 from shared.protocol import AttemptProgress
@@ -46,7 +46,7 @@ def reaper(world: World) -> Reaper:
     return a_reaper(world, SETTINGS.model_copy(update={"amnesty": 0.0}))
 
 
-async def working_nodes(world: World, count: int) -> list[dispatch.Grant]:
+async def working_nodes(world: World, count: int) -> list[granting.Grant]:
     """Nodes that each run a job of its own."""
     for number in range(count):
         await world.add_node(str(number))
@@ -58,7 +58,7 @@ async def working_nodes(world: World, count: int) -> list[dispatch.Grant]:
     return grants
 
 
-async def beat(world: World, grants: list[dispatch.Grant]) -> None:
+async def beat(world: World, grants: list[granting.Grant]) -> None:
     for grant in grants:
         boot_id = world.offers[grant.node_id].boot_id
         said = (AttemptProgress(ref=grant.ref, progress=some_progress()),)

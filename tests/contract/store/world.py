@@ -12,8 +12,8 @@ import orjson
 from controlplane.domain import fairness
 from controlplane.domain.placement import Offer
 from controlplane.domain.quota import Quota
-from controlplane.store.operations import dispatch, ending, identity, jobs, quotas, resources, results
-from controlplane.store.operations.dispatch import Grant
+from controlplane.store.operations import dispatch, ending, granting, identity, jobs, quotas, resources, results
+from controlplane.store.operations.granting import Grant
 from controlplane.store.port import Store
 from controlplane.store.records import Job, Pipeline, Task
 from shared.capacity import Capacity, Demand
@@ -142,7 +142,7 @@ class World:
     async def grant(self, *node_ids: NodeId) -> list[Grant]:
         """One round, for these nodes or for all."""
         offers = [self.offers[node_id] for node_id in node_ids or self.offers]
-        return await self.store.write(dispatch.grant_round(offers, now=self.now, accept_within=ACCEPT_MS))
+        return await self.store.write(granting.grant_round(offers, now=self.now, accept_within=ACCEPT_MS))
 
     async def accept(self, grant: Grant) -> JobId:
         acceptance = dispatch.Acceptance(grant.ref, grant.node_id, self.now, self.now + LEASE_MS)
