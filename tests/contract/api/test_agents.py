@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from controlplane.api.keys import CLUSTERS, PUBLISHER
+from controlplane.store.operations import results
 from shared.failures import Cause
 from shared.ids import LeaseId
 from shared.protocol import (
@@ -533,16 +534,16 @@ class TestReports:
     ) -> None:
         job_id, ref = await self.run(tenant, pipeline, node)
         await node.stage(ref, OUT)
-        write, committed, held = service.store.write, asyncio.Event(), asyncio.Event()
+        write, committed, held = service.store.write_together, asyncio.Event(), asyncio.Event()
 
-        async def slow(operation: Any, *then: Any) -> Any:
-            result = await write(operation, *then)
-            if getattr(operation, "__name__", "") == "report":
+        async def slow(together: Any, *rest: Any) -> Any:
+            result = await write(together, *rest)
+            if together is results.finish:
                 committed.set()
                 await held.wait()
             return result
 
-        monkeypatch.setattr(service.store, "write", slow)
+        monkeypatch.setattr(service.store, "write_together", slow)
         call = asyncio.create_task(node.report(ref, finished()))
         await committed.wait()
         call.cancel()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from controlplane.store.operations import dispatch, identity
+from controlplane.store.operations import granting, identity
 from shared.errors import AlreadyExists, NotFound
 from shared.ids import TenantId
 from tests.builders import finished
@@ -16,9 +16,9 @@ async def test_a_suspended_tenants_waiting_work_is_not_granted_and_the_others_is
     mine, theirs = await world.submit(TENANT), await world.submit(OTHER_TENANT)
     await world.store.write(identity.suspend_tenant(TENANT, world.now))
     assert [grant.job_id for grant in await world.grant()] == [theirs]
-    assert not await world.store.read(dispatch.anything_waiting())
+    assert not (await world.store.read(granting.outlook(world.now))).may_go
     await world.store.write(identity.resume_tenant(TENANT))
-    assert await world.store.read(dispatch.anything_waiting())
+    assert (await world.store.read(granting.outlook(world.now))).may_go
     assert [grant.job_id for grant in await world.grant()] == [mine]
 
 
