@@ -54,13 +54,27 @@ def still(name: str, demuxer: str) -> Stream:
     return ffmpeg.input(f"file:{name}", f=demuxer, **PICTURE_GUARDS)
 
 
+def text(name: str, form: str, guards: dict[str, Any]) -> Stream:
+    """A file of the workspace that the agent wrote itself, in a format that has to be named."""
+    return ffmpeg.input(f"file:{name}", f=form, **guards)
+
+
+def unmapped(name: str, form: str, guards: dict[str, Any]) -> tuple[str, ...]:
+    """The same of a file from which no stream is taken."""
+    options = {"f": form} | guards
+    return (*(word for option, value in options.items() for word in (f"-{option}", str(value))), "-i", f"file:{name}")
+
+
 def sink(streams: Sequence[Stream], name: str, options: dict[str, Any]) -> Stream:
     """An output file; `name` may be a pattern of the muxer's."""
     return ffmpeg.output(*streams, f"file:{name}", **options)
 
 
-def ffmpeg_argv(sinks: Sequence[Stream], *, threads: int) -> list[str]:
+def ffmpeg_argv(sinks: Sequence[Stream], *, threads: int, unmapped: Sequence[str] = ()) -> list[str]:
+    """`unmapped` become the last of the inputs."""
     arguments: list[str] = ffmpeg.get_args(ffmpeg.merge_outputs(*sinks))
+    end = len(arguments) - arguments[::-1].index("-i") + 1 if unmapped else 0
+    arguments[end:end] = unmapped
     return ["ffmpeg", *_WHOLE_PROCESS, "-filter_complex_threads", str(threads), *arguments]
 
 

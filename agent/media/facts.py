@@ -65,6 +65,16 @@ class AudioFacts:
 
 
 @dataclass(frozen=True)
+class CaptionFacts:
+    """A track of text that can be read."""
+
+    index: int
+    codec: str
+    language: str
+    label: str | None
+
+
+@dataclass(frozen=True)
 class MediaFacts:
     format: str
     size: int
@@ -73,6 +83,7 @@ class MediaFacts:
     """Whether the container counted it, rather than somebody guessed it from the bit rate."""
     video: VideoFacts | None
     audio: AudioFacts | None
+    captions: tuple[CaptionFacts, ...] = ()
 
 
 class MediaRefused(Exception):

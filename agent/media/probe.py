@@ -8,9 +8,10 @@ from fractions import Fraction
 from typing import Any, Final
 
 from agent.media import argv
-from agent.media.facts import RGB_FORMATS, AudioFacts, MediaFacts, MediaRefused, VideoFacts
+from agent.media.facts import RGB_FORMATS, AudioFacts, CaptionFacts, MediaFacts, MediaRefused, VideoFacts
 from agent.media.framerate import constant_rate
 from shared.failures import Cause, Failure, FailureCode
+from shared.languages import UNDETERMINED, is_language
 from shared.protocol import DetectedProperties
 
 _GUESSING_FORMATS: Final = frozenset(
@@ -71,6 +72,7 @@ def parse_probe(output: bytes, *, size: int, stderr: bytes = b"") -> MediaFacts:
         duration_is_exact=not _GUESSING_FORMATS.intersection(format_name.split(",")),
         video=video,
         audio=audio,
+        captions=tuple(captions for stream in streams if (captions := _captions(stream))),
     )
 
 
@@ -152,6 +154,27 @@ def _audio(stream: Mapping[str, Any], begin: float) -> AudioFacts | None:
         duration=_stream_seconds(stream),
         start=max(0.0, (_seconds(stream.get("start_time")) or 0.0) - begin),
     )
+
+
+TEXT_CODECS: Final = frozenset({"ass", "eia_608", "mov_text", "srt", "ssa", "subrip", "text", "webvtt"})
+"""Of subtitles; those that are pictures cannot be read."""
+
+
+def _captions(stream: Mapping[str, Any]) -> CaptionFacts | None:
+    if stream.get("codec_type") != "subtitle" or stream.get("codec_name") not in TEXT_CODECS:
+        return None
+    tags = stream.get("tags", {})
+    language = str(tags.get("language", UNDETERMINED)).lower().partition("-")[0]
+    label = " ".join(str(tags.get("title", "")).split())[:LONGEST_LABEL]
+    return CaptionFacts(
+        index=int(stream["index"]),
+        codec=str(stream["codec_name"]),
+        language=language if is_language(language) else UNDETERMINED,
+        label=label if label.isprintable() and label else None,
+    )
+
+
+LONGEST_LABEL: Final = 40
 
 
 def _rotation(stream: Mapping[str, Any]) -> int:

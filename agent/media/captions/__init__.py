@@ -1,0 +1,28 @@
+"""Captions: read from whatever they come in, merged, and written in whatever they go out in. Pure: texts in, texts out.
+
+cues        what captions are
+srt, webvtt, ttml, scc      one format each: `read` and `written`
+line21, screen      the code of CEA-608: written, and read as a receiver does
+sei         how captions lie within H.264 pictures
+reading     sidecar files, told by their content
+embedded    what lies within inputs: how it is taken out, and read
+merging     which tracks an output gets, through all inputs
+fitting     whether a format carries them
+tracks      as tracks of an MP4 file
+"""
+
+from agent.media.captions.cues import Cue, Cues, Track, Unreadable, shifted
+from agent.media.captions.embedded import MAX_BYTES as MAX_EMBEDDED
+from agent.media.captions.embedded import Extraction, of_pictures, of_text, read_pictures, read_text
+from agent.media.captions.fitting import unfit, unfit_for_rate
+from agent.media.captions.merging import Stretch, chosen, joined
+from agent.media.captions.reading import MAX_BYTES as MAX_SIDECAR
+from agent.media.captions.reading import NotUtf8, read
+from agent.media.captions.tracks import name as track_file
+from agent.media.captions.tracks import texts, writing
+
+__all__ = [
+    "MAX_EMBEDDED", "MAX_SIDECAR", "Cue", "Cues", "Extraction", "NotUtf8", "Stretch", "Track", "Unreadable", "chosen", "joined",
+    "of_pictures", "of_text", "read", "read_pictures", "read_text", "shifted", "texts", "track_file", "unfit", "unfit_for_rate",
+    "writing",
+]  # fmt: skip
