@@ -11,7 +11,7 @@ from typing import Final, TypeVar
 import structlog
 
 from agent.jobs.workspace import Workspace
-from agent.media import MediaFacts
+from agent.media import MediaFacts, tracks_file
 from agent.media.captions import (
     MAX_EMBEDDED,
     MAX_SIDECAR,
@@ -30,7 +30,6 @@ from agent.media.captions import (
     read_text,
     shifted,
     texts,
-    track_file,
     unfit,
     writing,
 )
@@ -56,6 +55,16 @@ class Captions:
 
     tracks: Mapping[int, tuple[Track, ...]] = field(default_factory=dict)
     failures: Mapping[int, Failure] = field(default_factory=dict)
+
+    def embedded(self, task: TranscodeFile) -> dict[int, int]:
+        """How many tracks of text every output carries within it."""
+        return {
+            output.index: len(self.tracks[output.index])
+            for output in task.outputs
+            if output.captions is not None
+            and output.index in self.tracks
+            and any(wanted.format is CaptionFormat.MOV_TEXT for wanted in output.captions.formats)
+        }
 
 
 class Uncaptioned(Exception):
@@ -188,12 +197,12 @@ class _Gathering:
     async def _write_tracks(self, index: int, tracks: Sequence[Track]) -> None:
         for name, text in texts(index, tracks).items():
             (self._space.root / "in" / name).write_text(text, encoding="utf-8")
-        ended = await self._extract(writing(index, len(tracks)))
-        made = self._space.out / track_file(index)
+        ended = await self._extract(writing(tracks_file(index), index, len(tracks)))
+        made = self._space.out / tracks_file(index)
         if not ended.is_success or not made.is_file():
             message = "The captions could not be made a track of the output."
             raise Uncaptioned(Failure(cause=Cause.UNKNOWN, code=FailureCode.INTERNAL, message=message))
-        made.rename(self._space.root / "in" / track_file(index))
+        made.rename(self._space.root / "in" / tracks_file(index))
 
 
 def _read(file: Path, most: int, reader: Callable[[bytes], Cues]) -> Cues:

@@ -11,6 +11,7 @@ import structlog
 
 from agent.client import ControlPlane
 from agent.jobs.attempt import Attempt, EndReason
+from agent.jobs.captions import Captions, gather
 from agent.jobs.encryption import decrypt, encrypted
 from agent.jobs.failure import (
     COMPANION_MISSING,
@@ -49,6 +50,7 @@ from agent.media import (
     plan,
     split,
 )
+from agent.media.captions import Stretch
 from agent.racing import Interrupted, unless
 from agent.sandbox import EndedBy, Exit, Limits, OnStdout, Sandbox
 from agent.vigil import Patience, Stage, Vigil
@@ -124,13 +126,14 @@ class Transcode:
         facts = await self._probe()
         await self._unless_ended(tell_probed(self._client, self._attempt, self.detected))
         pictures = await stills(self._task, self._lost, self._space.input, self._capture)
-        planned = await asyncio.to_thread(self._plan, facts, pictures)
-        self._failures.update(planned.refused)
+        captions = await self._captions(facts)
+        planned = await asyncio.to_thread(self._plan, facts, pictures, captions)
+        self._failures.update({**planned.refused, **captions.failures})
         await self._enter(Phase.ENCODING)
         for number, encode in enumerate(planned.passes):
             await self._encode(encode, done=number / len(planned.passes), share=1 / len(planned.passes))
         raise_if_nothing_came(self._verified, self._failures)
-        packed = await asyncio.to_thread(self._package)
+        packed = await asyncio.to_thread(self._package, captions)
         packed = await asyncio.to_thread(encrypted, self._task, packed, self._space.out)
         await self._publish(packed)
         return Finished(
@@ -187,10 +190,23 @@ class Transcode:
             self.detected = tuple(map(detected, facts))
         return tuple(facts)
 
-    def _plan(self, facts: tuple[MediaFacts, ...], pictures: Mapping[int, Still | Failure]) -> Plan:
-        device = Device.NVENC if self._order.nvenc_sessions else Device.CPU
-        threads, gpu = self._order.cpu_threads, self._attempt.gpu or 0
-        return plan(self._task, facts, pictures, device=device, threads=threads, gpu=gpu)
+    async def _captions(self, facts: tuple[MediaFacts, ...]) -> Captions:
+        async def extract(argv: Sequence[str]) -> Exit:
+            return (await self._capture(argv, vigil=Vigil(self._patience)))[1]
+
+        return await gather(self._task, stretches(facts), self._lost, self._space, extract)
+
+    def _plan(self, facts: tuple[MediaFacts, ...], pictures: Mapping[int, Still | Failure], captions: Captions) -> Plan:
+        wanted = tuple(output for output in self._task.outputs if output.index not in captions.failures)
+        return plan(
+            self._task.model_copy(update={"outputs": wanted}),
+            facts,
+            pictures,
+            device=Device.NVENC if self._order.nvenc_sessions else Device.CPU,
+            threads=self._order.cpu_threads,
+            gpu=self._attempt.gpu or 0,
+            tracks=captions.embedded(self._task),
+        )
 
     async def _encode(self, encode: Pass, *, done: float, share: float) -> None:
         """One ffmpeg. What a card fails at is made by other means; else its outputs are made one by one.
@@ -279,8 +295,8 @@ class Transcode:
             raise AttemptFailed(SCRATCH_FULL if had_no_room else verdict)
         self._failures[output.index] = verdict
 
-    def _package(self) -> Package:
-        packed = package(self._task, self._verified, read=self._space.read)
+    def _package(self, captions: Captions) -> Package:
+        packed = package(self._task, self._verified, read=self._space.read, tracks=captions.tracks)
         for name, content in packed.files.items():
             (self._space.out / name).write_bytes(content)
         finish(self._space.out, packed.recipes)
@@ -347,6 +363,14 @@ async def tell_probed(client: ControlPlane, attempt: Attempt, inputs: tuple[Dete
         case "stop":
             attempt.end(EndReason.STOPPED)
             raise Interrupted
+
+
+def stretches(facts: tuple[MediaFacts, ...]) -> list[tuple[int, MediaFacts, Stretch]]:
+    """Of each input its place, its facts, and what of it is shown where."""
+    return [
+        (place, found, Stretch(0, 0, None if found.duration is None else round(found.duration * 1000)))
+        for place, found in enumerate(facts)
+    ]
 
 
 def limits_of(order: StartTask, *, wall_time: float | None, file_size: int) -> Limits:

@@ -40,7 +40,7 @@ from agent.media.encoders import Device
 from agent.media.facts import MediaFacts, MediaRefused
 from agent.media.packaging import Encrypt, Join, Mark, Package, Recipe, package
 from agent.media.pictures import Still, demuxer_of, parse_still, still_probe_argv
-from agent.media.planning import Pass, Plan, PlannedOutput, instead, plan, split
+from agent.media.planning import Pass, Plan, PlannedOutput, instead, plan, split, tracks_file
 from agent.media.probe import detected, ffprobe_argv, parse_probe
 from agent.media.progress import ProgressParser, Sample
 from agent.media.verify import Inspection, Read, Verified, inspections, judge
@@ -49,5 +49,5 @@ __all__ = [
     "OF_HARDWARE", "Device", "Encrypt", "Inspection", "Join", "Mark", "MediaFacts", "MediaRefused", "Package", "Pass", "Plan",
     "PlannedOutput", "ProgressParser", "Read", "Recipe", "Sample", "Still", "Verified", "demuxer_of", "detected", "diagnose",
     "ffprobe_argv", "inspections", "instead", "judge", "package", "parse_probe", "parse_still", "plan", "reason_of", "split",
-    "still_probe_argv",
+    "still_probe_argv", "tracks_file",
 ]  # fmt: skip

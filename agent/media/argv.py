@@ -6,6 +6,7 @@ ffmpeg-python draws the graph; the options it cannot place (those of the whole p
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any, Final
 
 import ffmpeg
@@ -75,7 +76,23 @@ def ffmpeg_argv(sinks: Sequence[Stream], *, threads: int, unmapped: Sequence[str
     arguments: list[str] = ffmpeg.get_args(ffmpeg.merge_outputs(*sinks))
     end = len(arguments) - arguments[::-1].index("-i") + 1 if unmapped else 0
     arguments[end:end] = unmapped
-    return ["ffmpeg", *_WHOLE_PROCESS, "-filter_complex_threads", str(threads), *arguments]
+    return ["ffmpeg", *_WHOLE_PROCESS, "-filter_complex_threads", str(threads), *_with_numbers(arguments)]
+
+
+def tags_of(name: str, number: int, stream: str) -> dict[str, str]:
+    """An option: the text track with this number is described as that stream of an input is."""
+    return {f"map_metadata:s:s:{number}": f"file:{name}:s:{stream}"}
+
+
+def _with_numbers(arguments: Sequence[str]) -> list[str]:
+    """Where tags are taken from is said by the number of the input, which only the whole command line knows."""
+    files = [after for word, after in pairwise(arguments) if word == "-i"]
+    numbered = list(arguments)
+    for at, (word, after) in enumerate(pairwise(arguments), start=1):
+        if word.startswith("-map_metadata:s:s:"):
+            name, kind = after.split(":s", 1)
+            numbered[at] = f"{files.index(name)}:s{kind}"
+    return numbered
 
 
 def ffprobe_argv(file: str, *options: str, guards: dict[str, Any]) -> list[str]:

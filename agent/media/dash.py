@@ -27,6 +27,16 @@ class Kind(StrEnum):
 
 
 @dataclass(frozen=True)
+class Text:
+    """A file of captions in one language."""
+
+    uri: str
+    language: str | None
+    label: str
+    size: int
+
+
+@dataclass(frozen=True)
 class Representation:
     id: str
     uri: str
@@ -51,7 +61,7 @@ class Representation:
         )
 
 
-def manifest(representations: Sequence[Representation]) -> bytes:
+def manifest(representations: Sequence[Representation], texts: Sequence[Text] = ()) -> bytes:
     longest = max(r.seconds for representation in representations for r in representation.index.references)
     mpd = ET.Element(
         "MPD",
@@ -67,6 +77,9 @@ def manifest(representations: Sequence[Representation]) -> bytes:
     by_kind = sorted(representations, key=lambda r: list(Kind).index(r.kind))
     for number, (kind, alternatives) in enumerate(groupby(by_kind, key=lambda r: r.kind)):
         _add_adaptation_set(period, number, kind, tuple(alternatives))
+    duration = max(r.duration for r in representations)
+    for number, text in enumerate(texts):
+        _add_text(period, number, text, duration)
     ET.indent(mpd)
     document: bytes = ET.tostring(mpd, encoding="utf-8", xml_declaration=True)
     return document + b"\n"
@@ -104,6 +117,18 @@ def _add_representation(adaptation_set: ET.Element, representation: Representati
     ET.SubElement(element, "BaseURL").text = representation.uri
     base = ET.SubElement(element, "SegmentBase", {"indexRange": str(representation.index.index)})
     ET.SubElement(base, "Initialization", {"range": str(representation.index.initialization)})
+
+
+def _add_text(period: ET.Element, number: int, text: Text, duration: float) -> None:
+    attributes = {"id": f"t{number}", "contentType": "text", "mimeType": "text/vtt"}
+    adaptation_set = ET.SubElement(
+        period, "AdaptationSet", attributes | ({"lang": text.language} if text.language else {})
+    )
+    ET.SubElement(adaptation_set, "Role", {"schemeIdUri": "urn:mpeg:dash:role:2011", "value": "subtitle"})
+    ET.SubElement(adaptation_set, "Label").text = text.label
+    bandwidth = max(1, round(text.size * 8 / duration))
+    element = ET.SubElement(adaptation_set, "Representation", {"id": f"t{number}", "bandwidth": str(bandwidth)})
+    ET.SubElement(element, "BaseURL").text = text.uri
 
 
 def _are_aligned(representations: Sequence[Representation]) -> bool:

@@ -51,13 +51,16 @@ class Rendition:
     """What a player takes beside a variant: sound or subtitles in a playlist of their own."""
 
     kind: str
-    """AUDIO or SUBTITLES."""
+    """AUDIO, SUBTITLES or CLOSED-CAPTIONS."""
     group: str
     name: str
-    uri: str
+    uri: str | None
+    """None of what lies within the variants."""
     language: str | None = None
     channels: int | None = None
     is_default: bool = False
+    channel: str | None = None
+    """Of closed captions, where they lie in the variants."""
 
 
 @dataclass(frozen=True)
@@ -145,7 +148,7 @@ def _of_rendition(rendition: Rendition) -> list[str]:
     attributes = [
         f"TYPE={rendition.kind}",
         f'GROUP-ID="{rendition.group}"',
-        f'NAME="{rendition.name}"',
+        f'NAME="{rendition.name.translate(_UNQUOTED)}"',
         f"DEFAULT={'YES' if rendition.is_default else 'NO'}",
         "AUTOSELECT=YES",
     ]
@@ -153,7 +156,12 @@ def _of_rendition(rendition: Rendition) -> list[str]:
         attributes.append(f'LANGUAGE="{rendition.language}"')
     if rendition.channels is not None:
         attributes.append(f'CHANNELS="{rendition.channels}"')
-    return [*attributes, f'URI="{rendition.uri}"']
+    if rendition.channel is not None:
+        attributes.append(f'INSTREAM-ID="{rendition.channel}"')
+    return attributes if rendition.uri is None else [*attributes, f'URI="{rendition.uri}"']
+
+
+_UNQUOTED: Final = str.maketrans({'"': "'", "\n": " ", "\r": " "})
 
 
 def _of_variant(variant: Variant) -> list[str]:

@@ -21,6 +21,8 @@ _STARTS: Final = 0x40
 _HAS_ADAPTATION: Final = 0x20
 _RANDOM_ACCESS: Final = 0x40
 _PAT: Final = 0
+_VIDEO_STREAM: Final = 0xE0
+_IS_TIMED: Final = 0x80
 _VIDEO_TYPES: Final = frozenset({0x01, 0x02, 0x1B, 0x24})
 
 
@@ -81,6 +83,20 @@ def stills(read: ReadAt, size: int, video: int) -> Iterator[Still]:
         yield Still(began[0], last + PACKET - began[0], began[1])
 
 
+def first_picture(head: bytes) -> int:
+    """When the earliest picture that begins there is shown, in ticks of the stream's clock."""
+    times = [
+        _ticks(head, at)
+        for at in range(0, len(head) - PACKET + 1, PACKET)
+        if head[at + 1] & _STARTS and _begins_picture(head, _payload(head, at))
+    ]
+    return min(times, default=0)
+
+
+def _begins_picture(chunk: bytes, at: int) -> bool:
+    return chunk[at : at + 3] == b"\0\0\1" and chunk[at + 3] & 0xF0 == _VIDEO_STREAM and bool(chunk[at + 7] & _IS_TIMED)
+
+
 class _Packets:
     """Those of one id among the packets of a chunk."""
 
@@ -113,9 +129,12 @@ def _is_random_access(chunk: bytes, at: int) -> bool:
 
 def _time(chunk: bytes, at: int) -> float:
     """When the picture that starts in a packet is shown."""
+    return _ticks(chunk, at) / CLOCK
+
+
+def _ticks(chunk: bytes, at: int) -> int:
     stamp = chunk[_payload(chunk, at) + 9 :][:5]
-    ticks = (stamp[0] & 0x0E) << 29 | stamp[1] << 22 | (stamp[2] & 0xFE) << 14 | stamp[3] << 7 | stamp[4] >> 1
-    return ticks / CLOCK
+    return (stamp[0] & 0x0E) << 29 | stamp[1] << 22 | (stamp[2] & 0xFE) << 14 | stamp[3] << 7 | stamp[4] >> 1
 
 
 def _id(chunk: bytes, at: int) -> int:

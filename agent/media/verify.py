@@ -149,6 +149,7 @@ def _counted(output: PlannedOutput, answers: Sequence[dict[str, Any]]) -> _Count
     if output.audio is not None:
         audio_seconds = sum(_audio_seconds(output.audio, answer) for answer in answers)
     expected = (output.video is not None) + (output.audio.tracks if output.audio is not None else 0)
+    expected += output.caption_tracks
     if any(len(_streams(answer)) != expected for answer in answers):
         raise _unlike("it has other streams than planned")
     return _Counted(video_seconds, audio_seconds)

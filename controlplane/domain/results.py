@@ -20,7 +20,7 @@ from shared.protocol import (
 )
 from shared.statuses import JobStatus
 
-ORDER: Final = {"media": 0, "thumbnail": 0, "content_key": 0, "media_playlist": 1, "master_playlist": 2}
+ORDER: Final = {"media": 0, "thumbnail": 0, "content_key": 0, "captions": 0, "media_playlist": 1, "master_playlist": 2}
 """Whatever names another object becomes visible after it."""
 
 

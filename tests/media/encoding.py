@@ -130,7 +130,9 @@ async def _transcoded(root: Path, sources: list[Path], task: TranscodeFile, ciph
 
 def _companions(task: TranscodeFile) -> set[int]:
     """The places of what is no input."""
-    return {mark.input for output in task.outputs for mark in output.watermarks}
+    told = [*task.captions, *(output.captions.own for output in task.outputs if output.captions is not None)]
+    captions = {source.input for captions in told if captions is not None for source in captions.sources}
+    return captions | {mark.input for output in task.outputs for mark in output.watermarks}
 
 
 async def _unnoted(*_: object) -> None:

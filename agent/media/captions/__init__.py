@@ -9,6 +9,7 @@ embedded    what lies within inputs: how it is taken out, and read
 merging     which tracks an output gets, through all inputs
 fitting     whether a format carries them
 tracks      as tracks of an MP4 file
+sidecars    as objects beside an output
 """
 
 from agent.media.captions.cues import Cue, Cues, Track, Unreadable, shifted
@@ -18,11 +19,11 @@ from agent.media.captions.fitting import unfit, unfit_for_rate
 from agent.media.captions.merging import Stretch, chosen, joined
 from agent.media.captions.reading import MAX_BYTES as MAX_SIDECAR
 from agent.media.captions.reading import NotUtf8, read
-from agent.media.captions.tracks import name as track_file
+from agent.media.captions.sidecars import Rendition, Timeline, renditions
 from agent.media.captions.tracks import texts, writing
 
 __all__ = [
-    "MAX_EMBEDDED", "MAX_SIDECAR", "Cue", "Cues", "Extraction", "NotUtf8", "Stretch", "Track", "Unreadable", "chosen", "joined",
-    "of_pictures", "of_text", "read", "read_pictures", "read_text", "shifted", "texts", "track_file", "unfit", "unfit_for_rate",
-    "writing",
+    "MAX_EMBEDDED", "MAX_SIDECAR", "Cue", "Cues", "Extraction", "NotUtf8", "Rendition", "Stretch", "Timeline", "Track",
+    "Unreadable", "chosen", "joined", "of_pictures", "of_text", "read", "read_pictures", "read_text", "renditions", "shifted",
+    "texts", "unfit", "unfit_for_rate", "writing",
 ]  # fmt: skip

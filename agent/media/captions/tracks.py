@@ -23,18 +23,15 @@ def texts(output: int, tracks: Sequence[Track]) -> dict[str, str]:
     return made | {_metadata(output): ";FFMETADATA1\n" + "".join(map(_stream, tracks))}
 
 
-def writing(output: int, count: int) -> list[str]:
+def writing(name: str, output: int, count: int) -> list[str]:
     """The command line that makes out/<name>."""
     streams = [argv.text(f"in/{_text(output, number)}", "srt", GUARDS)["0"] for number in range(count)]
     options: dict[str, Any] = {"map_metadata": -1, "c:s": "mov_text", "f": "mp4"}
-    options |= {f"map_metadata:s:s:{number}": f"{count}:s:{number}" for number in range(count)}
+    for number in range(count):
+        options |= argv.tags_of(f"in/{_metadata(output)}", number, f"{number}")
     options |= {f"disposition:s:{number}": "default" if number == 0 else 0 for number in range(count)}
-    sinks = [argv.sink(streams, f"out/{name(output)}", options)]
+    sinks = [argv.sink(streams, f"out/{name}", options)]
     return argv.ffmpeg_argv(sinks, threads=1, unmapped=argv.unmapped(f"in/{_metadata(output)}", "ffmetadata", GUARDS))
-
-
-def name(output: int) -> str:
-    return f"t{output}.mp4"
 
 
 def _text(output: int, number: int) -> str:

@@ -1,6 +1,7 @@
 """Verified files as published objects, and the playlists that name them.
 
 outputs    the objects of an output, under the names that clients were promised (`shared.jobspec.names`)
+captions   the objects of captions, and what playlists say of them
 members    what playlists say of an output
 hls        masters of HLSv3 and HLSv4
 dash       manifests of MPEG-DASH
@@ -14,7 +15,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from agent.media.packaging import cmaf, dash, hls
+from agent.media.captions import Track
+from agent.media.packaging import captions, cmaf, dash, hls
 from agent.media.packaging.members import Member, Unfit
 from agent.media.packaging.outputs import Objects, objects_of
 from agent.media.packaging.recipes import Encrypt, Join, Mark, Recipe
@@ -37,6 +39,9 @@ MASTERS: Final[Mapping[PlaylistFormat, Masters]] = {
 }
 
 
+NO_TRACKS: Final[Mapping[int, tuple[Track, ...]]] = {}
+
+
 @dataclass(frozen=True)
 class Package:
     files: Mapping[str, bytes]
@@ -47,10 +52,21 @@ class Package:
     """To be followed in their order; the sizes of objects are those afterwards."""
 
 
-def package(task: TranscodeFile, verified: Mapping[int, Verified], *, read: Read) -> Package:
-    """Results of what was verified; a playlist with an output that was not is an error."""
-    members = {spec.index: Member(verified[spec.index], task, read) for spec in task.outputs if spec.index in verified}
+def package(
+    task: TranscodeFile,
+    verified: Mapping[int, Verified],
+    *,
+    read: Read,
+    tracks: Mapping[int, tuple[Track, ...]] = NO_TRACKS,
+) -> Package:
+    """Results of what was verified; a playlist with an output that was not is an error. `tracks`: an output's captions."""
+    members = {
+        spec.index: Member(verified[spec.index], task, read, tracks.get(spec.index, ()))
+        for spec in task.outputs
+        if spec.index in verified
+    }
     objects = {index: objects_of(member) for index, member in members.items()}
+    captions.add(members, objects)
     files = {name: content for made in objects.values() for name, content in made.files.items()}
     outputs = tuple(_result(member, objects[index]) for index, member in members.items())
     playlists = tuple(_playlist(spec, members, files) for spec in task.playlists)

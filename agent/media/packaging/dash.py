@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from agent.media import dash
+from agent.media.packaging import captions
 from agent.media.packaging.members import Member, relative
 from shared.protocol import PlaylistSpec
 
 
 def manifests(spec: PlaylistSpec, members: Sequence[Member]) -> tuple[bytes]:
-    return (dash.manifest([_representation(spec, member) for member in members]),)
+    representations = [_representation(spec, member) for member in members]
+    return (dash.manifest(representations, captions.texts(spec, members)),)
 
 
 def _representation(spec: PlaylistSpec, member: Member) -> dash.Representation:

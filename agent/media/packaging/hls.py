@@ -11,7 +11,7 @@ from itertools import product
 
 from agent.media import hls
 from agent.media.hls import Entry, Rendition, Stills, Variant
-from agent.media.packaging import outputs
+from agent.media.packaging import captions, outputs
 from agent.media.packaging.members import Member, Unfit, relative
 from shared.protocol import PlaylistSpec
 
@@ -22,7 +22,8 @@ Named = Callable[[Member], str]
 def version_3(spec: PlaylistSpec, members: Sequence[Member]) -> tuple[bytes]:
     _require_segments(members)
     variants = [variant(spec, member, outputs.segments_playlist, outputs.segment_entries) for member in members]
-    return (hls.master_playlist(variants),)
+    renditions = captions.subtitles(spec, members)
+    return (hls.master_playlist(captions.with_subtitles(variants, renditions), renditions=renditions),)
 
 
 def version_4(spec: PlaylistSpec, members: Sequence[Member]) -> tuple[bytes]:
@@ -47,8 +48,9 @@ def beside(
     """Variants, and the renditions beside them: every silent picture once with every sound."""
     silent = [member for member in members if member.output.audio is None]
     sounds = [member for member in members if member.is_sound_only]
+    texts = captions.subtitles(spec, members)
     if not silent or not sounds:
-        return [variant(spec, member, named, entries) for member in members], []
+        return captions.with_subtitles([variant(spec, member, named, entries) for member in members], texts), texts
     variants = [
         variant(spec, member, named, entries, sound=sound)
         for member, sound in product(members, sounds)
@@ -65,7 +67,7 @@ def beside(
         )
         for sound in sounds
     ]
-    return variants, renditions
+    return captions.with_subtitles(variants, texts), renditions + texts
 
 
 def variant(

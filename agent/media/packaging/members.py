@@ -10,6 +10,7 @@ from urllib.parse import quote
 
 from agent.media import boxes, codecs, transport
 from agent.media.boxes import Index, NotIndexed
+from agent.media.captions import Rendition, Timeline, Track, renditions
 from agent.media.packaging.recipes import Encrypt
 from agent.media.planning import PlannedOutput
 from agent.media.transport import Still, Tables
@@ -39,6 +40,8 @@ class Member:
     verified: Verified
     task: TranscodeFile
     read: Read
+    tracks: tuple[Track, ...] = ()
+    """Its captions, if it asks for any."""
 
     @property
     def output(self) -> PlannedOutput:
@@ -55,6 +58,19 @@ class Member:
     @cached_property
     def forms(self) -> Forms:
         return self.task.forms(self.output.spec)
+
+    @cached_property
+    def captions(self) -> tuple[Rendition, ...]:
+        """Those beside it: WebVTT is cut as its segments are."""
+        wanted = self.output.spec.captions
+        if wanted is None:
+            return ()
+        timeline = None
+        if self.output.is_segmented:
+            timeline = Timeline(
+                tuple(place.seconds for place in self.places), transport.first_picture(self._segment_head)
+            )
+        return tuple(renditions(self.output.index, wanted, self.tracks, timeline))
 
     @cached_property
     def protection(self) -> SegmentProtection | None:

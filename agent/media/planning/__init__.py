@@ -9,6 +9,10 @@ muxers      how each container is written
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Final
+
 from agent.media.diagnosis import LOST_WRITES
 from agent.media.encoders import Device
 from agent.media.facts import MediaFacts
@@ -22,13 +26,17 @@ from agent.media.planning.planned import (
     PlannedOutput,
     PlannedThumbnails,
     PlannedVideo,
+    tracks_file,
 )
 from agent.media.planning.programme import programme
 from shared.failures import FailureReason
 from shared.protocol import TranscodeFile
 
+NO_TRACKS: Final[Mapping[int, int]] = {}
+
 __all__ = [
     "OUT", "Pass", "Plan", "PlannedAudio", "PlannedOutput", "PlannedThumbnails", "PlannedVideo", "instead", "plan", "split",
+    "tracks_file",
 ]  # fmt: skip
 
 
@@ -40,12 +48,17 @@ def plan(
     device: Device,
     threads: int,
     gpu: int = 0,
+    tracks: Mapping[int, int] = NO_TRACKS,
 ) -> Plan:
-    """`gpu` is the card for what is done on one, as NVML counts."""
+    """`gpu` is the card for what is done on one, as NVML counts. `tracks`: how many of captions an output embeds, by its index."""
     shown = programme(facts)
     source = shown.whole
     refused = {spec.index: failure for spec in task.outputs if (failure := refusal(spec, source, stills))}
-    outputs = tuple(planned(spec, source, stills, device) for spec in task.outputs if spec.index not in refused)
+    outputs = tuple(
+        replace(planned(spec, source, stills, device), caption_tracks=tracks.get(spec.index, 0))
+        for spec in task.outputs
+        if spec.index not in refused
+    )
     passes = (drawn(outputs, shown, device, threads, gpu),) if outputs else ()
     return Plan(passes, refused)
 

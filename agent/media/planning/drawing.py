@@ -120,6 +120,12 @@ def _sinks(
     if output.audio is not None and settings.audio is not None:
         streams += _sounds(sounds.pop(0), output.audio)
         options |= encoders.audio_options(settings.audio, rate=output.audio.sample_rate, channels=output.audio.channels)
+    if output.caption_tracks:
+        tracks = argv.source(f"in/{output.tracks_file}")
+        streams += [tracks[f"s:{number}"] for number in range(output.caption_tracks)]
+        options["c:s"] = "copy"
+        for number in range(output.caption_tracks):
+            options |= argv.tags_of(f"in/{output.tracks_file}", number, f"s:{number}")
     sinks = [argv.sink(streams, f"{OUT}/{output.file}", options | muxer_options(output))]
     if output.thumbnails is not None:
         sinks.append(_thumbnail_sink(pictures.pop(0), output, output.thumbnails, on_gpu=on_gpu))
@@ -163,6 +169,8 @@ def _video_options(output: PlannedOutput, planned: PlannedVideo, settings: Video
     }
     if planned.encoder.on_gpu:
         options["gpu"] = gpu
+    if output.spec.captions is not None and settings.codec is VideoCodec.H264:
+        options["a53cc"] = 0  # what captions there are in the input's pictures is read, and written anew
     flags = ""
     if settings.codec in (VideoCodec.H264, VideoCodec.MPEG2):
         flags += "+cgop" if settings.fixed_gop or every is not None else ""

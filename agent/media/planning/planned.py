@@ -21,6 +21,11 @@ EXTENSIONS: Final[Mapping[Container, str]] = {container: container.value for con
 }
 
 
+def tracks_file(output: int) -> str:
+    """In in/: the captions of an output that embeds them as tracks."""
+    return f"t{output}.mp4"
+
+
 @dataclass(frozen=True)
 class PlannedVideo:
     encoder: encoders.VideoEncoder
@@ -59,6 +64,8 @@ class PlannedOutput:
     thumbnails: PlannedThumbnails | None
     source_seconds: float | None
     """How long the input is, where its container says so and the output carries all that the input has."""
+    caption_tracks: int = 0
+    """Of text within the output, which lie ready in a file of their own."""
 
     @property
     def index(self) -> int:
@@ -83,6 +90,10 @@ class PlannedOutput:
     def file(self) -> str:
         """The one file of the output; of a segmented one ffmpeg's own playlist, which nobody gets to see."""
         return f"o{self.index}.{'m3u8' if self.is_segmented else EXTENSIONS[self.spec.settings.container]}"
+
+    @property
+    def tracks_file(self) -> str:
+        return tracks_file(self.index)
 
     @property
     def segment_pattern(self) -> str:
