@@ -152,7 +152,7 @@ def test_policies_decide_between_what_is_embedded_and_what_lies_beside(
     if of_output:
         output = task.outputs[0].model_copy(update={"captions": wanted(CaptionFormat.SRT, own=told)})
         task = task.model_copy(update={"outputs": (output,)})
-    made = transcoded(tmp_path / "job", [captioned, *files], task)
+    made = transcoded(tmp_path / "job", [captioned, *files] if told else captioned, task)
     assert {re.sub(".*-|0.*", "", key): shown(path)[0][2] for key, path in keys(made).items()} == expected
 
 
