@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
@@ -140,12 +140,12 @@ class Jobs:
         presets = await self._presets.settings_for(tenant_id, document)
         planning.check(document, presets)
         await self._check_cluster(document)
-        placement = document.placement
+        placement, keys = document.placement, [source.key for source in sources(document)]
         need = Need(
             ClusterId(placement.cluster_id) if placement.cluster_id else None,
             placement.labels,
             placement.hardware,
-            demand(document, presets, _input_size(pipeline, document)),
+            demand(document, presets, _input_size(pipeline, keys)),
         )
         kept, text = self._kept(tenant_id, document)
         new = jobs.NewJob(
@@ -161,7 +161,7 @@ class Jobs:
             held=document.start is StartPolicy.MANUAL,
             need=need_to_json(need),
             presets=to_keep(presets),
-            files=_files(tenant_id, pipeline, document),
+            files=_files(tenant_id, pipeline, keys),
             max_attempts=document.max_attempts,
             token=identity,
         )
@@ -345,12 +345,11 @@ def _no_pipeline(pipeline_id: PipelineId) -> InvalidField:
     return InvalidField(f"There is no pipeline {pipeline_id!r}.", pointer="/pipeline_id")
 
 
-def _files(tenant_id: TenantId, pipeline: PipelineRoots, document: JobDocument) -> str:
+def _files(tenant_id: TenantId, pipeline: PipelineRoots, keys: Sequence[str]) -> str:
     """JobFiles as JSON."""
-    inputs = [source.key for source in sources(document)]
-    return orjson.dumps({"tenant_id": tenant_id, **pipeline.roots, "inputs": inputs}).decode()
+    return orjson.dumps({"tenant_id": tenant_id, **pipeline.roots, "inputs": keys}).decode()
 
 
-def _input_size(pipeline: PipelineRoots, document: JobDocument) -> int:
+def _input_size(pipeline: PipelineRoots, keys: Sequence[str]) -> int:
     """As far as it is known now: the objects may still be on their way."""
-    return sum(size_hint(pipeline.input_root, source.key) for source in sources(document))
+    return sum(size_hint(pipeline.input_root, key) for key in keys)

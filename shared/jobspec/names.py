@@ -11,8 +11,9 @@ playlist                        its name with the extensions of its format
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cache, cached_property
 from typing import Final
 
 from shared.jobspec.codecs import Container
@@ -51,7 +52,7 @@ class Forms:
         ending = key[len(stem) :]
         return ending in self.endings or (self.as_segments and SEGMENT.fullmatch(ending) is not None)
 
-    @property
+    @cached_property
     def endings(self) -> tuple[str, ...]:
         """What is added to the key; numbered segments aside."""
         return tuple(self._endings())
@@ -65,7 +66,8 @@ class Forms:
             yield from (".ts", "_v4.m3u8", "_iframe.m3u8")
 
 
-def forms(container: Container, *, segmented: bool, formats: Collection[PlaylistFormat]) -> Forms:
+@cache
+def forms(container: Container, *, segmented: bool, formats: frozenset[PlaylistFormat]) -> Forms:
     """`formats` are those of the playlists that name the output."""
     if container is Container.TS and segmented:
         as_ranges = PlaylistFormat.HLS_V4 in formats

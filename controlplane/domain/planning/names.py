@@ -9,10 +9,9 @@ from controlplane.domain.planning import captions
 from shared.errors import InvalidField
 from shared.jobspec import (
     MASTER_EXTENSIONS,
-    Forms,
     JobDocument,
-    Output,
     Playlist,
+    PlaylistFormat,
     Settings,
     ThumbnailSettings,
     forms,
@@ -24,10 +23,11 @@ PLAIN_THUMBNAILS: Final = ThumbnailSettings()
 
 def refuse_collisions(document: JobDocument, chosen: Sequence[Settings]) -> None:
     """Two things of one job must not be written to the same key."""
-    taken = _Taken()
+    taken, formats = _Taken(), _formats(document.playlists)
     for index, (output, settings) in enumerate(zip(document.outputs, chosen, strict=True)):
         pointer = f"/outputs/{index}/key"
-        published = forms_of(output, settings, document.playlists)
+        segmented = output.segment_duration is not None
+        published = forms(settings.container, segmented=segmented, formats=formats.get(output.key, _IN_NONE))
         for ending in published.endings:
             taken.add(output.key + ending, pointer)
         if published.as_segments:
@@ -44,9 +44,17 @@ def refuse_collisions(document: JobDocument, chosen: Sequence[Settings]) -> None
     taken.refuse_segments()
 
 
-def forms_of(output: Output, settings: Settings, playlists: Sequence[Playlist]) -> Forms:
-    formats = {playlist.format for playlist in playlists if output.key in playlist.output_keys}
-    return forms(settings.container, segmented=output.segment_duration is not None, formats=formats)
+_IN_NONE: Final[frozenset[PlaylistFormat]] = frozenset()
+
+
+def _formats(playlists: Sequence[Playlist]) -> dict[str, frozenset[PlaylistFormat]]:
+    """Those of the playlists that name an output, by the output's key."""
+    found: dict[str, frozenset[PlaylistFormat]] = {}
+    for playlist in playlists:
+        one = frozenset({playlist.format})
+        for key in playlist.output_keys:
+            found[key] = found[key] | one if key in found else one
+    return found
 
 
 class _Taken:
