@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import sys
 from collections.abc import MutableMapping
+from functools import lru_cache
 from typing import Any, Final
 
 import orjson
@@ -46,7 +47,7 @@ def log_to_stderr(*processors: structlog.typing.Processor) -> None:
             _clean,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        logger_factory=structlog.WriteLoggerFactory(sys.stderr),
         cache_logger_on_first_use=True,
     )
     root = logging.getLogger()
@@ -66,9 +67,14 @@ def log_alarms() -> None:
 def hide_by_name(_logger: object, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
     """What is called a secret is not told, whatever it looks like. Counts of them are none."""
     for name, value in event.items():
-        if isinstance(value, str | bytes) and any(word in name.lower() for word in _SECRET):
+        if isinstance(value, str | bytes) and _is_secret(name):
             event[name] = "…"
     return event
+
+
+@lru_cache(1024)
+def _is_secret(name: str) -> bool:
+    return any(word in name.lower() for word in _SECRET)
 
 
 class _Forward(logging.Handler):

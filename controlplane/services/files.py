@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
+from itertools import groupby
 from pathlib import Path
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 from pydantic import BaseModel, ConfigDict
 
-from controlplane.domain.results import in_publishing_order, objects_of
+from controlplane.domain.results import ORDER, in_publishing_order, objects_of
 from controlplane.storage.files import FileBucket, staging_key
 from shared.errors import Unavailable
 from shared.failures import Cause, Failure, FailureCode
@@ -18,6 +19,13 @@ from shared.protocol import Finished, OutputResult, PlaylistResult, ProducedObje
 from shared.statuses import JobStatus
 
 R = TypeVar("R", OutputResult, PlaylistResult)
+
+
+class Place(NamedTuple):
+    """A folder of a bucket."""
+
+    root: Path
+    folder: str
 
 
 class JobFiles(BaseModel):
@@ -50,20 +58,23 @@ def attempt_name(task_id: TaskId, attempt: Attempt) -> str:
 
 def missing(files: JobFiles, attempt: str, finished: Finished) -> list[str]:
     """Reported objects that do not lie in staging whole."""
-    lacking = []
-    for produced in objects_of(finished):
-        found = files.staging.stat(f"{staging_key(attempt)}/{produced.name}")
-        if found is None or found.size != produced.size:
-            lacking.append(produced.name)
-    return lacking
+    return [
+        produced.name
+        for produced in objects_of(finished)
+        if not files.staging.has_staged(attempt, produced.name, produced.size)
+    ]
 
 
 def make_visible(
     files: JobFiles, attempt: str, work: TranscodeFile, finished: Finished, is_abandoned: threading.Event
-) -> Finished:
+) -> Generator[set[Place], None, Finished]:
     """Publishes what the report holds, playlists last, and tells what came of it. Doing it again changes nothing.
 
-    Breaks off, with Unavailable, when it is abandoned.
+    return [
+        produced.name
+        for produced in objects_of(finished)
+        if not files.staging.has_staged(attempt, produced.name, size=produced.size)
+    ]
 
     An output one of whose keys is taken by an older object fails as a whole, and so do the playlists that name it.
     """
@@ -75,10 +86,15 @@ def make_visible(
     ]
     playlists = [_unless_taken(files, attempt, playlist) for playlist in playlists]
     settled = finished.model_copy(update={"outputs": tuple(outputs), "playlists": tuple(playlists)})
-    for produced in in_publishing_order(objects_of(settled)):
-        if is_abandoned.is_set():
-            raise Unavailable("The storage took too long.")
-        files.staging.publish(f"{staging_key(attempt)}/{produced.name}", files.target(produced), produced.key)
+    for _, stage in groupby(in_publishing_order(objects_of(settled)), key=lambda produced: ORDER[produced.role]):
+        places = set()
+        for produced in stage:
+            if is_abandoned.is_set():
+                raise Unavailable("The storage took too long.")
+            target = files.target(produced)
+            files.staging.publish(f"{staging_key(attempt)}/{produced.name}", target, produced.key)
+            places.add(Place(target.root, produced.key.rpartition("/")[0]))
+        yield places
     return settled
 
 

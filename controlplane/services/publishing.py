@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import threading
 from collections import defaultdict, deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -18,7 +18,7 @@ from controlplane import metrics
 from controlplane.domain.results import misfits, objects_of
 from controlplane.services.dispatch import Dispatcher
 from controlplane.services.faulty import FaultyInputs
-from controlplane.services.files import JobFiles, attempt_name, make_visible, missing
+from controlplane.services.files import JobFiles, Place, attempt_name, make_visible, missing
 from controlplane.services.payloads import Payload, Payloads
 from controlplane.services.presets import UNREADABLE, UNREADABLE_JOB
 from controlplane.services.signals import Signals
@@ -32,7 +32,7 @@ from shared.clock import Clock
 from shared.errors import AlreadyExists, StorageFull, TranscoderError, Unavailable
 from shared.failures import Cause, Failure, FailureCode
 from shared.ids import TaskId
-from shared.protocol import Failed, Finished, ReportAnswer, ReportRequest, TranscodeFile
+from shared.protocol import Failed, Finished, ReportAnswer, ReportRequest
 from shared.statuses import TaskState
 
 log = structlog.get_logger()
@@ -339,7 +339,7 @@ class Publisher:
         root = JobFiles.model_validate_json(task.files).output_root
         await self._discard(root, [attempt_name(request.ref.task_id, request.ref.attempt)])
 
-    async def _made_visible(self, root: str, batch: Sequence[_Results]) -> Sequence[Finished | Failure | Exception]:
+    async def _made_visible(self, root: str, batch: Sequence[_Results]) -> Sequence[_Settled]:
         """What became of each. What hangs goes on in its thread; it makes nothing more visible once nobody waits for it."""
         is_abandoned = threading.Event()
         try:
@@ -359,28 +359,43 @@ class Publisher:
             log.warning("staging.left", attempts=attempts, error=str(error))
 
 
-def _settled_each(batch: Sequence[_Results], is_abandoned: threading.Event) -> list[Finished | Failure | Exception]:
-    settled: list[Finished | Failure | Exception] = []
-    for found in batch:
-        try:
-            payload = found.payload
-            settled.append(_settled(payload.files, found.attempt, payload.work, found.finished, is_abandoned))
-        except (OSError, Unavailable, StorageFull) as error:
-            settled.append(error)
-    return settled
+_Settled = Finished | Failure | Exception
 
 
-def _settled(
-    files: JobFiles, attempt: str, work: TranscodeFile, finished: Finished, is_abandoned: threading.Event
-) -> Finished | Failure:
-    """What became visible, or why nothing more can. Raises StorageFull and OSError: then it can be tried again."""
+def _settled_each(batch: Sequence[_Results], is_abandoned: threading.Event) -> list[_Settled]:
+    """Side by side and step by step, so that a folder is made durable once for all of them."""
+    under_way = {index: _settling(found, is_abandoned) for index, found in enumerate(batch)}
+    settled: dict[int, _Settled] = {}
+    while under_way:
+        waiting: dict[Place, list[int]] = defaultdict(list)
+        for index in list(under_way):
+            try:
+                places = next(under_way[index])
+            except StopIteration as stop:
+                settled[index] = stop.value
+                del under_way[index]
+            else:
+                for place in places:
+                    waiting[place].append(index)
+        for place, indices in waiting.items():
+            try:
+                FileBucket(place.root).sync(place.folder)
+            except (OSError, TranscoderError) as error:
+                settled |= dict.fromkeys(indices, error)
+                under_way = {index: each for index, each in under_way.items() if index not in indices}
+    return [settled[index] for index in range(len(batch))]
+
+
+def _settling(found: _Results, is_abandoned: threading.Event) -> Generator[set[Place], None, _Settled]:
+    """What became visible, why nothing more can, or, with StorageFull and OSError, why it is to be tried again."""
+    wanted = found.payload.files, found.attempt, found.payload.work, found.finished, is_abandoned
     try:
         try:
-            return make_visible(files, attempt, work, finished, is_abandoned)
+            return (yield from make_visible(*wanted))
         except AlreadyExists:  # an object came in between: now it is seen, and fails only its output
-            return make_visible(files, attempt, work, finished, is_abandoned)
-    except StorageFull:
-        raise
+            return (yield from make_visible(*wanted))
+    except (StorageFull, OSError) as error:
+        return error
     except TranscoderError as error:
         code = FailureCode.OUTPUT_EXISTS if isinstance(error, AlreadyExists) else FailureCode.STORAGE_ERROR
         return Failure(cause=Cause.UNKNOWN, code=code, message=f"The results cannot be published: {error.detail}"[:255])

@@ -114,8 +114,9 @@ class FileBucket:
         """
         try:
             visible = target.open(key)
-        except NotFound:
-            return None if target.is_free(key) else False
+        except NotFound as error:
+            is_free = isinstance(error.__cause__, FileNotFoundError) or target.is_free(key)
+            return None if is_free else False
         try:
             ours = self.open(staged)
             try:
@@ -139,9 +140,10 @@ class FileBucket:
         return False
 
     def publish(self, staged: str, target: FileBucket, key: str) -> None:
-        """Makes a staged file visible as `key`, in this bucket or another. Publishing it again changes nothing.
+        """Makes a staged file visible as `key`, in this bucket or another; `sync` makes it stay so, whatever happens.
 
-        Raises AlreadyExists when another object has that key, and NotFound when nothing is staged.
+        Publishing it again changes nothing. Raises AlreadyExists when another object has that key, and NotFound when nothing is
+        staged.
         """
         with (
             self.parent(staged, make=False) as (source, name),
@@ -160,7 +162,19 @@ class FileBucket:
                     raise
                 if not self.is_same(staged, target, key):
                     self._copy(staged, target, parent, final)
-            os.fsync(parent)
+
+    def sync(self, folder: str) -> None:
+        """What was published into a folder is on disk."""
+        with self.parent(f"{folder}/_" if folder else "_", make=False) as (descriptor, _), _refusals():
+            os.fsync(descriptor)
+
+    def has_staged(self, attempt: str, name: str, size: int) -> bool:
+        """Whether an upload lies there whole, as far as one look tells: publishing walks there with care."""
+        try:
+            found = os.lstat(f"{self.root}/{_STAGING}/{attempt}/{name}")
+        except OSError:
+            return False
+        return stat.S_ISREG(found.st_mode) and found.st_size == size
 
     def discard(self, attempt: str) -> None:
         """Removes whatever an attempt has in staging."""
@@ -348,11 +362,15 @@ def _locked(parent: int, name: str) -> int:
 def _step(parent: int, folder: str, *, make: bool) -> int:
     """Goes down one directory; the parent's descriptor is closed."""
     try:
-        if make:
+        try:
+            child = os.open(folder, _DIRECTORY, dir_fd=parent)
+        except FileNotFoundError:
+            if not make:
+                raise
             with contextlib.suppress(FileExistsError):
                 os.mkdir(folder, dir_fd=parent)
                 os.fsync(parent)
-        child = os.open(folder, _DIRECTORY, dir_fd=parent)
+            child = os.open(folder, _DIRECTORY, dir_fd=parent)
     except OSError as error:
         raise (_refusal(error) if make else None) or NotFound("object") from error
     os.close(parent)
