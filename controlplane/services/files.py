@@ -70,11 +70,8 @@ def make_visible(
 ) -> Generator[set[Place], None, Finished]:
     """Publishes what the report holds, playlists last, and tells what came of it. Doing it again changes nothing.
 
-    return [
-        produced.name
-        for produced in objects_of(finished)
-        if not files.staging.has_staged(attempt, produced.name, size=produced.size)
-    ]
+    Yields the places that are to be made durable before it goes on: what names others comes after them. Breaks off,
+    with Unavailable, when it is abandoned.
 
     An output one of whose keys is taken by an older object fails as a whole, and so do the playlists that name it.
     """
