@@ -9,6 +9,7 @@ from fractions import Fraction
 from typing import Any, Final
 
 from shared.jobspec import AudioCodec, AudioSettings, Container, VideoCodec, VideoSettings
+from shared.jobspec.video import InterlacedMode
 
 
 class Device(StrEnum):
@@ -95,16 +96,19 @@ def _x264(video: VideoSettings) -> Options:
         options |= _average(video)
     else:
         options |= {"crf": video.quality if video.quality is not None else 23} | _ceiling(video)
-    return options | _references(video)
-
-
-def _references(video: VideoSettings) -> Options:
-    """The preset itself refers to one frame only; what can exceed the bound are B frames and the pyramid of them."""
     if video.max_reference_frames == 1:
-        return {"bf": 0}
-    if video.max_reference_frames is not None and video.max_reference_frames < 4:
-        return {"x264-params": "b-pyramid=none"}
-    return {}
+        options["bf"] = 0
+    return options | _x264_params(video)
+
+
+def _x264_params(video: VideoSettings) -> Options:
+    """The preset itself refers to one frame only; what can exceed the bound are B frames and the pyramid of them.
+
+    Fields are in the order of the frames, but the headers say so only when told.
+    """
+    parameters = ["b-pyramid=none"] if video.max_reference_frames in (2, 3) else []
+    parameters += ["bff=1"] if video.interlaced_mode is InterlacedMode.BOTTOM_FIRST else []
+    return {"x264-params": ":".join(parameters)} if parameters else {}
 
 
 def _h264_nvenc(video: VideoSettings) -> Options:
@@ -188,15 +192,20 @@ def _profile_number(video: VideoSettings) -> Options:
     return {} if video.profile is None else {"profile:v": video.profile}
 
 
-def key_frames(video: VideoSettings, encoder: VideoEncoder, *, every: float | None) -> Options:
+A_LITTLE: Final = 0.004
+"""Seconds, less than any picture lasts: times that are computed in other ways may differ in their last digit."""
+
+
+def key_frames(video: VideoSettings, encoder: VideoEncoder, *, every: Fraction | None) -> Options:
     """Where pictures start that need no other; `every` some seconds wherever a player may have to start."""
     options: Options = {"g": video.keyframes_max_distance}
     if video.codec is VideoCodec.GIF:
         return {}
     if video.fixed_gop:
         options["keyint_min"] = video.keyframes_max_distance
+        options |= {"mpv_flags": "+strict_gop"} if video.codec is VideoCodec.MPEG2 else {}
     if every is not None:
-        options["force_key_frames"] = f"expr:gte(t,n_forced*{every:g})"
+        options["force_key_frames"] = f"expr:gte(t,n_forced*{every}-{A_LITTLE})"
     if (
         (video.fixed_gop or every is not None)
         and video.codec in (VideoCodec.H264, VideoCodec.MPEG2)

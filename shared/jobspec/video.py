@@ -91,6 +91,8 @@ class VideoSettings(Sent):
             VideoCodec.MPEG2,
         ):
             raise mismatch("interlaced_mode", f"{self.codec} is always progressive.")
+        if self.interlaced_mode is not InterlacedMode.PROGRESSIVE and self.profile == "baseline":
+            raise mismatch("interlaced_mode", "Profile baseline is always progressive.")
         if self.quality is not None and self.codec is VideoCodec.GIF:
             raise mismatch("quality", "A gif has no quality to choose.")
         if len({slot.id for slot in self.watermarks}) < len(self.watermarks):

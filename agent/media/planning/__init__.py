@@ -1,6 +1,7 @@
 """From what is wanted and what is there to ffmpeg's command lines: passes, in which outputs share one decode.
 
 programme   what the inputs are together, and how they are opened
+alignment   where the renditions of a playlist start their segments
 choosing    what each output will be, or why it cannot be
 planned     what was chosen, as values
 drawing     the graph of a pass, and its command line
@@ -16,6 +17,7 @@ from typing import Final
 from agent.media.diagnosis import LOST_WRITES
 from agent.media.encoders import Device
 from agent.media.facts import MediaFacts
+from agent.media.planning.alignment import aligned
 from agent.media.planning.choosing import NO_STILLS, Stills, in_software, planned, refusal
 from agent.media.planning.drawing import drawn
 from agent.media.planning.planned import (
@@ -54,11 +56,12 @@ def plan(
     shown = programme(facts)
     source = shown.whole
     refused = {spec.index: failure for spec in task.outputs if (failure := refusal(spec, source, stills))}
-    outputs = tuple(
+    wanted = [
         replace(planned(spec, source, stills, device), caption_tracks=tracks.get(spec.index, 0))
         for spec in task.outputs
         if spec.index not in refused
-    )
+    ]
+    outputs = aligned(wanted, task.playlists)
     passes = (drawn(outputs, shown, device, threads, gpu),) if outputs else ()
     return Plan(passes, refused)
 

@@ -160,7 +160,7 @@ def _sounds(stream: Stream, planned: PlannedAudio) -> list[Stream]:
 
 
 def _video_options(output: PlannedOutput, planned: PlannedVideo, settings: VideoSettings, gpu: int) -> dict[str, Any]:
-    every = output.spec.segment_duration
+    every = output.every
     options: dict[str, Any] = {
         "c:v": planned.encoder.name,
         **planned.encoder.options(settings),

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
+from fractions import Fraction
 from typing import Any, Final
 
 from agent.media.planning.planned import OUT, PlannedOutput
@@ -25,15 +27,17 @@ MUXERS: Final[Mapping[Container, dict[str, Any]]] = {
     Container.WEBM: {"f": "webm"},
 }
 MICROSECONDS: Final = 1_000_000
+TICKS: Final = 90_000
+"""Per second, in transport streams."""
 FRAGMENT_SECONDS: Final = 2.0
 """Of fragmented files without a picture, whose fragments no key frame begins."""
 
 
 def muxer_options(output: PlannedOutput) -> dict[str, Any]:
-    if output.is_segmented:
+    if output.is_segmented and output.every is not None:
         return {
             "f": "hls",
-            "hls_time": f"{output.spec.segment_duration:g}",
+            "hls_time": _hls_time(output.every),
             "hls_playlist_type": "vod",
             "hls_list_size": 0,
             "start_number": 0,
@@ -48,9 +52,15 @@ def muxer_options(output: PlannedOutput) -> dict[str, Any]:
     return options
 
 
+def _hls_time(every: Fraction) -> str:
+    """Never later than the key frame itself, whose time is told in whole ticks; even after thousands of segments."""
+    early = 0 if (every * TICKS).denominator == 1 else 6
+    return f"{(math.floor(every * MICROSECONDS) - early) / MICROSECONDS:.6f}".rstrip("0").rstrip(".")
+
+
 def _fragments(output: PlannedOutput) -> dict[str, Any]:
     """One for every segment: where pictures start again, but at no key frame between; a forced one may come a frame early."""
-    every = output.spec.segment_duration
+    every = output.every
     if output.picture is None:
         return {"frag_duration": round((every or FRAGMENT_SECONDS) * MICROSECONDS)}
     if every is None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from fractions import Fraction
 from typing import Final
 
 from agent.media import encoders, sizing
@@ -66,6 +67,8 @@ class PlannedOutput:
     """How long the input is, where its container says so and the output carries all that the input has."""
     caption_tracks: int = 0
     """Of text within the output, which lie ready in a file of their own."""
+    every: Fraction | None = None
+    """Seconds after which it starts anew, for players that come in there: a whole number of pictures."""
 
     @property
     def index(self) -> int:

@@ -89,19 +89,19 @@ A_LADDER_WITH_AN_MP4_AND_THUMBNAILS = f"""
     [s35]format=rgb24[s36]
 -map [s8] -map [s14] -f hls -avoid_negative_ts disabled -b:a 128000 -b:v 1872000 -bufsize 37440000 -c:a aac -c:v
     libx264 -color_primaries bt709 -color_trc bt709 -colorspace bt709 -flags +cgop -force_key_frames
-    expr:gte(t,n_forced*6) -g 90 -hls_list_size 0 -hls_playlist_type vod -hls_segment_filename out/o0_%05d.ts
+    expr:gte(t,n_forced*6-0.004) -g 90 -hls_list_size 0 -hls_playlist_type vod -hls_segment_filename out/o0_%05d.ts
     -hls_segment_options avoid_negative_ts=disabled -hls_time 6 -keyint_min 90 -level:v 3.1 -map_chapters -1
     -map_metadata -1 -maxrate 3744000 -preset veryfast -profile:v main -sc_threshold 0 -start_number 0 -threads 2
     -x264-params b-pyramid=none file:out/o0.m3u8
 -map [s18] -map [s20] -f hls -avoid_negative_ts disabled -b:a 128000 -b:v 872000 -bufsize 17440000 -c:a aac -c:v
     libx264 -color_primaries bt709 -color_trc bt709 -colorspace bt709 -flags +cgop -force_key_frames
-    expr:gte(t,n_forced*6) -g 90 -hls_list_size 0 -hls_playlist_type vod -hls_segment_filename out/o1_%05d.ts
+    expr:gte(t,n_forced*6-0.004) -g 90 -hls_list_size 0 -hls_playlist_type vod -hls_segment_filename out/o1_%05d.ts
     -hls_segment_options avoid_negative_ts=disabled -hls_time 6 -keyint_min 90 -level:v 3.1 -map_chapters -1
     -map_metadata -1 -maxrate 1744000 -preset veryfast -profile:v main -sc_threshold 0 -start_number 0 -threads 2
     -x264-params b-pyramid=none file:out/o1.m3u8
 -map [s24] -map [s26] -f hls -avoid_negative_ts disabled -b:a 128000 -b:v 272000 -bf 0 -bufsize 5440000 -c:a aac
     -c:v libx264 -color_primaries bt709 -color_trc bt709 -colorspace bt709 -flags +cgop -force_key_frames
-    expr:gte(t,n_forced*6) -g 90 -hls_list_size 0 -hls_playlist_type vod -hls_segment_filename out/o2_%05d.ts
+    expr:gte(t,n_forced*6-0.004) -g 90 -hls_list_size 0 -hls_playlist_type vod -hls_segment_filename out/o2_%05d.ts
     -hls_segment_options avoid_negative_ts=disabled -hls_time 6 -keyint_min 90 -level:v 3 -map_chapters -1
     -map_metadata -1 -maxrate 544000 -preset veryfast -profile:v baseline -sc_threshold 0 -start_number 0 -threads 2
     file:out/o2.m3u8
@@ -153,8 +153,8 @@ A_BROADCAST_MXF = f"""
     [s9]channelmap=1:mono[s11]
 -map [s5] -map [s10] -map [s11] -f mxf -b:v 50000000 -bf 2 -bufsize 100000000 -c:a pcm_s24le -c:v mpeg2video
     -color_primaries bt709 -color_trc bt709 -colorspace bt709 -dc 10 -flags +cgop+ildct+ilme -g 15 -intra_vlc 1
-    -keyint_min 15 -level:v 2 -map_chapters -1 -map_metadata -1 -maxrate 50000000 -minrate 50000000
-    -non_linear_quant 1 -profile:v 0 -qmax 28 -sc_threshold 1000000000 -threads 2 file:out/o0.mxf
+    -keyint_min 15 -level:v 2 -map_chapters -1 -map_metadata -1 -maxrate 50000000 -minrate 50000000 -mpv_flags
+    +strict_gop -non_linear_quant 1 -profile:v 0 -qmax 28 -sc_threshold 1000000000 -threads 2 file:out/o0.mxf
 """
 AN_MP3 = f"""
 {PROCESS} {SOURCE}
@@ -173,8 +173,8 @@ DASH_FILES = f"""
     [0:1]aresample=48000:async=1:first_pts=0[s4];
     [s4]aformat=channel_layouts=stereo:sample_rates=48000[s5]
 -map [s3] -f mp4 -b:v 600000 -bf 0 -bufsize 1200000 -c:v libx264 -color_primaries bt709 -color_trc bt709 -colorspace
-    bt709 -flags +cgop -force_key_frames expr:gte(t,n_forced*4) -g 60 -keyint_min 60 -level:v 3 -map_chapters -1
-    -map_metadata -1 -maxrate 600000 -min_frag_duration 3950000 -movflags
+    bt709 -flags +cgop -force_key_frames expr:gte(t,n_forced*4-0.004) -g 60 -keyint_min 60 -level:v 3 -map_chapters
+    -1 -map_metadata -1 -maxrate 600000 -min_frag_duration 3950000 -movflags
     +frag_keyframe+delay_moov+default_base_moof+global_sidx -preset veryfast -profile:v main -sc_threshold 0
     -threads 2 file:out/o0.mp4
 -map [s5] -f mp4 -b:a 128000 -c:a aac -frag_duration 4000000 -map_chapters -1 -map_metadata -1 -movflags
@@ -265,22 +265,22 @@ A_LADDER_ON_A_GPU = f"""
     [s34]format=rgb24[s35]
 -map [s7] -map [s13] -f hls -avoid_negative_ts disabled -b:a 128000 -b:v 1872000 -bufsize 37440000 -c:a aac -c:v
     h264_nvenc -color_primaries bt709 -color_trc bt709 -colorspace bt709 -flags +cgop -force_key_frames
-    expr:gte(t,n_forced*6) -forced-idr 1 -g 90 -gpu 1 -hls_list_size 0 -hls_playlist_type vod -hls_segment_filename
-    out/o0_%05d.ts -hls_segment_options avoid_negative_ts=disabled -hls_time 6 -keyint_min 90 -level:v 3.1
-    -map_chapters -1 -map_metadata -1 -maxrate 3744000 -no-scenecut 1 -preset p4 -profile:v main -rc vbr
-    -rc-lookahead 20 -refs 3 -spatial-aq 1 -start_number 0 -strict_gop 1 -threads 2 -tune hq file:out/o0.m3u8
+    expr:gte(t,n_forced*6-0.004) -forced-idr 1 -g 90 -gpu 1 -hls_list_size 0 -hls_playlist_type vod
+    -hls_segment_filename out/o0_%05d.ts -hls_segment_options avoid_negative_ts=disabled -hls_time 6 -keyint_min 90
+    -level:v 3.1 -map_chapters -1 -map_metadata -1 -maxrate 3744000 -no-scenecut 1 -preset p4 -profile:v main -rc
+    vbr -rc-lookahead 20 -refs 3 -spatial-aq 1 -start_number 0 -strict_gop 1 -threads 2 -tune hq file:out/o0.m3u8
 -map [s16] -map [s18] -f hls -avoid_negative_ts disabled -b:a 128000 -b:v 872000 -bufsize 17440000 -c:a aac -c:v
     h264_nvenc -color_primaries bt709 -color_trc bt709 -colorspace bt709 -flags +cgop -force_key_frames
-    expr:gte(t,n_forced*6) -forced-idr 1 -g 90 -gpu 1 -hls_list_size 0 -hls_playlist_type vod -hls_segment_filename
-    out/o1_%05d.ts -hls_segment_options avoid_negative_ts=disabled -hls_time 6 -keyint_min 90 -level:v 3.1
-    -map_chapters -1 -map_metadata -1 -maxrate 1744000 -no-scenecut 1 -preset p4 -profile:v main -rc vbr
-    -rc-lookahead 20 -refs 3 -spatial-aq 1 -start_number 0 -strict_gop 1 -threads 2 -tune hq file:out/o1.m3u8
+    expr:gte(t,n_forced*6-0.004) -forced-idr 1 -g 90 -gpu 1 -hls_list_size 0 -hls_playlist_type vod
+    -hls_segment_filename out/o1_%05d.ts -hls_segment_options avoid_negative_ts=disabled -hls_time 6 -keyint_min 90
+    -level:v 3.1 -map_chapters -1 -map_metadata -1 -maxrate 1744000 -no-scenecut 1 -preset p4 -profile:v main -rc
+    vbr -rc-lookahead 20 -refs 3 -spatial-aq 1 -start_number 0 -strict_gop 1 -threads 2 -tune hq file:out/o1.m3u8
 -map [s21] -map [s23] -f hls -avoid_negative_ts disabled -b:a 128000 -b:v 272000 -bf 0 -bufsize 5440000 -c:a aac
     -c:v h264_nvenc -color_primaries bt709 -color_trc bt709 -colorspace bt709 -flags +cgop -force_key_frames
-    expr:gte(t,n_forced*6) -forced-idr 1 -g 90 -gpu 1 -hls_list_size 0 -hls_playlist_type vod -hls_segment_filename
-    out/o2_%05d.ts -hls_segment_options avoid_negative_ts=disabled -hls_time 6 -keyint_min 90 -level:v 3
-    -map_chapters -1 -map_metadata -1 -maxrate 544000 -no-scenecut 1 -preset p4 -profile:v baseline -rc vbr
-    -rc-lookahead 20 -refs 1 -spatial-aq 1 -start_number 0 -strict_gop 1 -threads 2 -tune hq file:out/o2.m3u8
+    expr:gte(t,n_forced*6-0.004) -forced-idr 1 -g 90 -gpu 1 -hls_list_size 0 -hls_playlist_type vod
+    -hls_segment_filename out/o2_%05d.ts -hls_segment_options avoid_negative_ts=disabled -hls_time 6 -keyint_min 90
+    -level:v 3 -map_chapters -1 -map_metadata -1 -maxrate 544000 -no-scenecut 1 -preset p4 -profile:v baseline -rc
+    vbr -rc-lookahead 20 -refs 1 -spatial-aq 1 -start_number 0 -strict_gop 1 -threads 2 -tune hq file:out/o2.m3u8
 -map [s26] -map [s28] -f mp4 -b:a 160000 -b:v 2400000 -bf 0 -bufsize 48000000 -c:a aac -c:v h264_nvenc -forced-idr 1
     -g 90 -gpu 1 -level:v 3.1 -map_chapters -1 -map_metadata -1 -maxrate 4800000 -movflags +faststart -preset p4
     -profile:v baseline -rc vbr -rc-lookahead 20 -refs 3 -spatial-aq 1 -threads 2 -tune hq file:out/o3.mp4
@@ -295,8 +295,8 @@ DASH_FILES_ON_A_GPU = f"""
     [0:1]aresample=48000:async=1:first_pts=0[s3];
     [s3]aformat=channel_layouts=stereo:sample_rates=48000[s4]
 -map [s2] -f mp4 -b:v 600000 -bf 0 -bufsize 1200000 -c:v h264_nvenc -color_primaries bt709 -color_trc bt709
-    -colorspace bt709 -flags +cgop -force_key_frames expr:gte(t,n_forced*4) -forced-idr 1 -g 60 -gpu 1 -keyint_min
-    60 -level:v 3 -map_chapters -1 -map_metadata -1 -maxrate 600000 -min_frag_duration 3950000 -movflags
+    -colorspace bt709 -flags +cgop -force_key_frames expr:gte(t,n_forced*4-0.004) -forced-idr 1 -g 60 -gpu 1
+    -keyint_min 60 -level:v 3 -map_chapters -1 -map_metadata -1 -maxrate 600000 -min_frag_duration 3950000 -movflags
     +frag_keyframe+delay_moov+default_base_moof+global_sidx -no-scenecut 1 -preset p4 -profile:v main -rc vbr
     -rc-lookahead 20 -refs 1 -spatial-aq 1 -strict_gop 1 -threads 2 -tune hq file:out/o0.mp4
 -map [s4] -f mp4 -b:a 128000 -c:a aac -frag_duration 4000000 -map_chapters -1 -map_metadata -1 -movflags

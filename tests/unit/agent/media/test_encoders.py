@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
 from typing import Any
 
 import pytest
@@ -56,6 +57,13 @@ def test_few_reference_frames_leave_no_room_for_pyramids() -> None:
     assert "x264-params" not in options(video(max_reference_frames=4))
 
 
+def test_headers_tell_the_order_of_fields() -> None:
+    assert options(video(interlaced_mode="BottomFirst"))["x264-params"] == "bff=1"
+    both = video(interlaced_mode="BottomFirst", max_reference_frames=3)
+    assert options(both)["x264-params"] == "b-pyramid=none:bff=1"
+    assert "x264-params" not in options(video(interlaced_mode="TopFirst"))
+
+
 @pytest.mark.parametrize(("count", "option"), [("infinite", 0), (0, -1), (3, 3)])
 def test_gifs_loop_as_often_as_asked(count: str | int, option: int) -> None:
     assert options(video("gif", loop_count=count)) == {"loop": option}
@@ -64,9 +72,9 @@ def test_gifs_loop_as_often_as_asked(count: str | int, option: int) -> None:
 def test_key_frames_are_forced_where_segments_begin() -> None:
     settings = video(keyframes_max_distance=90)
     encoder = encoders.video_encoder(Device.CPU, settings, interlaced=False)
-    assert encoders.key_frames(settings, encoder, every=6.0) == {
+    assert encoders.key_frames(settings, encoder, every=Fraction(3003, 500)) == {
         "g": 90,
-        "force_key_frames": "expr:gte(t,n_forced*6)",
+        "force_key_frames": "expr:gte(t,n_forced*3003/500-0.004)",
         "sc_threshold": 0,
     }
 
@@ -77,6 +85,7 @@ def test_a_fixed_gop_has_one_length() -> None:
     assert encoders.key_frames(settings, encoder, every=None) == {
         "g": 15,
         "keyint_min": 15,
+        "mpv_flags": "+strict_gop",
         "sc_threshold": 1_000_000_000,
     }
 

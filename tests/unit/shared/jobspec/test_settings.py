@@ -42,6 +42,7 @@ def field_at_fault(**settings: Any) -> str:
         ("video/chroma_subsampling", {"container": "mp4", "video": H264 | {"chroma_subsampling": "yuv422p"}}),
         ("video/frame_rate", {"container": "mpg", "video": MPEG2 | {"frame_rate": "15"}}),
         ("video/interlaced_mode", {"container": "webm", "video": {"codec": "vp8", "interlaced_mode": "TopFirst"}}),
+        ("video/interlaced_mode", MP4 | {"video": H264 | {"profile": "baseline", "interlaced_mode": "Auto"}}),
         ("video/quality", {"container": "gif", "video": {"codec": "gif", "quality": 20}}),
         ("audio/profile", {"container": "mp4", "audio": AAC | {"profile": "HE-AAC"}}),
         ("audio/profile", {"container": "mp3", "audio": {"codec": "mp3", "profile": "auto"}}),
