@@ -1,11 +1,12 @@
-"""Backups of a control plane on SQLite: one file with the database and the secrets that belong to it.
+"""Backups of a control plane: one file with the database and the secrets that belong to it.
 
 A backup may be made at any time; what was acknowledged before it began is in it. The media in buckets are not: they are files
-already, and large.
+already, and large. SQLite is copied as it stands, PostgreSQL by its own programs.
 """
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import datetime as dt
 import hashlib
@@ -22,13 +23,15 @@ from typing import IO, Final
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from controlplane import installation
+from controlplane.app import open_store
 from controlplane.settings import Settings
-from controlplane.store import beside, sql
+from controlplane.store import beside, dumping, sql
 from controlplane.store.operations import keeping
-from controlplane.store.sqlite import SqliteStore, only_one
+from controlplane.store.sqlite import only_one
 
 FORMAT: Final = 1
 DATABASE: Final = "transcoder.db"
+DUMP: Final = "transcoder.pgdump"
 _MANIFEST: Final = "manifest.json"
 _STATE: Final = "state/"
 _CONFIG: Final = "config.toml"
@@ -56,11 +59,15 @@ class Manifest(BaseModel):
 
 def back_up(settings: Settings, config: Path, target: Path, now: dt.datetime) -> Manifest:
     """Writes `target`, whole or not at all. The file `config` is taken along where there is one."""
-    _on_sqlite(settings)
+    settings.state.mkdir(parents=True, exist_ok=True)
     with _drafts(settings.state) as drafts:
-        with acting_as_owner(settings.state):
-            schema = beside.copy(settings.state / DATABASE, drafts / DATABASE)
-        members = {DATABASE: drafts / DATABASE, **_kept_in(settings.state)}
+        name = _member(settings)
+        if settings.database is not None:
+            schema = asyncio.run(dumping.dump(settings.database.get_secret_value(), drafts / name))
+        else:
+            with acting_as_owner(settings.state):
+                schema = beside.copy(settings.state / DATABASE, drafts / name)
+        members = {name: drafts / name, **_kept_in(settings.state)}
         members |= {
             name: file for name, file in ((_CONFIG, config), (_SECRET, _secret(settings.state))) if file.is_file()
         }
@@ -75,24 +82,35 @@ def back_up(settings: Settings, config: Path, target: Path, now: dt.datetime) ->
     return manifest
 
 
-def restore(settings: Settings, config: Path, source: Path, *, replace: bool) -> tuple[Manifest, list[Path]]:
-    """Puts a backup in place of the state; the service must be down. What it replaces is kept aside, and returned.
+def restore(settings: Settings, config: Path, source: Path, *, replace: bool) -> tuple[Manifest, list[str]]:
+    """Puts a backup in place of the state; the service must be down. What it replaces is kept aside: where, is returned.
 
     A `config` that is there already stays as it is.
     """
-    _on_sqlite(settings)
     settings.state.mkdir(parents=True, exist_ok=True)
+    if settings.database is not None:
+        return _restore_dump(settings, settings.database.get_secret_value(), config, source, replace=replace)
     if (settings.state / DATABASE).exists() and not replace:
         raise BackupError(f"There is a database in {settings.state} already; --replace puts it aside.")
     with _drafts(settings.state) as drafts, _stopped(settings.state):
-        manifest = _unpack(source, drafts)
+        manifest = _unpack(source, drafts, DATABASE)
         aside = _put_in_place(drafts, settings.state, config, manifest)
-    return manifest, aside
+    return manifest, list(map(str, aside))
+
+
+def _restore_dump(
+    settings: Settings, dsn: str, config: Path, source: Path, *, replace: bool
+) -> tuple[Manifest, list[str]]:
+    with _drafts(settings.state) as drafts:
+        manifest = _unpack(source, drafts, DUMP)
+        schema = asyncio.run(dumping.load(dsn, drafts / DUMP, replace=replace))
+        files = _put_in_place(drafts, settings.state, config, manifest)
+    return manifest, [*([f"the schema {schema} of the database"] if schema else []), *map(str, files)]
 
 
 async def begin_anew(settings: Settings) -> None:
     """Opens what was restored, and fences what was under way."""
-    store = SqliteStore(settings.state / DATABASE)
+    store = await open_store(settings)
     try:
         await store.write(keeping.fence_restored())
     finally:
@@ -115,11 +133,9 @@ def acting_as_owner(state: Path) -> Iterator[None]:
         os.setegid(0)
 
 
-def _on_sqlite(settings: Settings) -> None:
-    if settings.database is not None:
-        raise BackupError(
-            "The state is in PostgreSQL: back it up with pg_dump and restore it with pg_restore (docs/operating.md)."
-        )
+def _member(settings: Settings) -> str:
+    """As what the database is in a backup."""
+    return DATABASE if settings.database is None else DUMP
 
 
 @contextlib.contextmanager
@@ -194,7 +210,7 @@ def _plain(member: tarfile.TarInfo) -> tarfile.TarInfo:
     return member
 
 
-def _unpack(source: Path, drafts: Path) -> Manifest:
+def _unpack(source: Path, drafts: Path, database: str) -> Manifest:
     """Every member that the manifest names, checked; raises BackupError before anything is changed."""
     try:
         with tarfile.open(source, mode="r:") as archive:
@@ -202,7 +218,7 @@ def _unpack(source: Path, drafts: Path) -> Manifest:
             if first is None or first.name != _MANIFEST:
                 raise BackupError(f"{source} is not a backup of this service.")
             manifest = Manifest.model_validate_json(_content(archive, first).read())
-            _check_known(manifest)
+            _check_known(manifest, database)
             wanted = dict(manifest.digests)
             for member in archive:
                 if member.name in wanted and member.isreg():
@@ -214,8 +230,11 @@ def _unpack(source: Path, drafts: Path) -> Manifest:
     return manifest
 
 
-def _check_known(manifest: Manifest) -> None:
-    newest = max(sql.migrations(sql.SQLITE))
+def _check_known(manifest: Manifest, database: str) -> None:
+    newest = max(sql.migrations(sql.SQLITE))  # as PostgreSQL's
+    if database not in manifest.digests:
+        other = "PostgreSQL" if DUMP in manifest.digests else "SQLite"
+        raise BackupError(f"This backup is of a service on {other}, and the settings say otherwise (`database`).")
     if manifest.format != FORMAT or manifest.schema_number > newest:
         raise BackupError(f"This backup was made by a newer release ({manifest.release}).")
     for name in manifest.digests:
@@ -248,9 +267,10 @@ def _put_in_place(drafts: Path, state: Path, config: Path, manifest: Manifest) -
         places[_SECRET] = _secret(state)
     if _CONFIG in manifest.digests and not config.exists():
         places[_CONFIG] = config
-    places[DATABASE] = state / DATABASE
-    for stale in (f"{DATABASE}-wal", f"{DATABASE}-shm"):
-        aside += _set_aside(state / stale, stamp)
+    if DATABASE in manifest.digests:
+        places[DATABASE] = state / DATABASE
+        for stale in (f"{DATABASE}-wal", f"{DATABASE}-shm"):
+            aside += _set_aside(state / stale, stamp)
     for name, place in places.items():
         aside += _set_aside(place, stamp)
         place.parent.mkdir(parents=True, exist_ok=True)

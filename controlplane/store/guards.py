@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Final
 
 from controlplane.domain.lifecycle import JOB_TRANSITIONS, TASK_TRANSITIONS
 from controlplane.store.sql import SQLITE, Dialect
+
+FUNCTIONS: Final = ("tasks_edges", "jobs_edges")
+"""What the triggers call, in PostgreSQL."""
 
 
 def statements(dialect: Dialect) -> list[str]:

@@ -16,7 +16,7 @@ import asyncpg
 import structlog
 
 from controlplane import metrics
-from controlplane.store import guards, sql
+from controlplane.store import dumping, guards, sql
 from controlplane.store.batches import Waiting, operation_of, parcelled, resolve
 from controlplane.store.port import Call, Item, Op, T, Together
 from shared.errors import TranscoderError, Unavailable
@@ -28,7 +28,7 @@ _MIGRATING: Final = 7_340_211  # names an advisory lock: replicas that start tog
 _WRITING: Final = 7_340_212  # and write one batch after the other: batches touch the same rows in any order
 _BEGIN: Final = f"BEGIN; SELECT pg_advisory_xact_lock({_WRITING}); SAVEPOINT operation"
 """One way there and back for all three; each operation then moves the savepoint on."""
-_SESSION: Final = {"plan_cache_mode": "force_generic_plan"}
+_SESSION: Final = {"plan_cache_mode": "force_generic_plan", "application_name": dumping.APPLICATION}
 """Every statement is made for one way through the indices, whatever it is asked for: none is planned again at each call."""
 _RETRIED: Final = (asyncpg.SerializationError, asyncpg.DeadlockDetectedError)
 _LOST: Final = (asyncpg.PostgresConnectionError, asyncpg.InterfaceError, asyncpg.OperatorInterventionError, OSError)
@@ -48,7 +48,12 @@ class PostgresStore:
         """Raises Unavailable when the server is away, unsafe, or of a newer release."""
         try:
             pool = await asyncpg.create_pool(
-                dsn, min_size=2, max_size=8, command_timeout=30, reset=_as_it_is, server_settings=_SESSION
+                dsn,
+                min_size=2,
+                max_size=8,
+                command_timeout=30,
+                reset=_as_it_is,
+                server_settings=_SESSION,
             )
             try:
                 async with pool.acquire() as connection:

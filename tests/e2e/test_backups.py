@@ -4,19 +4,25 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 import sqlite3
+import subprocess
 import sys
 import tarfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+import asyncpg
 import pytest
 
 from controlplane.backup import DATABASE
 from controlplane.services.audit import verify
+from controlplane.store import dumping
 from controlplane.store.beside import Beside
+from shared.errors import Unavailable
+from tests import postgres
 from tests.builders import a_document, mp4_settings
 from tests.e2e.processes import ROOT, Client, Server, running
 from tests.soak import times
@@ -180,10 +186,134 @@ async def test_a_damaged_backup_is_refused_and_changes_nothing(tmp_path: Path) -
         assert [entry.name for entry in elsewhere.iterdir() if entry.suffix != ".lock"] == []
 
 
-async def test_postgresql_is_left_to_its_own_tools(tmp_path: Path) -> None:
-    config = tmp_path / "settings.toml"
-    config.write_text('database = "postgresql://user:hunter2@host/name"\n')
-    code, said = await transcoder("server", "backup", "--config", str(config), str(tmp_path / "b.tar"))
-    assert code == 1
-    assert "pg_dump" in said
-    assert "hunter2" not in said
+class OnPostgres:
+    """The same with the state in a database of a server of its own."""
+
+    def __init__(self, directory: Path, cluster: postgres.Cluster) -> None:
+        self.directory, self.cluster, self.state = directory, cluster, directory / "state"
+        self.config = directory / "settings.toml"
+
+    async def database(self, name: str) -> str:
+        """An empty one, which the settings name from now on."""
+        base = (await self.cluster.fresh_dsn()).partition("?")[0]
+        connection = await asyncpg.connect(base)
+        await connection.execute(f"CREATE DATABASE {name}")
+        await connection.close()
+        dsn = base.replace("postgres@", "postgres:hunter2@").rpartition("/")[0] + f"/{name}"
+        self.config.write_text(f'database = "{dsn}"\nstate = "{self.state}"\n')
+        self.config.chmod(0o600)
+        return dsn
+
+    async def transcoder(self, verb: str, *arguments: str) -> tuple[int, str]:
+        return await transcoder("server", verb, "--config", str(self.config), *arguments)
+
+
+@pytest.fixture
+def on_postgres(tmp_path: Path) -> Iterator[OnPostgres]:
+    with postgres.running() as cluster:
+        yield OnPostgres(tmp_path, cluster)
+
+
+async def found(dsn: str, query: str) -> Any:
+    connection = await asyncpg.connect(dsn)
+    try:
+        return await connection.fetchval(query)
+    finally:
+        await connection.close()
+
+
+async def test_a_backup_of_postgresql_under_load_has_every_job_that_was_acknowledged_before_it_began(
+    on_postgres: OnPostgres, tmp_path: Path
+) -> None:
+    file = tmp_path / "b.tar"
+    dsn = await on_postgres.database("busy")
+    async with running(on_postgres.state, {"TRANSCODER_DATABASE": dsn}) as (_, tenant, _):
+        pipeline_id, key = await a_pipeline(tenant), tenant._key
+        flood = Flood(tenant, pipeline_id)
+        await flood.until(100)
+        before = set(flood.acknowledged)
+        code, said = await on_postgres.transcoder("backup", str(file))
+        assert code == 0, said
+        assert len(flood.acknowledged) > len(before), "nothing was submitted meanwhile"
+        code, said = await on_postgres.transcoder("restore", "--replace", str(file))
+        assert (code, "stop every one first" in said) == (1, True), said
+        await flood.end()
+    assert file.stat().st_mode & 0o777 == 0o600
+    elsewhere = await on_postgres.database("elsewhere")
+    code, said = await on_postgres.transcoder("restore", str(file))
+    assert code == 0, said
+    kept = await found(elsewhere, "SELECT array_agg(id) FROM jobs")
+    assert before <= set(kept)
+    assert await found(elsewhere, "SELECT SUM(queued) FROM tenants") == len(kept)
+    assert await found(elsewhere, "SELECT COUNT(*) FROM tasks WHERE attempt > 0") == len(kept), "they are fenced"
+    server = Server(on_postgres.state, {"TRANSCODER_DATABASE": elsewhere})
+    await server.start()
+    again = Client(server.url, key)
+    try:
+        made = await again.call("POST", "/v1/jobs", a_job(pipeline_id))
+        assert (await again.call("POST", f"/v1/jobs/{made['id']}/cancel"))["status"] == "Canceled"
+    finally:
+        await again.close()
+        await server.kill()
+
+
+async def test_what_is_in_postgresql_already_is_put_aside_when_that_is_asked_for(
+    on_postgres: OnPostgres, tmp_path: Path
+) -> None:
+    file = tmp_path / "b.tar"
+    dsn = await on_postgres.database("one")
+    async with running(on_postgres.state, {"TRANSCODER_DATABASE": dsn}) as (_, tenant, _):
+        await a_pipeline(tenant)
+    assert (await on_postgres.transcoder("backup", str(file)))[0] == 0
+    code, said = await on_postgres.transcoder("restore", str(file))
+    assert (code, "--replace" in said) == (1, True), said
+    await found(dsn, "UPDATE pipelines SET name = 'changed since'")
+    whole = file.read_bytes()
+    file.write_bytes(whole[: len(whole) // 2])
+    assert (await on_postgres.transcoder("restore", "--replace", str(file)))[0] == 1
+    assert await found(dsn, "SELECT name FROM pipelines") == "changed since"
+    file.write_bytes(whole)
+    code, said = await on_postgres.transcoder("restore", "--replace", str(file))
+    assert code == 0, said
+    assert await found(dsn, "SELECT name FROM pipelines") == "p"
+    (aside,) = re.findall(r"the schema (replaced_\d+) of the database", said)
+    assert await found(dsn, f"SELECT name FROM {aside}.pipelines") == "changed since"
+
+
+async def test_no_password_is_told_where_others_see_it(
+    on_postgres: OnPostgres, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dsn = await on_postgres.database("one")
+    async with running(on_postgres.state, {"TRANSCODER_DATABASE": dsn}):
+        pass
+    programs: list[tuple[list[str], dict[str, str]]] = []
+    run = subprocess.run
+    monkeypatch.setattr(
+        subprocess, "run", lambda argv, **given: programs.append((argv, given["env"])) or run(argv, **given)
+    )
+    await dumping.dump(dsn, tmp_path / "dump")
+    ((argv, environment),) = programs
+    assert "hunter2" not in " ".join(argv)
+    assert environment["PGPASSWORD"] == "hunter2"
+    on_postgres.config.write_text('database = "postgresql://user:hunter2@127.0.0.1:1/name"\n')
+    code, said = await on_postgres.transcoder("backup", str(tmp_path / "b.tar"))
+    assert (code, "hunter2" in said) == (1, False)
+
+
+async def test_backups_are_for_the_kind_of_database_that_they_were_made_of(
+    on_postgres: OnPostgres, tmp_path: Path
+) -> None:
+    async with running(tmp_path / "sqlite") as (_, tenant, _):
+        await a_pipeline(tenant)
+        code, _ = await transcoder("server", "backup", "--state", str(tmp_path / "sqlite"), str(tmp_path / "b.tar"))
+        assert code == 0
+    await on_postgres.database("one")
+    code, said = await on_postgres.transcoder("restore", str(tmp_path / "b.tar"))
+    assert (code, "on SQLite" in said) == (1, True)
+
+
+async def test_without_postgresqls_programs_a_sentence_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(dumping, "_DEBIAN", tmp_path)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(Unavailable, match="pg_dump is missing: install"):
+        await dumping.dump("postgresql://nobody@127.0.0.1:1/none", tmp_path / "dump")
