@@ -25,6 +25,7 @@ from agent.jobs.fetch import fetch
 from agent.jobs.finishing import finish
 from agent.jobs.pictures import stills
 from agent.jobs.publish import publish
+from agent.jobs.refragmenting import refragmented
 from agent.jobs.slots import Slots
 from agent.jobs.workspace import Workspace
 from agent.media import (
@@ -296,7 +297,8 @@ class Transcode:
         self._failures[output.index] = verdict
 
     def _package(self, captions: Captions) -> Package:
-        packed = package(self._task, self._verified, read=self._space.read, tracks=captions.tracks)
+        verified = refragmented(self._task, self._verified, self._space.out)
+        packed = package(self._task, verified, read=self._space.read, tracks=captions.tracks)
         for name, content in packed.files.items():
             (self._space.out / name).write_bytes(content)
         finish(self._space.out, packed.recipes)

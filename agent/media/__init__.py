@@ -25,6 +25,8 @@ local name. File names in the signatures below are relative to `out/`.
                judge(output, files, probes: Mapping[str, bytes], *, read: Read, stderr_tail: bytes = b"") -> Verified | Failure
                    (stderr_tail counts after exit 0 too: some muxers end so on a full disk)
                    probes: Inspection.name -> stdout; Read = Callable[[str, int, int], bytes]: (name, offset, length)
+    fragments  refragment(task, spec: OutputSpec) -> Refragment | None         whether and how its file is written anew
+               rewritten(read: ReadAt, target: BinaryIO, how: Refragment) -> None
     package    package(task, verified: Mapping[int, Verified], *, read: Read) -> Package
                    Package.files: Mapping[str, bytes] (to write into out/), .outputs: tuple[OutputResult, ...] (Complete ones,
                    with their objects), .playlists: tuple[PlaylistResult, ...] (all of the task's), .recipes: tuple[Recipe, ...]
@@ -38,7 +40,8 @@ ffmpeg reads `q` from its standard input as the order to finish; progress comes 
 from agent.media.diagnosis import OF_HARDWARE, diagnose, reason_of
 from agent.media.encoders import Device
 from agent.media.facts import MediaFacts, MediaRefused
-from agent.media.packaging import Encrypt, Join, Mark, Package, Recipe, package
+from agent.media.fragments import Refragment, rewritten
+from agent.media.packaging import Encrypt, Join, Mark, Package, Recipe, package, refragment
 from agent.media.pictures import Still, demuxer_of, parse_still, still_probe_argv
 from agent.media.planning import Pass, Plan, PlannedOutput, instead, plan, split, tracks_file
 from agent.media.probe import detected, ffprobe_argv, parse_probe
@@ -47,7 +50,7 @@ from agent.media.verify import Inspection, Read, Verified, inspections, judge
 
 __all__ = [
     "OF_HARDWARE", "Device", "Encrypt", "Inspection", "Join", "Mark", "MediaFacts", "MediaRefused", "Package", "Pass", "Plan",
-    "PlannedOutput", "ProgressParser", "Read", "Recipe", "Sample", "Still", "Verified", "demuxer_of", "detected", "diagnose",
-    "ffprobe_argv", "inspections", "instead", "judge", "package", "parse_probe", "parse_still", "plan", "reason_of", "split",
-    "still_probe_argv", "tracks_file",
+    "PlannedOutput", "ProgressParser", "Read", "Recipe", "Refragment", "Sample", "Still", "Verified", "demuxer_of",
+    "detected", "diagnose", "ffprobe_argv", "inspections", "instead", "judge", "package", "parse_probe", "parse_still",
+    "plan", "reason_of", "refragment", "rewritten", "split", "still_probe_argv", "tracks_file",
 ]  # fmt: skip

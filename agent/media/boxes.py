@@ -54,7 +54,7 @@ class NotIndexed(ValueError):
 
 def index_of(read: ReadAt) -> Index:
     moov: tuple[int, int] | None = None
-    for kind, offset, size in _boxes(read):
+    for kind, offset, size in boxes_of(read):
         if kind == b"moov":
             moov = (offset, size)
         elif kind == b"sidx" and moov is not None:
@@ -80,7 +80,7 @@ def repeated_brand(head: bytes) -> int | None:
     return HEADER + 8 + 4 * brands.index(major) if major in brands else None
 
 
-def _boxes(read: ReadAt) -> Iterator[tuple[bytes, int, int]]:
+def boxes_of(read: ReadAt) -> Iterator[tuple[bytes, int, int]]:
     offset = 0
     while len(header := read(offset, HEADER)) == HEADER:
         size, kind = struct.unpack(">I4s", header)

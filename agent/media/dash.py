@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from base64 import b64encode
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -11,10 +12,16 @@ from typing import Final
 from xml.etree import ElementTree as ET
 
 from agent.media.boxes import Index
+from agent.media.fragments.playready import SYSTEM, system_header
 from agent.media.sizing import Size
 
 PROFILE: Final = "urn:mpeg:dash:profile:isoff-on-demand:2011"
 CHANNELS: Final = "urn:mpeg:dash:23003:3:audio_channel_configuration:2011"
+MP4_PROTECTION: Final = "urn:mpeg:dash:mp4protection:2011"
+CENC: Final = "urn:mpeg:cenc:2013"
+MSPR: Final = "urn:microsoft:playready"
+ET.register_namespace("cenc", CENC)
+ET.register_namespace("mspr", MSPR)
 ALIGNED_WITHIN: Final = 0.02
 
 
@@ -61,7 +68,18 @@ class Representation:
         )
 
 
-def manifest(representations: Sequence[Representation], texts: Sequence[Text] = ()) -> bytes:
+@dataclass(frozen=True)
+class Protection:
+    """By common encryption, with licences of PlayReady."""
+
+    key_id: str
+    playready: bytes
+    """The header."""
+
+
+def manifest(
+    representations: Sequence[Representation], texts: Sequence[Text] = (), *, protection: Protection | None = None
+) -> bytes:
     longest = max(r.seconds for representation in representations for r in representation.index.references)
     mpd = ET.Element(
         "MPD",
@@ -76,7 +94,7 @@ def manifest(representations: Sequence[Representation], texts: Sequence[Text] = 
     period = ET.SubElement(mpd, "Period", {"id": "0"})
     by_kind = sorted(representations, key=lambda r: list(Kind).index(r.kind))
     for number, (kind, alternatives) in enumerate(groupby(by_kind, key=lambda r: r.kind)):
-        _add_adaptation_set(period, number, kind, tuple(alternatives))
+        _add_adaptation_set(period, number, kind, tuple(alternatives), protection)
     duration = max(r.duration for r in representations)
     for number, text in enumerate(texts):
         _add_text(period, number, text, duration)
@@ -85,7 +103,9 @@ def manifest(representations: Sequence[Representation], texts: Sequence[Text] = 
     return document + b"\n"
 
 
-def _add_adaptation_set(period: ET.Element, number: int, kind: Kind, alternatives: Sequence[Representation]) -> None:
+def _add_adaptation_set(
+    period: ET.Element, number: int, kind: Kind, alternatives: Sequence[Representation], protection: Protection | None
+) -> None:
     attributes = {
         "id": str(number),
         "mimeType": "audio/mp4" if kind is Kind.AUDIO else "video/mp4",
@@ -95,8 +115,24 @@ def _add_adaptation_set(period: ET.Element, number: int, kind: Kind, alternative
     if kind is not Kind.BOTH:
         attributes["contentType"] = kind.value
     adaptation_set = ET.SubElement(period, "AdaptationSet", attributes)
+    if protection is not None:
+        _add_protection(adaptation_set, protection)
     for representation in alternatives:
         _add_representation(adaptation_set, representation)
+
+
+def _add_protection(adaptation_set: ET.Element, protection: Protection) -> None:
+    """That the samples are encrypted, and by what each player may open them: the same header twice, for older ones too."""
+    ET.SubElement(
+        adaptation_set,
+        "ContentProtection",
+        {"schemeIdUri": MP4_PROTECTION, "value": "cenc", f"{{{CENC}}}default_KID": protection.key_id},
+    )
+    licensed = ET.SubElement(
+        adaptation_set, "ContentProtection", {"schemeIdUri": f"urn:uuid:{SYSTEM}", "value": "MSPR 2.0"}
+    )
+    ET.SubElement(licensed, f"{{{CENC}}}pssh").text = b64encode(bytes(system_header(protection.playready))).decode()
+    ET.SubElement(licensed, f"{{{MSPR}}}pro").text = b64encode(protection.playready).decode()
 
 
 def _add_representation(adaptation_set: ET.Element, representation: Representation) -> None:

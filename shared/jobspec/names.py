@@ -23,6 +23,7 @@ MASTER_EXTENSIONS: Final[Mapping[PlaylistFormat, tuple[str, ...]]] = {
     PlaylistFormat.HLS_V3: (".m3u8",),
     PlaylistFormat.HLS_V4: (".m3u8",),
     PlaylistFormat.MPEG_DASH: (".mpd",),
+    PlaylistFormat.SMOOTH: (".ism", ".ismc"),
     PlaylistFormat.CMAF: (".m3u8", ".mpd"),
 }
 """The first one names a playlist between the programs."""
@@ -44,9 +45,11 @@ class Forms:
     """HLSv4: one object whose ranges are the segments."""
     with_playlist: bool = False
     """CMAF: a media playlist beside the file."""
+    with_key: bool = False
+    """HLS: the key of its segments."""
 
     def is_named(self, stem: str, key: str) -> bool:
-        """Whether an object of that key belongs to an output of that stem; content keys aside."""
+        """Whether an object of that key belongs to an output of that stem."""
         if not key.startswith(stem):
             return False
         ending = key[len(stem) :]
@@ -64,14 +67,19 @@ class Forms:
             yield MEDIA_PLAYLIST
         if self.as_ranges:
             yield from (".ts", "_v4.m3u8", "_iframe.m3u8")
+        if self.with_key:
+            yield CONTENT_KEY
 
 
 @cache
-def forms(container: Container, *, segmented: bool, formats: frozenset[PlaylistFormat]) -> Forms:
+def forms(
+    container: Container, *, segmented: bool, formats: frozenset[PlaylistFormat], stores_key: bool = False
+) -> Forms:
     """`formats` are those of the playlists that name the output."""
     if container is Container.TS and segmented:
         as_ranges = PlaylistFormat.HLS_V4 in formats
-        return Forms(as_segments=not as_ranges or PlaylistFormat.HLS_V3 in formats, as_ranges=as_ranges)
+        as_segments = not as_ranges or PlaylistFormat.HLS_V3 in formats
+        return Forms(as_segments=as_segments, as_ranges=as_ranges, with_key=stores_key)
     return Forms(as_file=True, with_playlist=PlaylistFormat.CMAF in formats)
 
 

@@ -7,9 +7,8 @@ from typing import Annotated
 
 from pydantic import Field
 
-from shared.jobspec.fields import (
-    OutputKey,
-)
+from shared.jobspec.fields import OutputKey
+from shared.jobspec.protection import HlsContentProtection, PlayReadyDrm
 from shared.models import Sent
 
 
@@ -17,6 +16,7 @@ class PlaylistFormat(StrEnum):
     HLS_V3 = "HLSv3"
     HLS_V4 = "HLSv4"
     MPEG_DASH = "MPEG-DASH"
+    SMOOTH = "Smooth"
     CMAF = "CMAF"  # HLS and MPEG-DASH of the same files
 
 
@@ -26,3 +26,5 @@ class Playlist(Sent):
     output_keys: Annotated[tuple[OutputKey, ...], Field(min_length=1, max_length=30)] = Field(
         description="Keys of outputs as in `outputs`. HLS takes ts with `segment_duration`, the others take fmp4."
     )
+    hls_content_protection: HlsContentProtection | None = None
+    play_ready_drm: PlayReadyDrm | None = None

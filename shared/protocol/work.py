@@ -94,12 +94,21 @@ class SegmentProtection(Message):
     url: str | None = Field(None, description="Where players get the key. Null: from an object beside the playlists.")
 
 
+class LicenseProtection(Message):
+    """Common encryption (ISO/IEC 23001-7, scheme cenc) of samples, with a PlayReady header that says where licences are."""
+
+    cipher: Cipher = Field(description="In CTR mode; the vector has 8 bytes and is the first sample's.")
+    key_id: str = Field(description="A UUID.")
+    url: str
+
+
 class PlaylistSpec(Message):
     index: int
     key: str = Field(description="The whole key, extension included.")
     format: PlaylistFormat
     outputs: tuple[int, ...] = Field(description="Indices of outputs, in the tenant's order.")
     hls_protection: SegmentProtection | None = None
+    license_protection: LicenseProtection | None = None
 
     @property
     def keys(self) -> tuple[str, ...]:
@@ -118,14 +127,26 @@ class TranscodeFile(Message):
         (), description="Of each input, where it was told; without it, those that are embedded."
     )
 
-    def formats(self, output: OutputSpec) -> frozenset[PlaylistFormat]:
-        """Of the playlists that name an output."""
-        return frozenset(playlist.format for playlist in self.playlists if output.index in playlist.outputs)
-
     def forms(self, output: OutputSpec) -> Forms:
         """How an output is published, as what its playlists want of it."""
-        segmented = output.segment_duration is not None
-        return forms(output.settings.container, segmented=segmented, formats=self.formats(output))
+        protection = self.segment_protection(output)
+        return forms(
+            output.settings.container,
+            segmented=output.segment_duration is not None,
+            formats=frozenset(playlist.format for playlist in self.playlists if output.index in playlist.outputs),
+            stores_key=protection is not None and protection.url is None,
+        )
+
+    def segment_protection(self, output: OutputSpec) -> SegmentProtection | None:
+        """All playlists that name an output protect it alike."""
+        named = (playlist for playlist in self.playlists if output.index in playlist.outputs)
+        return next((playlist.hls_protection for playlist in named if playlist.hls_protection is not None), None)
+
+    def license_protection(self, output: OutputSpec) -> LicenseProtection | None:
+        named = (playlist for playlist in self.playlists if output.index in playlist.outputs)
+        return next(
+            (playlist.license_protection for playlist in named if playlist.license_protection is not None), None
+        )
 
 
 Payload = Annotated[TranscodeFile, Field(discriminator="kind")]

@@ -5,8 +5,10 @@ captions   the objects of captions, and what playlists say of them
 members    what playlists say of an output
 hls        masters of HLSv3 and HLSv4
 dash       manifests of MPEG-DASH
+smooth     manifests of Smooth Streaming
 cmaf       both of them, of the same files
 recipes    what is done to the files before they are published
+refragmenting   what is done to fragmented files before anything is said of them
 """
 
 from __future__ import annotations
@@ -16,17 +18,18 @@ from dataclasses import dataclass
 from typing import Final
 
 from agent.media.captions import Track
-from agent.media.packaging import captions, cmaf, dash, hls
+from agent.media.packaging import captions, cmaf, dash, hls, smooth
 from agent.media.packaging.members import Member, Unfit
 from agent.media.packaging.outputs import Objects, objects_of
 from agent.media.packaging.recipes import Encrypt, Join, Mark, Recipe
+from agent.media.packaging.refragmenting import refragment
 from agent.media.verify import Read, Verified
 from shared.failures import Cause, Failure, FailureCode
 from shared.jobspec import PlaylistFormat
 from shared.protocol import OutputResult, PlaylistResult, PlaylistSpec, ProducedObject, TranscodeFile
 from shared.statuses import JobStatus
 
-__all__ = ["Encrypt", "Join", "Mark", "Package", "Recipe", "package"]
+__all__ = ["Encrypt", "Join", "Mark", "Package", "Recipe", "package", "refragment"]
 
 Masters = Callable[[PlaylistSpec, Sequence[Member]], tuple[bytes, ...]]
 """The contents of a playlist's objects, in the order of its keys; raises Unfit."""
@@ -35,6 +38,7 @@ MASTERS: Final[Mapping[PlaylistFormat, Masters]] = {
     PlaylistFormat.HLS_V3: hls.version_3,
     PlaylistFormat.HLS_V4: hls.version_4,
     PlaylistFormat.MPEG_DASH: dash.manifests,
+    PlaylistFormat.SMOOTH: smooth.manifests,
     PlaylistFormat.CMAF: cmaf.both,
 }
 

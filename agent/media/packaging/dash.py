@@ -12,7 +12,14 @@ from shared.protocol import PlaylistSpec
 
 def manifests(spec: PlaylistSpec, members: Sequence[Member]) -> tuple[bytes]:
     representations = [_representation(spec, member) for member in members]
-    return (dash.manifest(representations, captions.texts(spec, members)),)
+    return (dash.manifest(representations, captions.texts(spec, members), protection=_protection(members[0])),)
+
+
+def _protection(member: Member) -> dash.Protection | None:
+    """The same of all members."""
+    if member.playready is None or member.key_id is None:
+        return None
+    return dash.Protection(member.key_id, member.playready)
 
 
 def _representation(spec: PlaylistSpec, member: Member) -> dash.Representation:

@@ -12,6 +12,7 @@ from agent.media import boxes, codecs, transport
 from agent.media.boxes import Index, NotIndexed
 from agent.media.captions import Rendition, Timeline, Track, renditions
 from agent.media.packaging.recipes import Encrypt
+from agent.media.packaging.refragmenting import playready_header
 from agent.media.planning import PlannedOutput
 from agent.media.transport import Still, Tables
 from agent.media.verify import Read, Verified
@@ -74,15 +75,19 @@ class Member:
 
     @cached_property
     def protection(self) -> SegmentProtection | None:
-        """Of its segments. All playlists that name an output protect it alike."""
-        return next(
-            (
-                playlist.hls_protection
-                for playlist in self.task.playlists
-                if self.output.index in playlist.outputs and playlist.hls_protection is not None
-            ),
-            None,
-        )
+        """Of its segments."""
+        return self.task.segment_protection(self.output.spec)
+
+    @cached_property
+    def playready(self) -> bytes | None:
+        """The header for players, where its fragments are encrypted."""
+        protection = self.task.license_protection(self.output.spec)
+        return None if protection is None else playready_header(protection)
+
+    @cached_property
+    def key_id(self) -> str | None:
+        protection = self.task.license_protection(self.output.spec)
+        return None if protection is None else protection.key_id
 
     @cached_property
     def places(self) -> tuple[Place, ...]:
@@ -112,7 +117,7 @@ class Member:
         return tuple(
             Still(place.offset + still.offset, still.size, still.seconds)
             for place, segment in zip(self.places, self.verified.segments, strict=True)
-            for still in transport.stills(self._reader(segment.name), segment.size, self.tables.video)
+            for still in transport.stills(self.reader(segment.name), segment.size, self.tables.video)
         )
 
     @cached_property
@@ -121,7 +126,7 @@ class Member:
         if self.output.spec.settings.container is not Container.FMP4:
             raise Unfit("A playlist of this format takes outputs of container fmp4.")
         try:
-            return boxes.index_of(self._reader(self.output.file))
+            return boxes.index_of(self.reader(self.output.file))
         except NotIndexed as error:
             raise Unfit("An output of the playlist has no index of its fragments.") from error
 
@@ -147,7 +152,7 @@ class Member:
     def _segment_head(self) -> bytes:
         return self.read(self.verified.segments[0].name, 0, SEGMENT_HEAD)
 
-    def _reader(self, name: str) -> boxes.ReadAt:
+    def reader(self, name: str) -> boxes.ReadAt:
         return lambda offset, length: self.read(name, offset, length)
 
 

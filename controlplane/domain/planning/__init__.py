@@ -2,6 +2,7 @@
 
 captions    which captions outputs get, and what nodes are told of them
 playlists   which outputs go together in which playlist
+protection  how playlists are protected
 names       everything that a job makes has a key of its own
 """
 
@@ -13,7 +14,7 @@ from typing import Final
 from pydantic_core import PydanticCustomError
 
 from controlplane.domain.content_keys import cipher
-from controlplane.domain.planning import captions, watermarks
+from controlplane.domain.planning import captions, protection, watermarks
 from controlplane.domain.planning.names import PLAIN_THUMBNAILS, refuse_collisions
 from controlplane.domain.planning.playlists import check_playlist
 from controlplane.domain.sources import places
@@ -45,6 +46,7 @@ def check(document: JobDocument, presets: Mapping[PresetId, Settings]) -> None:
                 _check_whole(document.output_key_prefix + captions.longest(key), f"/outputs/{index}{field}")
     for index, playlist in enumerate(document.playlists):
         check_playlist(playlist, document.outputs, chosen, f"/playlists/{index}")
+    protection.check_protection(document.playlists)
     refuse_collisions(document, chosen)
 
 
@@ -86,6 +88,8 @@ def plan(document: JobDocument, presets: Mapping[PresetId, Settings]) -> Transco
                 key=document.output_key_prefix + playlist.name + MASTER_EXTENSIONS[playlist.format][0],
                 format=playlist.format,
                 outputs=tuple(named[key] for key in playlist.output_keys),
+                hls_protection=protection.of_segments(playlist),
+                license_protection=protection.of_fragments(playlist),
             )
             for index, playlist in enumerate(document.playlists)
         ),

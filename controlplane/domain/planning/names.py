@@ -17,17 +17,22 @@ from shared.jobspec import (
     forms,
 )
 from shared.jobspec.names import SEGMENT
+from shared.jobspec.protection import KeyStoragePolicy
 
 PLAIN_THUMBNAILS: Final = ThumbnailSettings()
 
 
 def refuse_collisions(document: JobDocument, chosen: Sequence[Settings]) -> None:
     """Two things of one job must not be written to the same key."""
-    taken, formats = _Taken(), _formats(document.playlists)
+    taken, formats, with_keys = _Taken(), _formats(document.playlists), _with_keys(document.playlists)
     for index, (output, settings) in enumerate(zip(document.outputs, chosen, strict=True)):
         pointer = f"/outputs/{index}/key"
-        segmented = output.segment_duration is not None
-        published = forms(settings.container, segmented=segmented, formats=formats.get(output.key, _IN_NONE))
+        published = forms(
+            settings.container,
+            segmented=output.segment_duration is not None,
+            formats=formats.get(output.key, _IN_NONE),
+            stores_key=output.key in with_keys,
+        )
         for ending in published.endings:
             taken.add(output.key + ending, pointer)
         if published.as_segments:
@@ -55,6 +60,17 @@ def _formats(playlists: Sequence[Playlist]) -> dict[str, frozenset[PlaylistForma
         for key in playlist.output_keys:
             found[key] = found[key] | one if key in found else one
     return found
+
+
+def _with_keys(playlists: Sequence[Playlist]) -> set[str]:
+    """The keys of outputs beside whose segments the content key is stored."""
+    return {
+        key
+        for playlist in playlists
+        if (protection := playlist.hls_content_protection) is not None
+        and protection.key_storage_policy is KeyStoragePolicy.WITH_VARIANT_PLAYLISTS
+        for key in playlist.output_keys
+    }
 
 
 class _Taken:

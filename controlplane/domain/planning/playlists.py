@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from fractions import Fraction
 from typing import Final
 
 from shared.errors import InvalidField
-from shared.jobspec import Container, Output, Playlist, PlaylistFormat, Settings
+from shared.jobspec import Container, Output, Playlist, PlaylistFormat, Settings, VideoSettings
 
 Wanted = tuple[Output, Settings]
 """An output as it was sent, and what its preset says."""
@@ -21,7 +22,9 @@ def check_playlist(playlist: Playlist, outputs: Sequence[Output], chosen: Sequen
             raise InvalidField(f"No output of this job has the key {key!r}.", pointer=pointer)
         if key in playlist.output_keys[:position]:
             raise InvalidField("A playlist names an output once.", pointer=pointer)
-        problem = MEMBERS[playlist.format](named[key]) or _unlike(named[key], named[playlist.output_keys[0]])
+        problem = MEMBERS[playlist.format](named[key]) or _unlike(
+            playlist.format, named[key], named[playlist.output_keys[0]]
+        )
         if problem:
             raise InvalidField(problem, pointer=pointer)
 
@@ -49,17 +52,32 @@ MEMBERS: Final[Mapping[PlaylistFormat, Callable[[Wanted], str | None]]] = {
     PlaylistFormat.HLS_V3: _in_segments,
     PlaylistFormat.HLS_V4: _in_segments,
     PlaylistFormat.MPEG_DASH: _in_fragments,
+    PlaylistFormat.SMOOTH: _in_fragments,
     PlaylistFormat.CMAF: _in_one_track,
 }
 """Why an output cannot be in a playlist of a format, or None."""
 
 
-def _unlike(wanted: Wanted, first: Wanted) -> str | None:
+def _unlike(playlist_format: PlaylistFormat, wanted: Wanted, first: Wanted) -> str | None:
     """What an output does not have in common with the first one of its playlist."""
-    if wanted[0].encryption is not None:
+    (output, settings), (other, others) = wanted, first
+    if output.encryption is not None:
         return "No player reads an output that is encrypted as a file; protect the playlist instead."
-    if wanted[0].segment_duration != first[0].segment_duration:
+    if output.segment_duration != other.segment_duration:
         return "All outputs of a playlist have the same `segment_duration`."
-    if wanted[0].captions != first[0].captions:
+    if output.captions != other.captions:
         return "All outputs of a playlist have the same `captions`."
+    if playlist_format is not PlaylistFormat.SMOOTH or settings.video is None or others.video is None:
+        return None
+    if settings.video.profile != others.video.profile:
+        return "All outputs of a Smooth playlist have the same video `profile`."
+    if _key_frames(settings.video) != _key_frames(others.video):
+        return "All outputs of a Smooth playlist have key frames at the same times."
     return None
+
+
+def _key_frames(video: VideoSettings) -> Fraction | tuple[str, int]:
+    """Seconds between them, where the rate is known before the input is."""
+    if video.frame_rate == "auto":
+        return (video.max_frame_rate or "auto", video.keyframes_max_distance)
+    return video.keyframes_max_distance / Fraction(video.frame_rate)

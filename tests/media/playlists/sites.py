@@ -6,7 +6,7 @@ import subprocess
 from pathlib import Path
 
 from shared.jobspec import PlaylistFormat, Settings
-from shared.protocol import OutputSpec, PlaylistSpec, SegmentProtection, TranscodeFile
+from shared.protocol import LicenseProtection, OutputSpec, PlaylistSpec, SegmentProtection, TranscodeFile
 from tests.media.encoding import Made, ffmpeg, published, transcoded
 
 KEY = bytes(range(16))
@@ -51,9 +51,17 @@ def a_playlist(
     key: str,
     index: int = 0,
     hls_protection: SegmentProtection | None = None,
+    license_protection: LicenseProtection | None = None,
 ) -> PlaylistSpec:
     named = tuple(range(outputs)) if isinstance(outputs, int) else outputs
-    return PlaylistSpec(index=index, key=key, format=form, outputs=named, hls_protection=hls_protection)
+    return PlaylistSpec(
+        index=index,
+        key=key,
+        format=form,
+        outputs=named,
+        hls_protection=hls_protection,
+        license_protection=license_protection,
+    )
 
 
 def site(root: Path, source: Path, *outputs: OutputSpec, playlists: tuple[PlaylistSpec, ...]) -> tuple[Path, Made]:

@@ -6,6 +6,7 @@ from typing import Any
 
 import orjson
 import pytest
+from pydantic import ValidationError
 
 from controlplane.domain import planning
 from controlplane.domain.results import stray_keys
@@ -17,6 +18,16 @@ from tests.builders import a_document, finished, produced
 PIPELINE = "1763750000000-000000"
 VIDEO = {"codec": "h264", "fixed_gop": True, "keyframes_max_distance": 60}
 AUDIO = {"codec": "aac"}
+
+B64 = "AAECAwQFBgcICQoLDA0ODw=="
+STORED = {"method": "aes-128", "key_storage_policy": "WithVariantPlaylists"}
+FETCHED = {"method": "aes-128", "license_acquisition_url": "https://keys.example/1?a=b&c=d"}
+LICENSED = {
+    "format": "microsoft",
+    "key": B64,
+    "key_id": "01020304-0506-0708-090A-0B0C0D0E0F10",
+    "license_acquisition_url": "https://licences.example/",
+}
 
 
 def an_output(key: str, container: str = "ts", segment: float | None = 6.0, **settings: Any) -> dict[str, Any]:
@@ -50,6 +61,7 @@ def refused(outputs: list[dict[str, Any]], playlists: list[dict[str, Any]]) -> s
         ("MPEG-DASH", [an_output("a", "fmp4"), an_output("b", "fmp4", video=VIDEO)]),
         ("MPEG-DASH", [an_output("a", "fmp4", None)]),
         ("CMAF", [an_output("a", "fmp4", video=VIDEO), an_output("b", "fmp4", audio=AUDIO)]),
+        ("Smooth", [an_output("a", "fmp4"), an_output("b", "fmp4", audio=AUDIO)]),
     ],
 )
 def test_each_format_takes_its_containers(form: str, outputs: list[dict[str, Any]]) -> None:
@@ -68,6 +80,10 @@ def test_each_format_takes_its_containers(form: str, outputs: list[dict[str, Any
         ("MPEG-DASH", an_output("b")),
         ("CMAF", an_output("b", "fmp4")),
         ("CMAF", an_output("b", video=VIDEO)),
+        ("Smooth", an_output("b")),
+        ("Smooth", an_output("b", "fmp4", video={**VIDEO, "profile": "high"})),
+        ("Smooth", an_output("b", "fmp4", video={**VIDEO, "keyframes_max_distance": 30})),
+        ("Smooth", an_output("b", "fmp4", video={**VIDEO, "frame_rate": "30"})),
     ],
 )
 def test_an_output_that_does_not_fit_is_named(form: str, output: dict[str, Any]) -> None:
@@ -96,6 +112,16 @@ def test_only_what_is_cut_has_segments() -> None:
         ([an_output("a")], [a_playlist("HLSv4", "a", name="a_iframe")], "/playlists/0/name"),
         ([an_output("a"), an_output("a.ts", segment=None)], [a_playlist("HLSv4", "a")], "/outputs/1/key"),
         ([an_output("a", "fmp4", video=VIDEO)], [a_playlist("CMAF", "a", name="a")], "/playlists/0/name"),
+        (
+            [an_output("a.mp4", "fmp4"), an_output("s.ism", "fmp4")],
+            [a_playlist("Smooth", "a.mp4", name="s")],
+            "/playlists/0/name",
+        ),
+        (
+            [an_output("a"), an_output("a.key", segment=None)],
+            [a_playlist("HLSv4", "a", hls_content_protection=STORED)],
+            "/outputs/1/key",
+        ),
         ([an_output("a"), an_output("a00000.ts", segment=None)], [], "/outputs/1/key"),
         ([an_output("a"), an_output("a123456.ts", segment=None)], [], "/outputs/1/key"),
     ],
@@ -132,3 +158,81 @@ def test_a_node_publishes_what_the_formats_of_its_playlists_have() -> None:
         of_this = report.model_copy(update={"outputs": (report.outputs[0].model_copy(update={"index": index}),)})
         assert [key for key in everything if key not in stray_keys(task, of_this)] == keys
     assert [playlist.keys for playlist in task.playlists] == [("f.m3u8",), ("t.m3u8",), ("c.m3u8", "c.mpd")]
+
+
+@pytest.mark.parametrize(
+    ("form", "protection"),
+    [
+        ("HLSv3", {"hls_content_protection": STORED}),
+        ("HLSv4", {"hls_content_protection": {**FETCHED, "key": B64}}),
+        ("MPEG-DASH", {"play_ready_drm": LICENSED}),
+        ("Smooth", {"play_ready_drm": {**LICENSED, "format": "discretix-3.0", "key_id": "0" * 32}}),
+    ],
+)
+def test_each_format_has_its_protection(form: str, protection: dict[str, Any]) -> None:
+    outputs = [an_output("a", "ts" if form.startswith("HLS") else "fmp4")]
+    document = a_document(PIPELINE, outputs=outputs, playlists=[a_playlist(form, "a", **protection)])
+    planning.check(JobDocument.model_validate_json(orjson.dumps(document)), {})
+
+
+@pytest.mark.parametrize(
+    ("form", "protection"),
+    [
+        ("HLSv3", {"play_ready_drm": LICENSED}),
+        ("HLSv4", {"play_ready_drm": LICENSED}),
+        ("MPEG-DASH", {"hls_content_protection": STORED}),
+        ("Smooth", {"hls_content_protection": STORED}),
+        ("CMAF", {"hls_content_protection": STORED}),
+        ("CMAF", {"play_ready_drm": LICENSED}),
+    ],
+)
+def test_protection_that_players_of_a_format_do_not_know_is_refused(form: str, protection: dict[str, Any]) -> None:
+    container, settings = ("ts", {}) if form.startswith("HLS") else ("fmp4", {"video": VIDEO})
+    where = refused([an_output("a", container, **settings)], [a_playlist(form, "a", **protection)])
+    assert where == f"/playlists/0/{next(iter(protection))}"
+
+
+def test_an_output_is_protected_in_one_way_only() -> None:
+    for other in ({}, {"hls_content_protection": FETCHED}, {"hls_content_protection": {**STORED, "key": B64}}):
+        playlists = [
+            a_playlist("HLSv3", "b", "a", hls_content_protection=STORED, name="one"),
+            a_playlist("HLSv4", "a", name="two", **other),
+        ]
+        assert refused([an_output("a"), an_output("b")], playlists) == "/playlists/1/output_keys/0"
+
+
+def test_a_key_that_is_made_is_made_for_one_playlist() -> None:
+    """Two would be made of which one opens nothing; unless players find the right one beside the segments."""
+
+    def twice(protection: dict[str, Any]) -> list[dict[str, Any]]:
+        forms = (("one", "HLSv3"), ("two", "HLSv4"))
+        return [a_playlist(form, "a", hls_content_protection=protection, name=name) for name, form in forms]
+
+    assert refused([an_output("a")], twice(FETCHED)) == "/playlists/1/hls_content_protection/key"
+    for protection in ({**FETCHED, "key": B64}, STORED):
+        document = a_document(PIPELINE, outputs=[an_output("a")], playlists=twice(protection))
+        planning.check(JobDocument.model_validate_json(orjson.dumps(document)), {})
+
+
+@pytest.mark.parametrize(
+    ("field", "wrong"),
+    [
+        ("hls_content_protection", {"method": "aes-128"}),
+        ("hls_content_protection", {**STORED, "license_acquisition_url": "https://keys.example/"}),
+        ("hls_content_protection", {**FETCHED, "license_acquisition_url": "keys/1"}),
+        ("hls_content_protection", {**FETCHED, "license_acquisition_url": 'https://keys.example/",IV="0'}),
+        ("hls_content_protection", {**FETCHED, "license_acquisition_url": "https://keys.example/\n#EXT"}),
+        ("hls_content_protection", {**FETCHED, "key": "AAEC"}),
+        ("hls_content_protection", {**FETCHED, "key": B64, "key_md5": B64}),
+        ("hls_content_protection", {**FETCHED, "initialization_vector": "AAECAwQFBgc="}),
+        ("hls_content_protection", {**FETCHED, "method": "sample-aes"}),
+        ("play_ready_drm", {name: value for name, value in LICENSED.items() if name != "key"}),
+        ("play_ready_drm", {**LICENSED, "key_id": "{" + "0" * 32 + "}"}),
+        ("play_ready_drm", {**LICENSED, "initialization_vector": B64}),
+        ("play_ready_drm", {**LICENSED, "key": B64[:-2] + "8AAAAAAAAAAAA="}),
+    ],
+)
+def test_a_protection_that_cannot_be_is_refused_as_it_is_read(field: str, wrong: dict[str, Any]) -> None:
+    document = a_document(PIPELINE, outputs=[an_output("a")], playlists=[a_playlist("HLSv3", "a", **{field: wrong})])
+    with pytest.raises(ValidationError):
+        JobDocument.model_validate_json(orjson.dumps(document))
