@@ -11,7 +11,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields
-from operator import attrgetter
+from operator import attrgetter, itemgetter
 from typing import Any, Final
 
 import orjson
@@ -63,12 +63,23 @@ class Verdict:
     faults: tuple[str, ...]
 
 
-_values: Final[attrgetter[tuple[Any, ...]]] = attrgetter(*(field.name for field in fields(Deed)))
+_COLUMNS: Final = tuple(field.name for field in fields(Deed))
+_values: Final[attrgetter[tuple[Any, ...]]] = attrgetter(*_COLUMNS)
+_of_row: Final[itemgetter[tuple[Any, ...]]] = itemgetter(*_COLUMNS)
 
 
 def chained(before: str, deeds: Iterable[Deed]) -> str:
-    for deed in deeds:
-        before = hashlib.sha256(before.encode() + orjson.dumps(_values(deed))).hexdigest()
+    return _folded(before, map(_values, deeds))
+
+
+def chained_rows(before: str, rows: Iterable[Any]) -> str:
+    """The same of rows as a database tells them: every call adds one, and deeds need not be made of them."""
+    return _folded(before, map(_of_row, rows))
+
+
+def _folded(before: str, rows: Iterable[tuple[Any, ...]]) -> str:
+    for row in rows:
+        before = hashlib.sha256(before.encode() + orjson.dumps(row)).hexdigest()
     return before
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any, Final
 
-from controlplane.domain.auditing import GENESIS, SWEPT, Act, Deed, Seal, chained
+from controlplane.domain.auditing import GENESIS, SWEPT, Act, Deed, Seal, chained_rows
 from controlplane.store.port import Calls, Item, Op, T, Together, call
 from controlplane.store.records import record
 
@@ -57,8 +57,7 @@ def seal() -> Op[Seal | None]:
     rows = yield call("deeds_between", after=last.id, upto=LAST, size=STRETCH)
     if not rows:
         return None
-    deeds = [record(Deed, row) for row in rows]
-    made = Seal(deeds[-1].id, chained(last.hash, deeds))
+    made = Seal(rows[-1]["id"], chained_rows(last.hash, rows))
     yield call("insert_seal", id=made.id, hash=made.hash)
     return made
 
