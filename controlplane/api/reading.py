@@ -15,7 +15,7 @@ async def document(request: web.Request, limit: int) -> bytes:
     refuse_encoding(request)
     if (request.content_length or 0) > limit:
         raise TooLarge("The document is too large.")
-    body = request if limit == request.client_max_size else request.clone(client_max_size=limit)
+    body = request.content if request.content_length is not None else request.clone(client_max_size=limit)
     if request.content.is_eof():
         return await body.read()
     try:

@@ -7,13 +7,14 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Final
 
-from controlplane.domain.sources import Source
+from controlplane.domain.sources import Source, sources
 from controlplane.services.files import JobFiles
-from controlplane.services.presets import planned, read_by
+from controlplane.services.presets import planned
 from controlplane.store.operations import dispatch
 from controlplane.store.port import Store
 from controlplane.store.records import Work
 from shared.ids import TaskId
+from shared.jobspec import JobDocument
 from shared.protocol import TranscodeFile
 
 RECENT: Final = 1024
@@ -25,20 +26,27 @@ class Payload:
     """Understood when it is asked for: a release may find that it cannot read what an earlier one kept."""
 
     kept: Work
+    submitted: JobDocument | None = None
+    """Where it was understood just now."""
 
     @cached_property
     def files(self) -> JobFiles:
         return JobFiles.model_validate_json(self.kept.files)
 
     @cached_property
+    def document(self) -> JobDocument:
+        """Raises one of UNREADABLE, as do those below."""
+        return self.submitted or JobDocument.model_validate_json(self.kept.document)
+
+    @cached_property
     def work(self) -> TranscodeFile:
-        """What a node is told to do. Raises one of UNREADABLE."""
-        return planned(self.kept)
+        """What a node is told to do."""
+        return planned(self.document, self.kept.presets)
 
     @cached_property
     def sources(self) -> tuple[Source, ...]:
         """The objects that it reads."""
-        return read_by(self.kept)
+        return sources(self.document)
 
 
 class Payloads:
@@ -46,9 +54,9 @@ class Payloads:
         self._store = store
         self._recent: OrderedDict[TaskId, Payload] = OrderedDict()
 
-    def keep(self, task_id: TaskId, work: Work) -> None:
+    def keep(self, task_id: TaskId, work: Work, document: JobDocument) -> None:
         """Of a task that was made just now."""
-        self._keep(task_id, Payload(work))
+        self._keep(task_id, Payload(work, document))
 
     async def of(self, task_id: TaskId) -> Payload:
         known = self._recent.get(task_id)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
@@ -12,10 +11,9 @@ from pydantic import ValidationError
 
 from controlplane.domain import planning
 from controlplane.domain.planning.watermarks import without_slots
-from controlplane.domain.sources import Source, sources
 from controlplane.store.operations import resources
 from controlplane.store.port import Store
-from controlplane.store.records import Preset, Work
+from controlplane.store.records import Preset
 from shared.clock import Clock
 from shared.errors import Forbidden, InvalidField, NotFound
 from shared.failures import Cause, Failure, FailureCode
@@ -113,36 +111,11 @@ UNREADABLE_JOB: Final = Failure(
 )
 
 
-RECENT: Final = 256
-"""Plans kept: one is asked for when its job is granted, reported and published, soon after each other."""
-
-
-def planned(work: Work) -> TranscodeFile:
+def planned(document: JobDocument, presets: str) -> TranscodeFile:
     """What a node is told to do. Raises one of UNREADABLE when a release that made the job allowed what this one does not."""
-    return _planned(work.document, work.presets)
-
-
-@functools.lru_cache(maxsize=RECENT)
-def _planned(document_text: str, presets: str) -> TranscodeFile:
-    document = _document(document_text)
     own = orjson.loads(presets)
     kept = {PresetId(name): Settings.model_validate(settings, strict=False) for name, settings in own.items()}
     return planning.plan(document, {**_WITH_SLOTS, **kept})
-
-
-@functools.lru_cache(maxsize=RECENT)
-def _document(text: str) -> JobDocument:
-    return JobDocument.model_validate_json(text)
-
-
-@functools.lru_cache(maxsize=RECENT)
-def _sources(text: str) -> tuple[Source, ...]:
-    return sources(_document(text))
-
-
-def read_by(work: Work) -> tuple[Source, ...]:
-    """The objects that a job reads."""
-    return _sources(work.document)
 
 
 _WITH_SLOTS: Final = {preset_id: preset.settings for preset_id, preset in SYSTEM_PRESETS.items()}

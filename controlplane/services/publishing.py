@@ -323,7 +323,7 @@ class Publisher:
         wrong = misfits(payload.work, request.outcome)
         attempt = attempt_name(request.ref.task_id, request.ref.attempt)
         look = partial(missing, payload.files, attempt, request.outcome)
-        lacking = [] if wrong else await self._hands.do(payload.files.output_root, look, within=LOOK_SECONDS)
+        lacking = [] if wrong else await self._hands.do_together(payload.files.output_root, look, within=LOOK_SECONDS)
         if not wrong and not lacking:
             return request
         log.warning(

@@ -170,6 +170,8 @@ class FileBucket:
 
     def has_staged(self, attempt: str, name: str, size: int) -> bool:
         """Whether an upload lies there whole, as far as one look tells: publishing walks there with care."""
+        if "/" in name or not _is_name(name):
+            return False
         try:
             found = os.lstat(f"{self.root}/{_STAGING}/{attempt}/{name}")
         except OSError:

@@ -69,3 +69,32 @@ async def test_a_caller_that_is_cancelled_is_cancelled_at_every_moment() -> None
         if task.cancel():
             with pytest.raises(asyncio.CancelledError):
                 await task
+
+
+async def test_what_is_asked_at_the_same_time_is_done_by_one_hand() -> None:
+    hands = Hands()
+    threads = await asyncio.gather(*(hands.do_together("/a", threading.get_ident, within=5) for _ in range(8)))
+    assert len(set(threads)) == 1
+
+
+async def test_what_fails_beside_others_fails_alone() -> None:
+    def broken() -> int:
+        raise OSError("broken")
+
+    hands = Hands()
+    found = await asyncio.gather(
+        *(hands.do_together("/a", work, within=5) for work in (lambda: 1, broken, lambda: 3)), return_exceptions=True
+    )
+    assert [found[0], found[2]] == [1, 3]
+    assert isinstance(found[1], OSError)
+
+
+async def test_who_asks_a_root_that_hangs_is_told_so_together() -> None:
+    hands, released = Hands(per_root=1), threading.Event()
+    try:
+        found = await asyncio.gather(
+            *(hands.do_together("/a", released.wait, within=0.05) for _ in range(3)), return_exceptions=True
+        )
+    finally:
+        released.set()
+    assert all(isinstance(error, Unavailable) for error in found)
