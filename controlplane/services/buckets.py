@@ -62,7 +62,7 @@ class Buckets:
         return await self._store.read(resources.buckets(tenant_id, after, size))
 
     async def delete(self, tenant_id: TenantId, name: str) -> None:
-        await self._store.write(resources.delete_bucket(tenant_id, name))
+        await self._store.write(resources.delete_bucket(tenant_id, name, self._clock.now_ms()))
 
     async def files(self, tenant_id: TenantId, name: str) -> FileBucket:
         return FileBucket(Path((await self.get(tenant_id, name)).root))

@@ -95,6 +95,15 @@ def make_visible(
     return settled
 
 
+def visible_size(files: JobFiles, attempt: str, finished: Finished) -> int:
+    """Bytes of what a report holds that lie in their places already, before the rest does, or never will."""
+    return sum(
+        produced.size
+        for produced in objects_of(finished)
+        if files.staging.is_same(f"{staging_key(attempt)}/{produced.name}", files.target(produced), produced.key)
+    )
+
+
 def _unless_taken(files: JobFiles, attempt: str, result: R) -> R:
     taken = next(_taken(files, attempt, result.objects), None)
     if taken is None:

@@ -18,7 +18,7 @@ from controlplane import metrics
 from controlplane.domain.results import misfits, objects_of
 from controlplane.services.dispatch import Dispatcher
 from controlplane.services.faulty import FaultyInputs
-from controlplane.services.files import JobFiles, Place, attempt_name, make_visible, missing
+from controlplane.services.files import JobFiles, Place, attempt_name, make_visible, missing, visible_size
 from controlplane.services.payloads import Payload, Payloads
 from controlplane.services.presets import UNREADABLE, UNREADABLE_JOB
 from controlplane.services.signals import Signals
@@ -42,6 +42,8 @@ AT_ONCE: Final = 16
 MOST_RESULTS: Final = 16
 MOST_OBJECTS: Final = 64
 """Published in one go: whoever comes next waits for all of them."""
+DAY_MS: Final = 86_400_000
+"""What is under way into a forgotten bucket has come to its end by then."""
 RETRY_SECONDS: Final = 5.0
 """Results wait this long for a disk or a database that refused them."""
 PUBLISH_SECONDS: Final = 120.0
@@ -159,13 +161,16 @@ class Publisher:
         And uploads that nobody has added to for this many seconds. How many there were of both.
         """
         removed = 0
-        for bucket in await self._store.read(resources.all_buckets()):
+        buckets = await self._store.read(resources.all_buckets())
+        forgotten = await self._store.read(resources.forgotten_roots())
+        for root in dict.fromkeys([*(bucket.root for bucket in buckets), *forgotten]):
             try:
-                removed += await self._sweep_bucket(FileBucket(Path(bucket.root)), keep_uploads)
+                removed += await self._sweep_bucket(FileBucket(Path(root)), keep_uploads)
             except Unavailable as error:
-                log.warning("bucket.not_swept", root=bucket.root, error=str(error))
+                log.warning("bucket.not_swept", root=root, error=str(error))
         before = self._clock.now_ms() - int(keep_uploads * 1000)
         await self._store.write(quotas.forget_uploads(before))
+        await self._store.write(resources.sweep_forgotten_roots(before - DAY_MS))
         return removed
 
     async def _sweep_bucket(self, files: FileBucket, keep_uploads: float) -> int:
@@ -246,7 +251,7 @@ class Publisher:
             if isinstance(settled, Finished):
                 visible.append((found, settled))
             elif isinstance(settled, Failure):
-                if await self._is_written(found, ending.unpublished(found.task.id, settled, self._clock.now_ms())):
+                if await self._is_written(found, await self._unpublished(found, settled)):
                     done.append(found)
             else:
                 await self._delay(found, settled)
@@ -296,20 +301,37 @@ class Publisher:
         except Unavailable:
             self._put_later(task_id)
             return
-        if task.publish_by is not None and self._clock.now_ms() >= task.publish_by:
-            await self._give_up(task_id, UNPUBLISHABLE)
-        else:
+        if task.publish_by is None or self._clock.now_ms() < task.publish_by:
             self._put_later(task_id)
+            return
+        found = await self._found(task_id)
+        if found is not None and await self._is_ended(task_id, await self._unpublished(found, UNPUBLISHABLE)):
+            self._told_of(task, UNPUBLISHABLE)
+
+    async def _unpublished(self, found: _Results, failure: Failure) -> Op[None]:
+        """What became visible before the rest could not counts as stored, as far as the storage still tells."""
+        files = found.payload.files
+        look = partial(visible_size, files, found.attempt, found.finished)
+        visible = 0
+        with contextlib.suppress(Unavailable, OSError):
+            visible = await self._hands.do(files.output_root, look, within=LOOK_SECONDS)
+        return ending.unpublished(found.task.id, failure, self._clock.now_ms(), visible)
 
     async def _give_up(self, task_id: TaskId, failure: Failure) -> None:
+        if await self._is_ended(task_id, ending.give_up(task_id, failure, self._clock.now_ms())):
+            self._told_of(await self._store.read(ending.task(task_id)), failure)
+
+    async def _is_ended(self, task_id: TaskId, operation: Op[None]) -> bool:
         try:
-            await self._store.write(ending.give_up(task_id, failure, self._clock.now_ms()))
-            task = await self._store.read(ending.task(task_id))
+            await self._store.write(operation)
         except (Unavailable, StorageFull) as error:
             log.error("publish.delayed", task_id=task_id, error=str(error))
             self._put_later(task_id)
-            return
-        log.error("publish.given_up", task_id=task_id, job_id=task.job_id, code=failure.code)
+            return False
+        return True
+
+    def _told_of(self, task: Task, failure: Failure) -> None:
+        log.error("publish.given_up", task_id=task.id, job_id=task.job_id, code=failure.code)
         self._dispatcher.forget_progress(task.job_id)
         self._signals.changed(task.job_id)
         self._dispatcher.wake()

@@ -342,7 +342,16 @@ SELECT * FROM buckets ORDER BY tenant_id, name
 DELETE FROM buckets WHERE tenant_id = :tenant_id AND name = :name
    AND NOT EXISTS (SELECT 1 FROM pipelines
                     WHERE tenant_id = :tenant_id AND :name IN (input_bucket, output_bucket, thumbnail_bucket))
-RETURNING name
+RETURNING root
+
+-- name: note_forgotten_root
+INSERT INTO forgotten_roots (root, at) VALUES (:root, :now) ON CONFLICT (root) DO UPDATE SET at = excluded.at
+
+-- name: forgotten_roots
+SELECT root FROM forgotten_roots ORDER BY root
+
+-- name: delete_forgotten_roots
+DELETE FROM forgotten_roots WHERE at < :before
 
 -- name: insert_pipeline
 INSERT INTO pipelines (id, tenant_id, name, input_bucket, output_bucket, thumbnail_bucket, status, created_at)

@@ -143,6 +143,12 @@ CREATE TABLE buckets (
   PRIMARY KEY (tenant_id, name)
 );
 
+-- Directories of buckets that were forgotten: what lies there half-way is still to be swept away.
+CREATE TABLE forgotten_roots (
+  root TEXT PRIMARY KEY,
+  at BIGINT NOT NULL
+);
+
 CREATE TABLE pipelines (
   id TEXT PRIMARY KEY,
   tenant_id TEXT NOT NULL REFERENCES tenants (id),

@@ -67,12 +67,13 @@ def is_live(task: Task, ref: AttemptRef, node_id: NodeId) -> bool:
     return names_it and task.state in LEASED_TASKS and task.ended_lease != ref.lease_id
 
 
-def unpublished(task_id: TaskId, failure: Failure, now: int) -> Op[None]:
-    """The results can never become visible: the job fails."""
+def unpublished(task_id: TaskId, failure: Failure, now: int, visible: int = 0) -> Op[None]:
+    """The results can never become visible, but for so many bytes: the job fails."""
     (row,) = yield call("task", id=task_id)
     task = record(Task, row)
     if task.state is TaskState.PUBLISHING:
-        yield from fail(task, now, failure, report=task.ended_report)
+        made = replace(FAILED, bytes_out=visible)
+        yield from fail(task, now, failure, report=task.ended_report, made=made)
 
 
 def task(task_id: TaskId) -> Op[Task]:

@@ -78,12 +78,23 @@ def all_buckets() -> Op[list[Bucket]]:
     return [record(Bucket, row) for row in rows]
 
 
-def delete_bucket(tenant_id: TenantId, name: str) -> Op[None]:
+def delete_bucket(tenant_id: TenantId, name: str, now: int) -> Op[None]:
     """Forgets the bucket; its files stay where they are."""
     yield from bucket(tenant_id, name)
-    if not (yield call("delete_bucket", tenant_id=tenant_id, name=name)):
+    deleted = yield call("delete_bucket", tenant_id=tenant_id, name=name)
+    if not deleted:
         raise InUse("A pipeline uses this bucket.")
+    yield call("note_forgotten_root", root=deleted[0]["root"], now=now)
     yield from quotas.give_back(tenant_id, Quota.BUCKETS)
+
+
+def forgotten_roots() -> Op[list[str]]:
+    return [str(row["root"]) for row in (yield call("forgotten_roots"))]
+
+
+def sweep_forgotten_roots(before: int) -> Op[None]:
+    """Those that were forgotten so long ago that nothing of theirs can be under way."""
+    yield call("delete_forgotten_roots", before=before)
 
 
 def add_pipeline(pipeline: Pipeline) -> Op[Pipeline]:

@@ -11,9 +11,12 @@ import pytest
 
 from controlplane.services import publishing
 from controlplane.services.files import JobFiles
+from controlplane.storage.files import FileBucket
 from shared.failures import FailureCode
-from tests.builders import eventually, finished
-from tests.contract.api.service import OUT, Caller, Node, Service
+from shared.protocol import Finished, OutputResult
+from shared.statuses import JobStatus
+from tests.builders import eventually, finished, produced
+from tests.contract.api.service import OUT, Caller, Node, Service, a_document
 
 MakeVisible = Callable[..., Any]
 
@@ -91,6 +94,39 @@ async def test_a_storage_that_is_broken_is_tried_again_until_it_is_well(
     assert await status(tenant, job_id) == "Progressing"
     storage.broken.clear()
     await until(tenant, job_id, "Complete")
+
+
+async def test_what_became_visible_before_the_rest_could_not_counts_as_stored(
+    service: Service, tenant: Caller, pipeline: str, node: Node, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(publishing, "RETRY_SECONDS", 0.01)
+    first, second = produced("a.mp4", size=10), produced("b.mp4", size=20)
+    publish = FileBucket.publish
+
+    def breaks(staging: FileBucket, staged: str, target: FileBucket, key: str) -> None:
+        if key == second.key:
+            raise OSError("Input/output error")
+        publish(staging, staged, target, key)
+
+    monkeypatch.setattr(FileBucket, "publish", breaks)
+    job_id = await tenant.submit(pipeline, outputs=two_outputs(pipeline))
+    ref = (await node.take()).ref
+    await node.stage(ref, first, second)
+    outputs = tuple(
+        OutputResult(index=index, status=JobStatus.COMPLETE, duration=1.0, objects=(made,))
+        for index, made in enumerate((first, second))
+    )
+    await node.report(ref, Finished(inputs=(), outputs=outputs, encode_seconds=1.0))
+    await eventually(lambda: list(service.state.rglob("bucket/a.mp4")))
+    service.clock.pass_seconds(3600)
+    await until(tenant, job_id, "Error")
+    assert (await tenant.get("/v1/quotas")).json["stored_bytes"]["used"] == first.size
+    assert await tenant.keys() == ["a.mp4"]
+
+
+def two_outputs(pipeline: str) -> list[dict[str, Any]]:
+    output = a_document(pipeline)["outputs"][0]
+    return [{**output, "key": key} for key in ("a.mp4", "b.mp4")]
 
 
 async def test_a_storage_that_stays_broken_fails_the_job_in_the_end(

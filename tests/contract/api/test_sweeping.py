@@ -8,7 +8,8 @@ from pathlib import Path
 from controlplane.api.keys import PUBLISHER, SETTINGS
 from controlplane.services.audit import Sealer
 from controlplane.services.retention import Sweeper
-from tests.contract.api.service import OUT, Service, serving
+from controlplane.store.operations import resources
+from tests.contract.api.service import OUT, Caller, Service, serving
 
 DAY = 86_400.0
 
@@ -64,3 +65,18 @@ async def test_staging_of_dead_attempts_and_unfinished_uploads_go_and_live_ones_
         assert not dead.exists()
         assert "old" not in {entry.name for entry in uploads.iterdir()}
         assert "young" in {entry.name for entry in uploads.iterdir()}
+
+
+async def test_what_lies_half_way_in_a_bucket_that_was_forgotten_goes_too(service: Service, tenant: Caller) -> None:
+    await tenant.post("/v1/buckets", {"name": "spare"})
+    await tenant.call("DELETE", "/v1/buckets/spare")
+    hidden = service.state / "buckets" / str(tenant.tenant_id) / "spare" / ".transcoder"
+    (hidden / "staging" / "tk_gone.1").mkdir()
+    (hidden.parent / "film.mp4").write_bytes(b"stays")
+    publisher = service.app[PUBLISHER]
+    assert await publisher.sweep(86_400) == 1
+    assert [entry.name for entry in (hidden / "staging").iterdir()] == []
+    assert (hidden.parent / "film.mp4").exists()
+    service.clock.pass_seconds(2 * 86_400 + 1)
+    await publisher.sweep(86_400)
+    assert await service.store.read(resources.forgotten_roots()) == []

@@ -214,7 +214,7 @@ async def test_what_is_deleted_may_be_made_again(world: World) -> None:
         await world.store.write(resources.add_preset(preset))
     await world.store.write(resources.delete_preset(TENANT, preset.id))
     await world.store.write(resources.delete_pipeline(TENANT, pipeline))
-    await world.store.write(resources.delete_bucket(TENANT, "another"))
+    await world.store.write(resources.delete_bucket(TENANT, "another", world.now))
     await world.store.write(identity.revoke_key(TENANT, key_id, world.now))
     with pytest.raises(NotFound):
         await world.store.write(identity.revoke_key(TENANT, key_id, world.now))
