@@ -11,7 +11,7 @@ from typing import Final, TypeVar
 import structlog
 
 from agent.jobs.workspace import Workspace
-from agent.media import MediaFacts, tracks_file
+from agent.media import MediaFacts, of_clip, tracks_file
 from agent.media.captions import (
     MAX_EMBEDDED,
     MAX_SIDECAR,
@@ -36,7 +36,7 @@ from agent.media.captions import (
 from agent.sandbox import Exit
 from shared.failures import Cause, Failure, FailureCode
 from shared.jobspec.captions import CaptionFormat, MergePolicy
-from shared.protocol import InputCaptionsSpec, OutputCaptionsSpec, TranscodeFile
+from shared.protocol import InputCaptionsSpec, OutputCaptionsSpec, OutputSpec, TranscodeFile
 
 Extract = Callable[[Sequence[str]], Awaitable[Exit]]
 """Runs ffmpeg, confined."""
@@ -89,7 +89,7 @@ async def gather(
     for output in task.outputs:
         if output.captions is not None:
             try:
-                tracks[output.index] = await gathering.of(output.index, output.captions)
+                tracks[output.index] = await gathering.of(output, output.captions)
             except Uncaptioned as refused:
                 log.warning("captions.refused", output=output.index, code=refused.failure.code)
                 failures[output.index] = refused.failure
@@ -115,7 +115,7 @@ class _Gathering:
         self._embedded: dict[int, tuple[Track, ...] | Uncaptioned] = {}
         self._sidecars: dict[int, Cues | Uncaptioned] = {}
 
-    async def of(self, index: int, wanted: OutputCaptionsSpec) -> tuple[Track, ...]:
+    async def of(self, output: OutputSpec, wanted: OutputCaptionsSpec) -> tuple[Track, ...]:
         parts = []
         for number, (place, facts, stretch) in enumerate(self._inputs):
             told = wanted.own or self._told(number)
@@ -123,11 +123,13 @@ class _Gathering:
             sidecars = [await self._beside(told, source) for source in range(len(told.sources))]
             parts.append((stretch, chosen(embedded, sidecars, told.merge_policy)))
         tracks = joined(parts)
+        if output.clip is not None:
+            tracks = joined([(of_clip(output.clip), tracks)])
         formats = [one.format for one in wanted.formats]
         if (failure := await asyncio.to_thread(unfit, tracks, formats)) is not None:
             raise Uncaptioned(failure)
         if CaptionFormat.MOV_TEXT in formats and tracks:
-            await self._write_tracks(index, tracks)
+            await self._write_tracks(output.index, tracks)
         return tracks
 
     def _told(self, number: int) -> InputCaptionsSpec:

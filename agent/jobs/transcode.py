@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from itertools import chain
 from typing import Any, Final
@@ -21,9 +22,10 @@ from agent.jobs.failure import (
     TOOK_TOO_LONG,
     AttemptFailed,
 )
-from agent.jobs.fetch import fetch
+from agent.jobs.fetch import OnBytes, fetch
 from agent.jobs.finishing import finish
 from agent.jobs.pictures import stills
+from agent.jobs.probing import Probing
 from agent.jobs.publish import publish
 from agent.jobs.refragmenting import refragmented
 from agent.jobs.slots import Slots
@@ -31,7 +33,6 @@ from agent.jobs.workspace import Workspace
 from agent.media import (
     Device,
     MediaFacts,
-    MediaRefused,
     Package,
     Pass,
     Plan,
@@ -42,17 +43,15 @@ from agent.media import (
     Verified,
     detected,
     diagnose,
-    ffprobe_argv,
     inspections,
     instead,
     judge,
     package,
-    parse_probe,
     plan,
     split,
+    stretches,
 )
-from agent.media.captions import Stretch
-from agent.racing import Interrupted, unless
+from agent.racing import Interrupted, together, unless
 from agent.sandbox import EndedBy, Exit, Limits, OnStdout, Sandbox
 from agent.vigil import Patience, Stage, Vigil
 from shared.clock import Clock
@@ -63,6 +62,7 @@ from shared.protocol import (
     DetectedProperties,
     Fallback,
     Finished,
+    InputSpec,
     OutputResult,
     Split,
     StagedFile,
@@ -79,6 +79,8 @@ ENCODE_TIME_PER_SECOND: Final = 60.0
 FINISHING_FROM: Final = 99.5
 """Percent of the media, from which on ffmpeg is silent while it writes indexes."""
 THREADS_PER_RENDITION: Final = 2
+FETCHED_AT_ONCE: Final = 4
+"""Inputs, of which each comes in several parts at once when it is large."""
 LARGEST_COMPANION: Final = 20 << 20
 """Bytes of a picture or a caption file: what is larger is none, and is not fetched."""
 
@@ -131,8 +133,10 @@ class Transcode:
         planned = await asyncio.to_thread(self._plan, facts, pictures, captions)
         self._failures.update({**planned.refused, **captions.failures})
         await self._enter(Phase.ENCODING)
-        for number, encode in enumerate(planned.passes):
-            await self._encode(encode, done=number / len(planned.passes), share=1 / len(planned.passes))
+        done = 0.0
+        for encode, share in zip(planned.passes, shares(planned.passes), strict=True):
+            await self._encode(encode, done=done, share=share)
+            done += share
         raise_if_nothing_came(self._verified, self._failures)
         packed = await asyncio.to_thread(self._package, captions)
         packed = await asyncio.to_thread(encrypted, self._task, packed, self._space.out)
@@ -163,39 +167,46 @@ class Transcode:
             got += count
             self._attempt.reach(Phase.FETCHING, got / whole)
 
-        for source in self._order.inputs:
-            target = self._space.input(source.index)
-            if not source.is_input and source.size > LARGEST_COMPANION:
-                self._lost[source.index] = COMPANION_TOO_LARGE
-                continue
-            try:
-                await self._unless_ended(fetch(self._client, self._attempt.ref, source, target, told))
-                if source.encryption is not None:
-                    await asyncio.to_thread(decrypt, target, source.encryption)
-            except AttemptFailed as failed:
-                if source.is_input or failed.failure.cause is Cause.NODE:
-                    raise
-                self._lost[source.index] = failed.failure if source.encryption else COMPANION_MISSING
+        waiting = deque(self._order.inputs)
+
+        async def bring() -> None:
+            while waiting:
+                await self._bring(waiting.popleft(), told)
+
+        await self._unless_ended(together(bring() for _ in range(min(FETCHED_AT_ONCE, len(waiting)))))
+
+    async def _bring(self, source: InputSpec, told: OnBytes) -> None:
+        """What only single outputs need may be lost."""
+        target = self._space.input(source.index)
+        if not source.is_input and source.size > LARGEST_COMPANION:
+            self._lost[source.index] = COMPANION_TOO_LARGE
+            return
+        try:
+            await fetch(self._client, self._attempt.ref, source, target, told)
+            if source.encryption is not None:
+                await asyncio.to_thread(decrypt, target, source.encryption)
+        except AttemptFailed as failed:
+            if source.is_input or failed.failure.cause is Cause.NODE:
+                raise
+            self._lost[source.index] = failed.failure if source.encryption else COMPANION_MISSING
 
     async def _probe(self) -> tuple[MediaFacts, ...]:
+        """Of every part of the task."""
         await self._enter(Phase.PROBING)
+        probing = Probing(self._task, self._order.inputs, self._capture, self._capture_patiently)
         facts: list[MediaFacts] = []
-        for source in self._order.inputs:
-            if not source.is_input:
-                continue
-            output, ended = await self._capture(ffprobe_argv(f"in/{source.index}"))
-            try:
-                facts.append(parse_probe(output, size=source.size, stderr=ended.stderr))
-            except MediaRefused as refused:
-                raise AttemptFailed(refused.failure) from refused
-            self.detected = tuple(map(detected, facts))
+        for number in range(len(self._task.parts)):
+            file = await probing.file(number)
+            self.detected = (*self.detected, detected(file))
+            facts.append(await probing.part(number, file))
+            self._attempt.reach(Phase.PROBING, (number + 1) / len(self._task.parts))
         return tuple(facts)
 
     async def _captions(self, facts: tuple[MediaFacts, ...]) -> Captions:
         async def extract(argv: Sequence[str]) -> Exit:
-            return (await self._capture(argv, vigil=Vigil(self._patience)))[1]
+            return (await self._capture_patiently(argv))[1]
 
-        return await gather(self._task, stretches(facts), self._lost, self._space, extract)
+        return await gather(self._task, stretches(self._task, facts), self._lost, self._space, extract)
 
     def _plan(self, facts: tuple[MediaFacts, ...], pictures: Mapping[int, Still | Failure], captions: Captions) -> Plan:
         wanted = tuple(output for output in self._task.outputs if output.index not in captions.failures)
@@ -283,7 +294,7 @@ class Transcode:
         files = self._space.files()
         probes: dict[str, bytes] = {}
         for inspection in inspections(output, files):
-            probes[inspection.name], _ = await self._capture(inspection.argv, vigil=Vigil(self._patience))
+            probes[inspection.name], _ = await self._capture_patiently(inspection.argv)
         verdict = await asyncio.to_thread(judge, output, files, probes, read=self._space.read, stderr_tail=ended.stderr)
         if isinstance(verdict, Verified):
             self._verified[output.index] = verdict
@@ -326,6 +337,9 @@ class Transcode:
             raise AttemptFailed(STALLED)
         return bytes(written), ended
 
+    async def _capture_patiently(self, argv: Sequence[str]) -> tuple[bytes, Exit]:
+        return await self._capture(argv, vigil=Vigil(self._patience))
+
     async def _run(
         self, argv: Sequence[str], on_stdout: OnStdout, *, wall_time: float | None, vigil: Vigil | None
     ) -> Exit:
@@ -367,14 +381,6 @@ async def tell_probed(client: ControlPlane, attempt: Attempt, inputs: tuple[Dete
             raise Interrupted
 
 
-def stretches(facts: tuple[MediaFacts, ...]) -> list[tuple[int, MediaFacts, Stretch]]:
-    """Of each input its place, its facts, and what of it is shown where."""
-    return [
-        (place, found, Stretch(0, 0, None if found.duration is None else round(found.duration * 1000)))
-        for place, found in enumerate(facts)
-    ]
-
-
 def limits_of(order: StartTask, *, wall_time: float | None, file_size: int) -> Limits:
     """Memory as granted, where the order says so. A file may grow to whatever is left of the disk: granted is a guess."""
     usual = Limits()
@@ -383,6 +389,13 @@ def limits_of(order: StartTask, *, wall_time: float | None, file_size: int) -> L
         memory=order.memory or usual.memory,
         wall_time=min(wall_time or usual.wall_time, usual.wall_time),
     )
+
+
+def shares(passes: Sequence[Pass]) -> list[float]:
+    """What part of the work each is; alike, where one of them is of unknown length."""
+    amounts = [encode.duration * len(encode.outputs) for encode in passes]
+    whole = sum(amounts)
+    return [amount / whole if all(amounts) else 1 / len(amounts) for amount in amounts]
 
 
 def encode_time(encode: Pass) -> float:

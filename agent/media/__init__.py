@@ -43,14 +43,14 @@ from agent.media.facts import MediaFacts, MediaRefused
 from agent.media.fragments import Refragment, rewritten
 from agent.media.packaging import Encrypt, Join, Mark, Package, Recipe, package, refragment
 from agent.media.pictures import Still, demuxer_of, parse_still, still_probe_argv
-from agent.media.planning import Pass, Plan, PlannedOutput, instead, plan, split, tracks_file
+from agent.media.planning import Pass, Plan, PlannedOutput, instead, of_clip, plan, split, stretches, tracks_file
 from agent.media.probe import detected, ffprobe_argv, parse_probe
 from agent.media.progress import ProgressParser, Sample
 from agent.media.verify import Inspection, Read, Verified, inspections, judge
 
 __all__ = [
     "OF_HARDWARE", "Device", "Encrypt", "Inspection", "Join", "Mark", "MediaFacts", "MediaRefused", "Package", "Pass", "Plan",
-    "PlannedOutput", "ProgressParser", "Read", "Recipe", "Refragment", "Sample", "Still", "Verified", "demuxer_of",
-    "detected", "diagnose", "ffprobe_argv", "inspections", "instead", "judge", "package", "parse_probe", "parse_still",
-    "plan", "reason_of", "refragment", "rewritten", "split", "still_probe_argv", "tracks_file",
+    "PlannedOutput", "ProgressParser", "Read", "Recipe", "Refragment", "Sample", "Still", "Verified", "demuxer_of", "detected",
+    "diagnose", "ffprobe_argv", "inspections", "instead", "judge", "package", "parse_probe", "parse_still", "plan", "reason_of",
+    "refragment", "rewritten", "split", "still_probe_argv", "tracks_file", "of_clip", "stretches",
 ]  # fmt: skip

@@ -66,6 +66,16 @@ def unmapped(name: str, form: str, guards: dict[str, Any]) -> tuple[str, ...]:
     return (*(word for option, value in options.items() for word in (f"-{option}", str(value))), "-i", f"file:{name}")
 
 
+def generated(graph: str, *, seconds: float) -> Stream:
+    """A stretch of what a filter makes of nothing; `graph` is ours."""
+    return ffmpeg.input(graph, f="lavfi", t=f"{seconds:.6f}")
+
+
+def nowhere(streams: Sequence[Stream], options: dict[str, Any]) -> Stream:
+    """What is only looked at is written nowhere."""
+    return ffmpeg.output(*streams, "-", f="null", **options)
+
+
 def sink(streams: Sequence[Stream], name: str, options: dict[str, Any]) -> Stream:
     """An output file; `name` may be a pattern of the muxer's."""
     return ffmpeg.output(*streams, f"file:{name}", **options)

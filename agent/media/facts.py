@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Final
+from typing import Final, Literal
 
 from shared.failures import Failure
 
@@ -27,6 +27,7 @@ class VideoFacts:
     """Frames per second that a constant-rate copy would have."""
     pix_fmt: str
     interlaced: bool
+    """Whether every picture is woven of two fields."""
     full_range: bool
     """Whether codes go from 0 to 255, which few players of ours expect."""
     color_space: str | None
@@ -36,6 +37,8 @@ class VideoFacts:
     """Seconds after the start of the file."""
     primaries: str | None = None
     transfer: str | None = None
+    parity: Literal["auto", "tff", "bff"] = "auto"
+    """Which field is the first, where each picture does not say so itself."""
 
     @property
     def is_rgb(self) -> bool:

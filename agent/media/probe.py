@@ -42,15 +42,31 @@ _NOT_MEDIA: Final = (
 )
 
 
-def ffprobe_argv(path: str) -> list[str]:
-    """Asks for everything about the file at `path`, which is a name of ours."""
-    return argv.ffprobe_argv(f"file:{path}", "-show_format", "-show_streams", guards=argv.INPUT_GUARDS)
+def ffprobe_argv(path: str, demuxer: str | None = None) -> list[str]:
+    """Asks for everything about the file at `path`, which is a name of ours; read as one format only, where that is named."""
+    forced = ("-f", demuxer) if demuxer else ()
+    return argv.ffprobe_argv(f"file:{path}", *forced, "-show_format", "-show_streams", guards=argv.INPUT_GUARDS)
 
 
-def parse_probe(output: bytes, *, size: int, stderr: bytes = b"") -> MediaFacts:
-    """The facts in ffprobe's answer; raises MediaRefused where there is nothing to work on."""
+def parse_probe(output: bytes, *, size: int, stderr: bytes = b"", container: str = "auto") -> MediaFacts:
+    """The facts in ffprobe's answer; raises MediaRefused where there is nothing to work on.
+
+    `container`: what its sender says that it is, and it was read as.
+    """
     if size == 0:
         raise _refused(FailureCode.BAD_INPUT_FORMAT, "The input is empty (0 bytes); upload the file again.")
+    try:
+        return _parsed(output, size, stderr)
+    except MediaRefused as refused:
+        if container == "auto":
+            raise
+        message = (
+            f'The input cannot be read as {container}, which its `container` says; correct that, or leave it at "auto".'
+        )
+        raise _refused(FailureCode.BAD_INPUT_FORMAT, message) from refused
+
+
+def _parsed(output: bytes, size: int, stderr: bytes) -> MediaFacts:
     answer = _decoded(output)
     streams: list[dict[str, Any]] = answer.get("streams") or []
     format_name = str(answer.get("format", {}).get("format_name", ""))
@@ -144,6 +160,7 @@ def _audio(stream: Mapping[str, Any], begin: float) -> AudioFacts | None:
         or not stream.get("codec_name")
         or channels <= 0
         or not sample_rate.isdigit()
+        or int(sample_rate) == 0
     ):
         return None
     return AudioFacts(

@@ -73,6 +73,11 @@ def of_video(video: VideoSettings, source: Size, pixel_aspect: Fraction, *, wove
     return Sizing(source, sizing.cropped, sizing.scaled, sizing.frame, shape * sizing.frame.height / sizing.frame.width)
 
 
+def of_part(canvas: Size, source: Size, pixel_aspect: Fraction) -> Sizing:
+    """The whole of a picture on a canvas of square pixels that others share, as large as it can be."""
+    return _sized(SizingPolicy.FIT, PaddingPolicy.PAD, source, pixel_aspect, canvas, Fraction(1), Size(2, 2))
+
+
 def of_thumbnails(thumbnails: ThumbnailSettings, source: Size, pixel_aspect: Fraction) -> Sizing:
     box = Size(thumbnails.max_width or DEFAULT_WIDTH, thumbnails.max_height or DEFAULT_HEIGHT)
     return _sized(
@@ -89,7 +94,7 @@ def _sized(
     box_pixel: Fraction,
     grid: Size,
 ) -> Sizing:
-    natural_width, natural_height = _natural(source, pixel_aspect / box_pixel)
+    natural_width, natural_height = natural(source, pixel_aspect / box_pixel)
     across, down = _factors(policy, box.width / natural_width, box.height / natural_height)
     width, height = natural_width * across, natural_height * down
     scaled = Size(_on_grid(width, box.width, grid.width), _on_grid(height, box.height, grid.height))
@@ -97,7 +102,7 @@ def _sized(
     return Sizing(source, cropped, scaled, box if padding is PaddingPolicy.PAD else scaled, box_pixel)
 
 
-def _natural(source: Size, stretch: Fraction) -> tuple[Fraction, Fraction]:
+def natural(source: Size, stretch: Fraction) -> tuple[Fraction, Fraction]:
     """The source in pixels of the output's shape: one dimension may grow, none shrinks."""
     if stretch >= 1:
         return source.width * stretch, Fraction(source.height)

@@ -9,7 +9,6 @@ from enum import StrEnum
 from typing import Final
 
 from shared.failures import Cause, Failure, FailureCode
-from shared.protocol import DetectedProperties
 
 MINUTE_MS: Final = 60_000
 ROUNDING_MS: Final = 1_000
@@ -77,12 +76,10 @@ def month_of(now_ms: int) -> str:
     return dt.datetime.fromtimestamp(now_ms / 1000, tz=dt.UTC).strftime("%Y-%m")
 
 
-def planned_ms(inputs: Sequence[DetectedProperties], outputs: int) -> int | None:
-    """How much a job will make, every output as long as its input; None when an input does not tell how long it is."""
-    lengths = [found.duration for found in inputs]
-    if not lengths or any(length is None for length in lengths):
-        return None
-    return round(sum(length or 0.0 for length in lengths) * 1000) * outputs
+def planned_ms(lengths: Sequence[float | None]) -> int | None:
+    """How much a job will make, by the seconds of each of its outputs; None when nobody knows those of one."""
+    known = [length for length in lengths if length is not None]
+    return round(sum(known) * 1000) if len(known) == len(lengths) else None
 
 
 def counted_ms(made: int, *, reserved: int, outputs: int) -> int:

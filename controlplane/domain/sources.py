@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from shared.jobspec import JobDocument
+from shared.jobspec import Input, JobDocument
 from shared.jobspec.captions import CaptionSource
 from shared.jobspec.encryption import Decryption
 from shared.jobspec.watermarks import Watermark
@@ -23,15 +23,17 @@ class Source:
 
 def sources(document: JobDocument) -> tuple[Source, ...]:
     """The inputs in their order, then whatever else it refers to, each once. Places in this row are what nodes are told."""
-    inputs = tuple(Source(wanted.key, wanted.sha256, wanted.encryption) for wanted in document.inputs)
-    others = tuple(dict.fromkeys(_others(document)))
-    return inputs + others if others else inputs
+    return tuple(places(document))
 
 
 def places(document: JobDocument) -> dict[Source, int]:
-    """Where in the row everything besides the inputs lies."""
-    count = len(document.inputs)
-    return {source: place for place, source in enumerate(sources(document)) if place >= count}
+    """Where in the row each of them is."""
+    inputs = [of_input(wanted) for wanted in document.inputs]
+    return {source: place for place, source in enumerate(dict.fromkeys((*inputs, *_others(document))))}
+
+
+def of_input(wanted: Input) -> Source:
+    return Source(wanted.key, wanted.sha256, wanted.encryption)
 
 
 def of_captions(captions: CaptionSource) -> Source:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from enum import StrEnum
-from typing import Annotated, Self
+from typing import Annotated, Final, Self
 
 from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
@@ -23,6 +23,8 @@ from shared.jobspec.inputs import Input
 from shared.jobspec.outputs import Output
 from shared.jobspec.playlists import Playlist
 from shared.models import Sent
+
+MOST_INPUTS: Final = 200
 
 
 class StartPolicy(StrEnum):
@@ -60,7 +62,9 @@ class JobDocument(Sent):
     priority: Annotated[int, Field(ge=-50, le=50)] = 0
     start: StartPolicy = StartPolicy.AUTO
     placement: Placement = Field(default_factory=_anywhere)
-    inputs: Annotated[tuple[Input, ...], Field(min_length=1, max_length=1)]
+    inputs: Annotated[tuple[Input, ...], Field(min_length=1, max_length=MOST_INPUTS)] = Field(
+        description="Shown one after the other in every output."
+    )
     output_key_prefix: KeyPrefix = ""
     outputs: Annotated[tuple[Output, ...], Field(min_length=1, max_length=30)]
     playlists: Annotated[tuple[Playlist, ...], Field(max_length=30)] = ()

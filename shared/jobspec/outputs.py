@@ -8,6 +8,7 @@ from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from shared.jobspec.captions import OutputCaptions
+from shared.jobspec.clips import Clip
 from shared.jobspec.encryption import Encryption
 from shared.jobspec.fields import (
     OutputKey,
@@ -53,6 +54,9 @@ class Output(Sent):
     encryption: Encryption | None = Field(None, description="Of the one file that the output is.")
     watermarks: tuple[Watermark, ...] = Field(
         (), max_length=4, description="Pictures for the slots of `video.watermarks`; later ones lie over earlier ones."
+    )
+    clip: Clip | None = Field(
+        None, description="The part of all inputs together that this output shows; all of it when null."
     )
 
     @model_validator(mode="after")

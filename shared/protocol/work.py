@@ -19,7 +19,9 @@ from shared.jobspec import (
 )
 from shared.jobspec.captions import CaptionFormat, MergePolicy
 from shared.jobspec.encryption import EncryptionMode
+from shared.jobspec.inputs import InputContainer
 from shared.jobspec.outputs import Rotation
+from shared.jobspec.video import AspectRatio, FrameRate
 from shared.models import Message
 
 
@@ -40,6 +42,25 @@ class InputSpec(Message):
     is_input: bool = Field(
         True, description="Otherwise what single outputs need: only they fail when it cannot be read."
     )
+
+
+class Span(Message):
+    """In seconds."""
+
+    start: float = 0.0
+    duration: float | None = Field(None, description="Null: up to the end.")
+
+
+class PartSpec(Message):
+    """A stretch of an input, and how its sender says that it is to be read."""
+
+    source: int = Field(0, description="Its place in the row of the order's inputs.")
+    clip: Span | None = None
+    frame_rate: FrameRate | Literal["auto"] = "auto"
+    resolution: str = Field("auto", description='Of the upright picture: "640x480".')
+    aspect_ratio: AspectRatio = Field("auto", description="Of the upright picture.")
+    interlaced: Literal["auto", True, False] = "auto"
+    container: InputContainer = "auto"
 
 
 class ThumbnailSpec(Message):
@@ -85,6 +106,7 @@ class OutputSpec(Message):
     encryption: Cipher | None = None
     rotate: Rotation = "auto"
     watermarks: tuple[WatermarkSpec, ...] = Field((), description="From the lowest to the uppermost.")
+    clip: Span | None = Field(None, description="Of all parts together; all of it when null.")
 
 
 class SegmentProtection(Message):
@@ -117,9 +139,12 @@ class PlaylistSpec(Message):
 
 
 class TranscodeFile(Message):
-    """Make every output of a job from its inputs."""
+    """Make every output of a job from its inputs, one after the other."""
 
     kind: Literal["transcode_file"] = "transcode_file"
+    parts: tuple[PartSpec, ...] = Field(
+        (PartSpec(),), min_length=1, description="In the order in which they are shown."
+    )
     outputs: tuple[OutputSpec, ...]
     playlists: tuple[PlaylistSpec, ...] = ()
     hardware: HardwarePreference = HardwarePreference.PREFER

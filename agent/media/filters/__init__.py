@@ -6,15 +6,18 @@ from agent.media.filters.colour import (
     Matrix,
     colours,
     high_dynamic_range,
+    matrix_of,
     recoding,
     recoding_of_stills,
 )
 from agent.media.filters.forks import split
+from agent.media.filters.joining import ended
 from agent.media.filters.picture import Picture, Stills, deinterlaced, drawn, drawn_on_gpu, palette, scan, thumbnails
 from agent.media.filters.sound import heard, single_channels
 from agent.media.filters.watermarks import Mark
 
 __all__ = [
-    "Colours", "Conversion", "Mark", "Matrix", "Picture", "Stills", "colours", "deinterlaced", "drawn", "drawn_on_gpu", "heard",
-    "high_dynamic_range", "palette", "recoding", "recoding_of_stills", "scan", "single_channels", "split", "thumbnails",
+    "Colours", "Conversion", "Mark", "Matrix", "Picture", "Stills", "colours", "deinterlaced", "drawn", "drawn_on_gpu",
+    "ended", "heard", "high_dynamic_range", "matrix_of", "palette", "recoding", "recoding_of_stills", "scan",
+    "single_channels", "split", "thumbnails",
 ]  # fmt: skip

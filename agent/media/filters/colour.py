@@ -26,6 +26,10 @@ class Matrix(StrEnum):
     def family(self) -> str:
         return "bt601" if self.startswith("bt601") else str(self)
 
+    @property
+    def tag(self) -> str:
+        return MATRIX_TAGS[self]["colorspace"]
+
 
 MATRIX_TAGS: Final = {
     Matrix.BT709: {"colorspace": "bt709", "color_primaries": "bt709", "color_trc": "bt709"},

@@ -60,9 +60,11 @@ class Stills:
     turn: int = 0
 
 
-def deinterlaced(stream: Stream, *, every_field: bool, on_gpu: bool) -> Stream:
+def deinterlaced(stream: Stream, *, parity: str, every_field: bool, on_gpu: bool) -> Stream:
+    """Pictures that do not say themselves which field is the first do not say that they are interlaced, either."""
     mode = "send_field" if every_field else "send_frame"
-    return stream.filter("yadif_cuda" if on_gpu else "bwdif", mode=mode, parity="auto", deint="interlaced")
+    which = "interlaced" if parity == "auto" else "all"
+    return stream.filter("yadif_cuda" if on_gpu else "bwdif", mode=mode, parity=parity, deint=which)
 
 
 def drawn(stream: Stream, picture: Picture, source_rate: Fraction, stills: Sequence[Stream], *, on_gpu: bool) -> Stream:

@@ -1,7 +1,10 @@
 """From what is wanted and what is there to ffmpeg's command lines: passes, in which outputs share one decode.
 
-programme   what the inputs are together, and how they are opened
+programme   what the inputs are together, and what stretch of it an output shows
+canvas      what stitched inputs have in common
+stretches   where in the whole each input is shown
 alignment   where the renditions of a playlist start their segments
+opening     the beginning of a graph: inputs opened, cut, and put behind each other
 choosing    what each output will be, or why it cannot be
 planned     what was chosen, as values
 drawing     the graph of a pass, and its command line
@@ -30,14 +33,26 @@ from agent.media.planning.planned import (
     PlannedVideo,
     tracks_file,
 )
-from agent.media.planning.programme import programme
-from shared.failures import FailureReason
+from agent.media.planning.programme import beyond_end, clipped, part, programme
+from agent.media.planning.stretches import of_clip, stretches
+from shared.failures import Failure, FailureReason
 from shared.protocol import TranscodeFile
 
 NO_TRACKS: Final[Mapping[int, int]] = {}
 
 __all__ = [
-    "OUT", "Pass", "Plan", "PlannedAudio", "PlannedOutput", "PlannedThumbnails", "PlannedVideo", "instead", "plan", "split",
+    "OUT",
+    "Pass",
+    "Plan",
+    "PlannedAudio",
+    "PlannedOutput",
+    "PlannedThumbnails",
+    "PlannedVideo",
+    "instead",
+    "of_clip",
+    "plan",
+    "split",
+    "stretches",
     "tracks_file",
 ]  # fmt: skip
 
@@ -52,18 +67,32 @@ def plan(
     gpu: int = 0,
     tracks: Mapping[int, int] = NO_TRACKS,
 ) -> Plan:
-    """`gpu` is the card for what is done on one, as NVML counts. `tracks`: how many of captions an output embeds, by its index."""
-    shown = programme(facts)
-    source = shown.whole
-    refused = {spec.index: failure for spec in task.outputs if (failure := refusal(spec, source, stills))}
-    wanted = [
-        replace(planned(spec, source, stills, device), caption_tracks=tracks.get(spec.index, 0))
-        for spec in task.outputs
-        if spec.index not in refused
-    ]
-    outputs = aligned(wanted, task.playlists)
-    passes = (drawn(outputs, shown, device, threads, gpu),) if outputs else ()
-    return Plan(passes, refused)
+    """`facts`: of every part of the task, hints and all. `gpu` is the card for what is done on one, as NVML counts.
+    `tracks`: how many of captions an output embeds, by its index.
+
+    Outputs of the same stretch share a decode; others read what they need, and no more.
+    """
+    parts = tuple(map(part, task.parts, facts))
+    if (failure := beyond_end(parts)) is not None:
+        return Plan((), {spec.index: failure for spec in task.outputs})
+    shown = programme(parts)
+    passes: list[Pass] = []
+    refused: dict[int, Failure] = {}
+    for clip in dict.fromkeys(spec.clip for spec in task.outputs):
+        of_clip = tuple(spec for spec in task.outputs if spec.clip == clip)
+        stretch = clipped(shown, clip)
+        if isinstance(stretch, Failure):
+            refused.update({spec.index: stretch for spec in of_clip})
+            continue
+        refused.update({spec.index: why for spec in of_clip if (why := refusal(spec, stretch.whole, stills))})
+        wanted = [
+            replace(planned(spec, stretch.whole, stills, device), caption_tracks=tracks.get(spec.index, 0))
+            for spec in of_clip
+            if spec.index not in refused
+        ]
+        outputs = aligned(wanted, task.playlists)
+        passes += [drawn(outputs, stretch, device, threads, gpu)] if outputs else []
+    return Plan(tuple(passes), refused)
 
 
 def split(p: Pass) -> tuple[Pass, ...]:

@@ -11,8 +11,9 @@ from agent.media.argv import Stream
 from agent.media.encoders import Device
 from agent.media.facts import MediaFacts, VideoFacts
 from agent.media.planning.muxers import muxer_options
+from agent.media.planning.opening import opened
 from agent.media.planning.planned import OUT, Pass, PlannedAudio, PlannedOutput, PlannedThumbnails, PlannedVideo
-from agent.media.planning.programme import Programme, opened
+from agent.media.planning.programme import Programme
 from shared.jobspec import VideoCodec, VideoSettings
 
 
@@ -27,14 +28,20 @@ def drawn(
 ) -> Pass:
     on_gpu = decode_on_gpu and _decodes_on_gpu(outputs, shown)
     source = shown.whole
-    began = opened(shown, threads=threads, decoding={**DECODING_ON_GPU, "hwaccel_device": gpu} if on_gpu else {})
+    began = opened(
+        shown,
+        threads=threads,
+        decoding={**DECODING_ON_GPU, "hwaccel_device": gpu} if on_gpu else {},
+        picture=any(output.video or output.thumbnails for output in outputs),
+        sound=any(output.audio for output in outputs),
+    )
     pictures = _picture_streams(began.picture, outputs, source, on_gpu=on_gpu)
     sounds = _sound_streams(began.sound, outputs)
     stills = _stills(outputs)
     sinks = [
         sink
         for output in outputs
-        for sink in _sinks(output, source, pictures, sounds, stills, threads, on_gpu=on_gpu, gpu=gpu)
+        for sink in _sinks(output, shown, pictures, sounds, stills, threads, on_gpu=on_gpu, gpu=gpu)
     ]
     return Pass(
         argv=argv.ffmpeg_argv(sinks, threads=threads),
@@ -54,9 +61,14 @@ NVDEC_CODECS: Final = frozenset({"h264", "hevc", "mpeg2video", "mpeg4", "vc1", "
 
 
 def _decodes_on_gpu(outputs: Sequence[PlannedOutput], shown: Programme) -> bool:
-    """Where something is encoded there and the card can decode all of it; rotation is done by filters in memory."""
-    return all(_is_for_nvdec(part.facts.video) for part in shown.parts) and any(
-        output.video is not None and output.video.encoder.on_gpu for output in outputs
+    """Where something is encoded there and the card can decode all of it; rotation is done by filters in memory.
+
+    What is stitched is put on a canvas in memory, and would need a decoder on the card for each of its parts.
+    """
+    return (
+        not shown.is_stitched
+        and _is_for_nvdec(shown.parts[0].facts.video)
+        and any(output.video is not None and output.video.encoder.on_gpu for output in outputs)
     )
 
 
@@ -79,7 +91,7 @@ def _picture_streams(
         return []
     if source.video.interlaced:
         every_field = any(output.video is not None and output.video.picture.scan for output in outputs)
-        stream = filters.deinterlaced(stream, every_field=every_field, on_gpu=on_gpu)
+        stream = filters.deinterlaced(stream, parity=source.video.parity, every_field=every_field, on_gpu=on_gpu)
     return filters.split(stream, users)
 
 
@@ -100,7 +112,7 @@ def _stills(outputs: Sequence[PlannedOutput]) -> Mapping[int, list[Stream]]:
 
 def _sinks(
     output: PlannedOutput,
-    source: MediaFacts,
+    shown: Programme,
     pictures: list[Stream],
     sounds: list[Stream],
     stills: Mapping[int, list[Stream]],
@@ -110,12 +122,13 @@ def _sinks(
     gpu: int,
 ) -> list[Stream]:
     """The output's own file and its thumbnails; takes what it needs from the front of the streams."""
+    source = shown.whole
     streams: list[Stream] = []
     options: dict[str, Any] = {"threads": threads, "map_metadata": -1, "map_chapters": -1}
     settings = output.spec.settings
     if output.video is not None and settings.video is not None and source.video is not None:
         marks = [stills[mark.source].pop(0) for mark in output.video.picture.marks]
-        streams.append(_picture(pictures.pop(0), output.video, settings.video, source.video, marks, on_gpu=on_gpu))
+        streams.append(_picture(pictures.pop(0), output.video, settings.video, shown, marks, on_gpu=on_gpu))
         options |= _video_options(output, output.video, settings.video, gpu)
     if output.audio is not None and settings.audio is not None:
         streams += _sounds(sounds.pop(0), output.audio)
@@ -128,7 +141,8 @@ def _sinks(
             options |= argv.tags_of(f"in/{output.tracks_file}", number, f"s:{number}")
     sinks = [argv.sink(streams, f"{OUT}/{output.file}", options | muxer_options(output))]
     if output.thumbnails is not None:
-        sinks.append(_thumbnail_sink(pictures.pop(0), output, output.thumbnails, on_gpu=on_gpu))
+        last = output.thumbnails.count if shown.is_cut else None
+        sinks.append(_thumbnail_sink(pictures.pop(0), output, output.thumbnails, last, on_gpu=on_gpu))
     return sinks
 
 
@@ -136,14 +150,17 @@ def _picture(
     stream: Stream,
     planned: PlannedVideo,
     settings: VideoSettings,
-    source: VideoFacts,
+    shown: Programme,
     marks: Sequence[Stream],
     *,
     on_gpu: bool,
 ) -> Stream:
+    assert shown.whole.video is not None
+    last = shown.pictures_at(planned.picture.rate)
     if on_gpu and planned.encoder.on_gpu and planned.picture.stays_on_gpu:
-        return filters.drawn_on_gpu(stream, planned.picture, marks)
-    stream = filters.drawn(stream, planned.picture, source.frame_rate, marks, on_gpu=on_gpu)
+        return filters.ended(filters.drawn_on_gpu(stream, planned.picture, marks), last)
+    stream = filters.drawn(stream, planned.picture, shown.whole.video.frame_rate, marks, on_gpu=on_gpu)
+    stream = filters.ended(stream, last)
     return filters.palette(stream, planned.picture) if settings.codec is VideoCodec.GIF else stream
 
 
@@ -178,9 +195,11 @@ def _video_options(output: PlannedOutput, planned: PlannedVideo, settings: Video
     return options | ({"flags": flags} if flags else {})
 
 
-def _thumbnail_sink(stream: Stream, output: PlannedOutput, planned: PlannedThumbnails, *, on_gpu: bool) -> Stream:
+def _thumbnail_sink(
+    stream: Stream, output: PlannedOutput, planned: PlannedThumbnails, last: int | None, *, on_gpu: bool
+) -> Stream:
     settings = planned.spec.settings
-    drawn = filters.thumbnails(stream, planned.stills, on_gpu=on_gpu)
+    drawn = filters.ended(filters.thumbnails(stream, planned.stills, on_gpu=on_gpu), last)
     options: dict[str, Any] = {"f": "image2", "start_number": 1}
     options |= {"c:v": "png"} if settings.format == "png" else {"c:v": "mjpeg", "q:v": 3}
     return argv.sink([drawn], f"{OUT}/{output.thumbnail_pattern}", options)

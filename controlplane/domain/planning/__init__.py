@@ -14,6 +14,7 @@ from typing import Final
 from pydantic_core import PydanticCustomError
 
 from controlplane.domain.content_keys import cipher
+from controlplane.domain.parts import parts, span
 from controlplane.domain.planning import captions, protection, watermarks
 from controlplane.domain.planning.names import PLAIN_THUMBNAILS, refuse_collisions
 from controlplane.domain.planning.playlists import check_playlist
@@ -68,6 +69,7 @@ def plan(document: JobDocument, presets: Mapping[PresetId, Settings]) -> Transco
     named = {output.key: index for index, output in enumerate(document.outputs)}
     read = places(document)
     return TranscodeFile(
+        parts=parts(document, read),
         outputs=tuple(
             OutputSpec(
                 index=index,
@@ -79,6 +81,7 @@ def plan(document: JobDocument, presets: Mapping[PresetId, Settings]) -> Transco
                 thumbnails=_thumbnails(output.thumbnails, settings, document.output_key_prefix),
                 captions=output.captions and captions.of_output(output.captions, document.output_key_prefix, read),
                 encryption=cipher(output.encryption),
+                clip=span(output.clip),
             )
             for index, output in enumerate(document.outputs)
         ),

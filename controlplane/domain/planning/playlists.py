@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from fractions import Fraction
 from typing import Final
 
+from controlplane.domain.parts import same_stretch
 from shared.errors import InvalidField
 from shared.jobspec import Container, Output, Playlist, PlaylistFormat, Settings, VideoSettings
 
@@ -65,6 +66,8 @@ def _unlike(playlist_format: PlaylistFormat, wanted: Wanted, first: Wanted) -> s
         return "No player reads an output that is encrypted as a file; protect the playlist instead."
     if output.segment_duration != other.segment_duration:
         return "All outputs of a playlist have the same `segment_duration`."
+    if not same_stretch(output.clip, other.clip):
+        return "All outputs of a playlist have the same `clip`."
     if output.captions != other.captions:
         return "All outputs of a playlist have the same `captions`."
     if playlist_format is not PlaylistFormat.SMOOTH or settings.video is None or others.video is None:

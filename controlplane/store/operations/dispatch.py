@@ -10,6 +10,7 @@ import orjson
 
 from controlplane.domain import retrying
 from controlplane.domain.lineage import Kinship, kinship
+from controlplane.domain.parts import lengths
 from controlplane.domain.retrying import Ended, Retry, Rules
 from controlplane.domain.usage import read_in_vain
 from controlplane.store.operations import ending, jobs, quotas, trust
@@ -28,6 +29,7 @@ from shared.ids import (
     NodeId,
     TaskId,
 )
+from shared.jobspec import JobDocument
 from shared.protocol import AttemptProgress, AttemptRef, DetectedProperties, Interruption
 from shared.statuses import NodeState, TaskState
 
@@ -114,8 +116,8 @@ def probed(ref: AttemptRef, node_id: NodeId, inputs: Sequence[DetectedProperties
     """
     task = yield from live_lease(ref, node_id)
     if task.state is TaskState.RUNNING:
-        outputs = len(orjson.loads((yield from work(task.id)).document)["outputs"])
-        refusal = yield from quotas.reserve_minutes(task, inputs, outputs, now)
+        document = JobDocument.model_validate_json((yield from work(task.id)).document)
+        refusal = yield from quotas.reserve_minutes(task, lengths(document, inputs), now)
         if refusal is not None:
             yield from ending.fail(task, now, refusal, report=None, made=read_in_vain(inputs))
     (row,) = yield call("task", id=ref.task_id)

@@ -14,7 +14,6 @@ from controlplane.store.records import Task, Usage, record
 from shared.errors import NotFound, Outdated, QuotaExceeded, TooManyQueued
 from shared.failures import Failure
 from shared.ids import PipelineId, TenantId, UserId
-from shared.protocol import DetectedProperties
 
 COUNTED: Final = (Quota.PRESETS, Quota.PIPELINES, Quota.BUCKETS, Quota.KEYS, Quota.OUTPUT_MINUTES)
 """Lines of the ledger that can be counted once more. Bytes lie in files."""
@@ -87,14 +86,14 @@ def give_back(tenant_id: TenantId, line: Quota, amount: int = 1) -> Op[None]:
     yield call("give_back_quota", tenant_id=tenant_id, quota=line, amount=amount)
 
 
-def reserve_minutes(task: Task, inputs: Sequence[DetectedProperties], outputs: int, now: int) -> Op[Failure | None]:
-    """Sets aside what the job will make, once; why it may not, when less is left of the month.
+def reserve_minutes(task: Task, lengths: Sequence[float | None], now: int) -> Op[Failure | None]:
+    """Sets aside what the job will make, by the seconds of each output, once; why it may not, when less is left of the month.
 
     A job of unknown length is let in while anything is left. Later attempts find the reservation of the first.
     """
     if task.month is not None:
         return None
-    needed = quota.planned_ms(inputs, outputs)
+    needed = quota.planned_ms(lengths)
     month = yield from _count_minutes(task.tenant_id, now, needed or 0, least=needed or 1, is_bound=True)
     if month is not None:
         yield call("set_minutes", id=task.id, month=month, output_ms=needed or 0)

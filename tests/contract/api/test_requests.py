@@ -130,7 +130,51 @@ FAULTS: dict[str, tuple[dict[str, Any], str, str | None]] = {
         "/outputs/2/captions/formats/0/pattern",
     ),
     "no inputs": ({"inputs": []}, "invalid_field", "/inputs"),
-    "two inputs": ({"inputs": [{"key": "a"}, {"key": "b"}]}, "invalid_field", "/inputs"),
+    "too many inputs": ({"inputs": [{"key": f"{n}.mp4"} for n in range(201)]}, "invalid_field", "/inputs"),
+    "a time in no form": (
+        {"inputs": [{"key": "a", "clip": {"start": "1 h"}}]},
+        "invalid_field",
+        "/inputs/0/clip/start",
+    ),
+    "a time beyond all bounds": (
+        {"outputs": [an_output(clip={"duration": 1e9})]},
+        "invalid_field",
+        "/outputs/0/clip/duration",
+    ),
+    "a time before the beginning": (
+        {"inputs": [{"key": "a", "clip": {"start": -1}}]},
+        "invalid_field",
+        "/inputs/0/clip/start",
+    ),
+    "a clip of nothing": (
+        {"inputs": [{"key": "a", "clip": {"duration": "00:00:00"}}]},
+        "invalid_field",
+        "/inputs/0/clip/duration",
+    ),
+    "a size without pixels": ({"inputs": [{"key": "a", "resolution": "0x0"}]}, "invalid_field", "/inputs/0/resolution"),
+    "a shape of no name": (
+        {"inputs": [{"key": "a", "aspect_ratio": "5:4"}]},
+        "invalid_field",
+        "/inputs/0/aspect_ratio",
+    ),
+    "a rate of no name": ({"inputs": [{"key": "a", "frame_rate": "12"}]}, "invalid_field", "/inputs/0/frame_rate"),
+    "a truth in words": ({"inputs": [{"key": "a", "interlaced": "true"}]}, "invalid_field", "/inputs/0/interlaced"),
+    "a container that nobody reads": (
+        {"inputs": [{"key": "a", "container": "hls"}]},
+        "invalid_field",
+        "/inputs/0/container",
+    ),
+    "a playlist of different clips": (
+        {
+            "outputs": [
+                an_output(key="a", settings=ts_settings(), segment_duration=6),
+                an_output(key="b", settings=ts_settings(), segment_duration=6, clip={"start": 1}),
+            ],
+            "playlists": [{"name": "p", "format": "HLSv3", "output_keys": ["a", "b"]}],
+        },
+        "invalid_field",
+        "/playlists/0/output_keys/1",
+    ),
     "no outputs": ({"outputs": []}, "invalid_field", "/outputs"),
     "too many outputs": (
         {"outputs": [an_output(key=f"{n}.mp4") for n in range(31)]},

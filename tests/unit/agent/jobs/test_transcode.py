@@ -51,7 +51,7 @@ def test_when_nothing_came_of_it_and_nobody_knows_why_it_is_tried_again() -> Non
 
 
 def test_results_come_in_the_tenants_order() -> None:
-    packed = Package({}, (complete(0), complete(2)), ())
+    packed = Package({}, (complete(0), complete(2)), (), ())
     listed = results(packed, {1: a_failure()})
     assert [(result.index, result.status) for result in listed] == [
         (0, JobStatus.COMPLETE),
@@ -61,5 +61,7 @@ def test_results_come_in_the_tenants_order() -> None:
 
 
 def test_a_file_that_becomes_two_objects_is_uploaded_once() -> None:
-    packed = Package({}, (complete(0, made("o0.mp4", "a")), complete(1, made("o0.mp4", "b"), made("o1.mp4", "c"))), ())
+    packed = Package(
+        {}, (complete(0, made("o0.mp4", "a")), complete(1, made("o0.mp4", "b"), made("o1.mp4", "c"))), (), ()
+    )
     assert [file.name for file in staged(packed)] == ["o0.mp4", "o1.mp4"]

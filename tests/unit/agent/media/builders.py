@@ -10,7 +10,7 @@ from agent.media.facts import AudioFacts, MediaFacts, VideoFacts
 from shared.ids import PresetId
 from shared.jobspec import PlaylistFormat, Settings
 from shared.presets import SYSTEM_PRESETS
-from shared.protocol import OutputSpec, PlaylistSpec, ThumbnailSpec, TranscodeFile
+from shared.protocol import OutputSpec, PartSpec, PlaylistSpec, ThumbnailSpec, TranscodeFile
 
 VIDEO = VideoFacts(
     index=0,
@@ -58,8 +58,15 @@ def thumbnails(every: int = 10, **fields: Any) -> ThumbnailSpec:
     )
 
 
-def a_task(*outputs: OutputSpec, playlists: tuple[PlaylistSpec, ...] = ()) -> TranscodeFile:
-    return TranscodeFile(outputs=outputs, playlists=playlists)
+def a_task(
+    *outputs: OutputSpec, playlists: tuple[PlaylistSpec, ...] = (), parts: tuple[PartSpec, ...] = (PartSpec(),)
+) -> TranscodeFile:
+    return TranscodeFile(outputs=outputs, playlists=playlists, parts=parts)
+
+
+def parts(count: int) -> tuple[PartSpec, ...]:
+    """As many inputs, whole and as they are."""
+    return tuple(PartSpec(source=source) for source in range(count))
 
 
 def a_playlist(form: PlaylistFormat, *outputs: int, key: str = "jobs/index.m3u8") -> PlaylistSpec:

@@ -1,0 +1,69 @@
+"""What the inputs of a task are: probed, and counted or looked at where they do not say what must be known."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+
+from agent.jobs.failure import AttemptFailed
+from agent.media import MediaFacts, MediaRefused, counting, ffprobe_argv, hints, interlacing, parse_probe
+from agent.process import Exit
+from shared.failures import Failure
+from shared.protocol import InputSpec, PartSpec, TranscodeFile
+
+Capture = Callable[[Sequence[str]], Awaitable[tuple[bytes, Exit]]]
+"""Runs a command; what it wrote, and how it ended."""
+
+_THREADS = 2
+
+
+class Probing:
+    """Parts of one file that are read alike are probed and counted once. `patiently`: runs what may take its time."""
+
+    def __init__(self, task: TranscodeFile, inputs: Sequence[InputSpec], capture: Capture, patiently: Capture) -> None:
+        self._parts = task.parts
+        self._is_cut = len(task.parts) > 1 or any(output.clip for output in task.outputs)
+        self._sizes = {source.index: source.size for source in inputs}
+        self._capture = capture
+        self._patiently = patiently
+        self._files: dict[tuple[int, str], MediaFacts] = {}
+
+    async def file(self, number: int) -> MediaFacts:
+        """What the file of a part is. Raises AttemptFailed, naming the input where there are several."""
+        spec = self._parts[number]
+        key = (spec.source, spec.container)
+        if key not in self._files:
+            self._files[key] = await self._probe(number, spec)
+        facts = self._files[key]
+        if counting.needs_counting(facts, is_cut=self._is_cut or spec.clip is not None):
+            command = counting.counting_argv(_name(spec), facts, demuxer=hints.demuxer(spec))
+            progress, _ = await self._patiently(command)
+            self._files[key] = counting.counted(facts, progress)
+        return self._files[key]
+
+    async def part(self, number: int, file: MediaFacts) -> MediaFacts:
+        """The facts by which it is planned: with what its sender says, and what its pictures show."""
+        spec = self._parts[number]
+        woven = None
+        if interlacing.needs_a_look(file, spec.interlaced):
+            start = spec.clip.start if spec.clip else 0.0
+            demuxer = hints.demuxer(spec)
+            look = interlacing.idet_argv(_name(spec), file, start=start, demuxer=demuxer, threads=_THREADS)
+            seen, _ = await self._capture(look)
+            woven = interlacing.parse_idet(seen)
+        return hints.hinted(interlacing.settled(file, spec.interlaced, woven), spec)
+
+    async def _probe(self, number: int, spec: PartSpec) -> MediaFacts:
+        output, ended = await self._capture(ffprobe_argv(_name(spec), hints.demuxer(spec)))
+        try:
+            return parse_probe(output, size=self._sizes[spec.source], stderr=ended.stderr, container=spec.container)
+        except MediaRefused as refused:
+            raise AttemptFailed(self._naming(number, refused.failure)) from refused
+
+    def _naming(self, number: int, failure: Failure) -> Failure:
+        if len(self._parts) == 1:
+            return failure
+        return failure.model_copy(update={"message": f"Input {number + 1}: {failure.message}"[:255]})
+
+
+def _name(spec: PartSpec) -> str:
+    return f"in/{spec.source}"
