@@ -16,14 +16,17 @@ from agent.media.argv import FORMATS, INPUT_GUARDS, STILL_FORMATS
 OLDEST: Final = (5, 1)
 FILTERS: Final = frozenset(
     {
-        "aformat", "aresample", "asplit", "bwdif", "channelmap", "colorchannelmixer", "colorspace", "crop", "format", "fps",
-        "hflip", "interlace", "overlay", "pad", "palettegen", "paletteuse", "premultiply", "scale", "setparams", "setsar", "split",
-        "tonemap", "transpose", "unpremultiply", "vflip", "volume", "zscale",
+        "aformat", "anullsrc", "apad", "aresample", "asetpts", "asplit", "atrim", "bwdif", "channelmap", "color",
+        "colorchannelmixer", "colorspace", "concat", "crop", "format", "fps", "hflip", "idet", "interlace", "metadata",
+        "overlay", "pad", "palettegen", "paletteuse", "premultiply", "scale", "setparams", "setpts", "setsar", "split",
+        "tonemap", "tpad", "transpose", "trim", "unpremultiply", "vflip", "volume", "zscale",
     }
 )  # fmt: skip
 MUXERS: Final = frozenset(
-    {"flac", "flv", "gif", "hls", "image2", "mp2", "mp3", "mp4", "mpegts", "mxf", "oga", "ogg", "vob", "wav", "webm"}
-)
+    {
+        "flac", "flv", "gif", "hls", "image2", "mp2", "mp3", "mp4", "mpegts", "mxf", "null", "oga", "ogg", "vob", "wav", "webm",
+    }
+)  # fmt: skip
 PROTOCOLS: Final = frozenset({"file", "pipe"})
 _PATIENCE: Final = 30.0
 _FIX: Final = "apt-get install ffmpeg (Debian 12's 5.1 or newer)"
@@ -56,7 +59,7 @@ async def _missing(around: Surroundings) -> Mapping[str, list[str]]:
         ("encoder", "-encoders", USED),
         ("filter", "-filters", FILTERS),
         ("muxer", "-muxers", MUXERS),
-        ("demuxer", "-demuxers", frozenset((*FORMATS, *STILL_FORMATS))),
+        ("demuxer", "-demuxers", frozenset((*FORMATS, *STILL_FORMATS, "lavfi"))),
         ("protocol", "-protocols", PROTOCOLS),
     )
     missing: dict[str, list[str]] = {}
