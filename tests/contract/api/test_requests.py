@@ -28,11 +28,6 @@ FAULTS: dict[str, tuple[dict[str, Any], str, str | None]] = {
         "not_supported_yet",
         "/outputs/0/album_art",
     ),
-    "a field of an input that will come": (
-        {"inputs": [{"key": "in.mp4", "interlaced": "auto"}]},
-        "not_supported_yet",
-        "/inputs/0/interlaced",
-    ),
     "a watermark for a slot that the settings lack": (
         {"outputs": [an_output(watermarks=[{"preset_watermark_id": "TopLeft", "input_key": "logo.png"}])]},
         "invalid_field",
