@@ -26,11 +26,14 @@ async def test_a_job_that_was_being_submitted_is_there_once_or_not_at_all(
     tmp_path: Path, point: str, count: int
 ) -> None:
     acknowledged: dict[str, str] = {}
+    is_over = asyncio.Event()
 
     async def submit(caller: int) -> None:
-        for number in range(10):
+        number = 0
+        while not is_over.is_set():
             token = f"caller {caller} job {number}"
             acknowledged[token] = (await tenant.call("POST", "/v1/jobs", a_job(pipeline_id, token)))["id"]
+            number += 1
 
     async with running(tmp_path / "state") as (server, tenant, _):
         pipeline_id = await a_pipeline(tenant)
@@ -39,9 +42,10 @@ async def test_a_job_that_was_being_submitted_is_there_once_or_not_at_all(
         callers = [asyncio.create_task(submit(caller)) for caller in range(CALLERS)]
         await server.died()
         await server.start()
+        is_over.set()
         await asyncio.gather(*callers)
         found = Counter(job["id"] for job in await tenant.every_job())
-    assert len(acknowledged) == 10 * CALLERS
+    assert len(acknowledged) >= CALLERS
     assert found == Counter(acknowledged.values())
     assert_counted(tmp_path / "state")
 
