@@ -60,9 +60,9 @@ POINTS: Mapping[str, Callable[[Pass], None]] = {
     "in a migration": _in_migration,
     "after an operation, before its commit": lambda passes: _before(sqlite.SqliteStore, "_commit", passes),
     "after a commit, before its answer": lambda passes: _before(sqlite, "resolve", passes),
-    "before results become visible": lambda passes: _before(publishing, "_settled", passes),
+    "before results become visible": lambda passes: _before(publishing, "_settled_each", passes),
     "between two results that become visible": lambda passes: _after(FileBucket, "publish", passes),
-    "after all results are visible, before that is written": lambda passes: _after(publishing, "_settled", passes),
+    "after all results are visible, before that is written": lambda passes: _after(publishing, "_settled_each", passes),
     "before staging is cleared": lambda passes: _before(FileBucket, "discard", passes),
 }
 
