@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from agent.jobs.tail import LONGEST_LINE, Tail
+import pytest
+
+import agent.jobs.tail
+from agent.jobs.tail import LONGEST_LINE, UNREAD, Tail
 from shared.protocol import LOG_SIZE
 
 
@@ -36,8 +39,31 @@ def test_a_line_without_an_end_takes_no_memory() -> None:
     tail = Tail()
     for _ in range(1000):
         tail.hear(b"x" * 100_000)
+        assert len(tail._unread) <= 2 * UNREAD
     tail.flush()
-    assert tail.told.said == LONGEST_LINE + 1
+    assert tail.told.text == "x" * LONGEST_LINE + "\n"
+    assert tail.told.said <= 1000 * 100_000 + 1
+
+
+def test_however_much_is_said_little_of_it_is_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
+    looked_at: list[str] = []
+    monkeypatch.setattr(agent.jobs.tail, "cleaned", lambda line: looked_at.append(line) or line)
+    tail = Tail()
+    flood = b"".join(b"https://storage.example/%06d failed\n" % number for number in range(10_000))
+    for _ in range(20):
+        tail.hear(flood)
+    told = tail.told
+    assert told.text.endswith("/009999 failed\n")
+    assert len(told.text) == LOG_SIZE
+    assert sum(map(len, looked_at)) <= 2 * UNREAD
+    assert told.said == 20 * len(flood), "what was left out is counted all the same"
+
+
+def test_what_is_left_out_never_leaves_half_an_address() -> None:
+    tail = Tail()
+    for _ in range(400):
+        tail.hear(b"opening https://storage.example/o?sig=" + b"s3cret" * 200 + b" failed\n")
+    assert "s3cret" not in tail.told.text
 
 
 def test_of_a_line_that_was_written_over_the_last_state_counts() -> None:
