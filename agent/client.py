@@ -28,9 +28,10 @@ from yarl import URL
 
 from agent.backoff import Random, Sleep, wait_after
 from shared.clock import Clock, SystemClock
-from shared.errors import ErrorCode, StaleLease, TranscoderError
+from shared.errors import ErrorCode, StaleLease, TooLarge, TranscoderError
 from shared.models import Message
 from shared.protocol import (
+    MESSAGE_SIZE,
     AcceptAnswer,
     AcceptRequest,
     AttemptRef,
@@ -222,7 +223,9 @@ class ControlPlane:
         return tuple(uploads)
 
     async def report(self, request: ReportRequest) -> ReportAnswer:
-        """Once; the outbox sends it again."""
+        """Once; the outbox sends it again. Raises TooLarge for one that would break off on its way."""
+        if len(request.model_dump_json().encode()) > MESSAGE_SIZE:
+            raise TooLarge("The report is larger than a message may be.")
         return await self._call(self._calls, "report", request, ReportAnswer)
 
     async def input_link(self, ref: AttemptRef, index: int) -> InputSpec | None:

@@ -48,6 +48,21 @@ INPUT_UNREACHABLE: Final = Failure(
 OUTPUT_UNREACHABLE: Final = Failure(
     cause=Cause.NODE, code=FailureCode.STORAGE_ERROR, message="The node could not upload the outputs to their storage."
 )
+OUTPUT_BUCKET_MISSING: Final = Failure(
+    cause=Cause.UNKNOWN,
+    code=FailureCode.BUCKET_MISSING,
+    message="The bucket of the outputs no longer takes them. Was it forgotten, or its directory removed?",
+)
+REPORT_TOO_LARGE: Final = Failure(
+    cause=Cause.INPUT,
+    code=FailureCode.INVALID_JOB,
+    message="The job made more files than one report can name. Ask for longer segments, fewer thumbnails or fewer outputs.",
+)
+REPORT_REFUSED: Final = Failure(
+    cause=Cause.UNKNOWN,
+    code=FailureCode.INTERNAL,
+    message="The service could not understand what the node reported of its work.",
+)
 OUTPUT_STORAGE_FULL: Final = Failure(
     cause=Cause.UNKNOWN, code=FailureCode.STORAGE_ERROR, message="The storage of the outputs is full."
 )

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Final
 
 from agent.client import ControlPlane, Unreachable
-from agent.jobs.failure import OUTPUT_STORAGE_FULL, OUTPUT_UNREACHABLE, AttemptFailed
+from agent.jobs.failure import OUTPUT_BUCKET_MISSING, OUTPUT_STORAGE_FULL, OUTPUT_UNREACHABLE, AttemptFailed
 from agent.racing import together
 from shared.errors import ErrorCode, StaleLease, TranscoderError
 from shared.protocol import AttemptRef, StagedFile, Upload
@@ -16,6 +16,13 @@ AT_ONCE: Final = 4
 PATIENCE: Final = 24 * 3600.0
 """Seconds: what is encoded already outlives an outage of the control plane, or of the storage, of up to a day."""
 _LINKS_PER_FILE: Final = 3
+
+_FAILURES: Final = {
+    ErrorCode.STORAGE_FULL: OUTPUT_STORAGE_FULL,
+    ErrorCode.QUOTA_EXCEEDED: OUTPUT_STORAGE_FULL,
+    ErrorCode.NOT_FOUND: OUTPUT_BUCKET_MISSING,
+}
+"""What no other node would fare better with."""
 
 OnBytes = Callable[[int], None]
 
@@ -33,8 +40,7 @@ async def publish(
     except Unreachable as error:
         raise AttemptFailed(OUTPUT_UNREACHABLE) from error
     except TranscoderError as error:
-        full = error.code in (ErrorCode.STORAGE_FULL, ErrorCode.QUOTA_EXCEEDED)
-        raise AttemptFailed(OUTPUT_STORAGE_FULL if full else OUTPUT_UNREACHABLE) from error
+        raise AttemptFailed(_FAILURES.get(error.code, OUTPUT_UNREACHABLE)) from error
 
 
 async def _in_parallel(

@@ -8,11 +8,12 @@ import structlog
 
 from agent.backoff import CAP, wait_after
 from agent.client import ControlPlane, Unreachable
+from agent.jobs.failure import REPORT_REFUSED, REPORT_TOO_LARGE
 from agent.jobs.outbox import Outbox
 from agent.loops.timing import Timing
 from agent.racing import Interrupted, unless
-from shared.errors import StaleLease, TranscoderError
-from shared.protocol import ReportRequest
+from shared.errors import ErrorCode, StaleLease, TranscoderError
+from shared.protocol import Failed, Outcome, ReportRequest
 
 log = structlog.get_logger()
 
@@ -64,7 +65,10 @@ class Reports:
         return unreachable
 
     async def _send(self, report: ReportRequest) -> None:
-        """Answered means done with, whatever the answer is: a refusal would be the same tomorrow."""
+        """Answered means done with, whatever the answer is: a refusal would be the same tomorrow.
+
+        Of work whose report is refused, that much is reported.
+        """
         bound = log.bind(task_id=report.ref.task_id, attempt=report.ref.attempt, outcome=report.outcome.type)
         try:
             answer = await self._client.report(report)
@@ -73,7 +77,23 @@ class Reports:
             bound.info("report.stale")
         except TranscoderError as error:
             bound.error("report.refused", code=error.code, reason=error.detail)
+            if report != (plain := plainly(report, error.code)):
+                await self._outbox.put(plain)
+                return
         await self._outbox.discard(report.ref)
 
     async def _pause(self, seconds: float) -> None:
         await self._timing.sleep(seconds)
+
+
+def plainly(report: ReportRequest, refused_as: ErrorCode) -> ReportRequest:
+    """What can be said of an attempt whose report is refused: the same without what was said meanwhile where there was too much
+    of it, or that it failed. What is plain already stays as it is."""
+    if refused_as is ErrorCode.TOO_LARGE and (report.events or report.log):
+        return report.model_copy(update={"events": (), "log": None})
+    if report.outcome.type == "finished" or (isinstance(report.outcome, Failed) and report.outcome.inputs):
+        failure = REPORT_TOO_LARGE if refused_as is ErrorCode.TOO_LARGE else REPORT_REFUSED
+        outcome: Outcome = Failed(failure=failure)
+    else:
+        outcome = report.outcome
+    return ReportRequest(ref=report.ref, outcome=outcome)

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Coroutine
+from functools import partial
 from typing import Any, TypeVar
 
 from aiohttp import web
 from pydantic import BaseModel, ValidationError
 
-from controlplane.api.connections import held
+from controlplane.api.connections import caller, held, site
 from controlplane.api.finishing import to_its_end
 from controlplane.api.keys import BUCKETS, CLUSTERS, DISPATCHER, LOGS, PUBLISHER, QUOTAS
-from controlplane.api.problems import invalid
+from controlplane.api.problems import REQUEST_ID, invalid
 from controlplane.api.reading import document
 from controlplane.api.routing import BEARERS, MAX_DOCUMENT
+from controlplane.services.acting import ACTING, Acting
 from controlplane.services.buckets import CHECK_SIZE
 from controlplane.store.records import Node
 from shared import protocol
@@ -21,8 +23,6 @@ from shared.errors import NotFound
 from shared.models import Message
 
 M = TypeVar("M", bound=Message)
-MAX_MESSAGE = 8 * 1024 * 1024
-"""Bytes: a report of a long film names thousands of segments."""
 
 
 class Acknowledged(Message):
@@ -31,7 +31,8 @@ class Acknowledged(Message):
 
 async def enrol(request: web.Request) -> web.Response:
     asked = await _parse(request, protocol.EnrolRequest, request.app[MAX_DOCUMENT])  # anybody may send this
-    return _render(await request.app[CLUSTERS].enrol(asked))
+    enrolling = request.app[CLUSTERS].enrol(asked)
+    return _render(await request.app[BEARERS].guessed(partial(site, request), enrolling))
 
 
 async def authority(request: web.Request) -> web.Response:
@@ -48,7 +49,7 @@ async def hello(app: web.Application, node: Node, asked: protocol.HelloRequest) 
 
 async def poll(request: web.Request) -> web.Response:
     """Ends with its connection: nobody else could be told."""
-    node = await request.app[BEARERS].node(request.headers.get("Authorization"))
+    node = await _node(request)
     asked = await _parse(request, protocol.PollRequest)
     with held(request):
         return _render(await request.app[DISPATCHER].poll(node, asked))
@@ -75,10 +76,34 @@ async def check(app: web.Application, node: Node, asked: protocol.CheckRequest) 
     return await app[CLUSTERS].check(node.id, asked, await app[BUCKETS].check_link(node.id), CHECK_SIZE)
 
 
-async def draining(app: web.Application, node: Node, asked: protocol.DrainingRequest) -> Message:
-    clusters = app[CLUSTERS]
-    changed = await (clusters.drain(node.id) if asked.draining else clusters.resume(node.id))
+async def draining(request: web.Request) -> web.Response:
+    """What the owner of a node wants of it: people's doing, and audited as such."""
+    node = await _node(request)
+    asked = await _parse(request, protocol.DrainingRequest)
+    return _render(await to_its_end(_draining(request, node, asked)))
+
+
+async def _draining(request: web.Request, node: Node, asked: protocol.DrainingRequest) -> Message:
+    clusters = request.app[CLUSTERS]
+    before = ACTING.set(_owner(request, node, "drain_node" if asked.draining else "resume_node"))
+    try:
+        changed = await (clusters.drain(node.id) if asked.draining else clusters.resume(node.id))
+    finally:
+        ACTING.reset(before)
     return protocol.DrainingAnswer(state=changed.shown_state)
+
+
+def _owner(request: web.Request, node: Node, action: str) -> Acting:
+    return Acting(
+        user_id=node.id,
+        role="node",
+        tenant_id=None,
+        address=caller(request),
+        request_id=request[REQUEST_ID],
+        action=action,
+        objects=(node.id,),
+        is_owed=True,
+    )
 
 
 async def log(app: web.Application, node: Node, asked: protocol.LogRequest) -> Message:
@@ -105,7 +130,7 @@ def routes() -> list[web.RouteDef]:
         web.post("/agent/v1/beat", _for_nodes(protocol.BeatRequest, beat)),
         web.post("/agent/v1/progress", _for_nodes(protocol.ProgressRequest, progress)),
         web.post("/agent/v1/check", _for_nodes(protocol.CheckRequest, check)),
-        web.post("/agent/v1/draining", _for_nodes(protocol.DrainingRequest, draining)),
+        web.post("/agent/v1/draining", draining),
         web.post("/agent/v1/log", _for_nodes(protocol.LogRequest, log)),
         web.post("/agent/v1/urls", _for_nodes(protocol.UrlsRequest, urls)),
         web.post("/agent/v1/report", _for_nodes(protocol.ReportRequest, report)),
@@ -116,14 +141,18 @@ def _for_nodes(
     kind: type[M], serve: Callable[[web.Application, Node, M], Coroutine[Any, Any, Message]]
 ) -> Callable[[web.Request], Awaitable[web.Response]]:
     async def handle(request: web.Request) -> web.Response:
-        node = await request.app[BEARERS].node(request.headers.get("Authorization"))
+        node = await _node(request)
         asked = await _parse(request, kind)
         return _render(await to_its_end(serve(request.app, node, asked)))
 
     return handle
 
 
-async def _parse(request: web.Request, kind: type[M], limit: int = MAX_MESSAGE) -> M:
+async def _node(request: web.Request) -> Node:
+    return await request.app[BEARERS].node(request.headers.get("Authorization"), partial(site, request))
+
+
+async def _parse(request: web.Request, kind: type[M], limit: int = protocol.MESSAGE_SIZE) -> M:
     try:
         return kind.model_validate_json(await document(request, limit))
     except ValidationError as error:

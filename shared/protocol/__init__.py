@@ -78,7 +78,7 @@ from shared.protocol.calls import (
     UrlsRequest,
     Verdict,
 )
-from shared.protocol.common import LOG_SIZE, OLDEST_PROTOCOL, PROTOCOL_VERSION, AttemptRef, Timings
+from shared.protocol.common import LOG_SIZE, MESSAGE_SIZE, OLDEST_PROTOCOL, PROTOCOL_VERSION, AttemptRef, Timings
 from shared.protocol.orders import Drain, Order, Reprobe, Resume, StartTask, StopTask
 from shared.protocol.outcomes import (
     Failed,
@@ -119,7 +119,8 @@ from shared.protocol.work import (
 )
 
 __all__ = [
-    "LOG_SIZE", "OLDEST_PROTOCOL", "PROTOCOL_VERSION", "AcceptAnswer", "AcceptRequest", "AttemptEvent", "AttemptProgress",
+    "LOG_SIZE", "MESSAGE_SIZE",
+    "OLDEST_PROTOCOL", "PROTOCOL_VERSION", "AcceptAnswer", "AcceptRequest", "AttemptEvent", "AttemptProgress",
     "AttemptRef", "BeatAnswer", "BeatRequest", "CaptionFormatSpec", "CaptionSourceSpec", "CheckAnswer", "CheckRequest",
     "Cipher", "DetectedProperties", "Drain", "DrainingAnswer", "DrainingRequest", "EnrolAnswer", "EnrolRequest", "Failed",
     "Fallback", "Finished", "HandedBack", "HelloAnswer", "HelloRequest", "InputCaptionsSpec", "InputSpec", "Interruption",

@@ -15,6 +15,10 @@ LOG_SIZE: Final = 16 * 1024
 """Characters of an attempt's log that are kept and sent: its end."""
 
 
+MESSAGE_SIZE: Final = 8 * 1024 * 1024
+"""Bytes of one message: a report of a long film names thousands of segments."""
+
+
 class AttemptRef(Message):
     """Names one lease. All three must be those of the live one."""
 

@@ -118,8 +118,9 @@ async def test_a_lost_lease_is_told_as_such(tmp_path: Path) -> None:
             await publish(client, a_ref(), tmp_path, make(tmp_path, 1), id)
 
 
-async def test_a_full_bucket_is_not_the_nodes_fault(tmp_path: Path) -> None:
-    staging = Staging(refusal=problem("quota_exceeded", 403))
+@pytest.mark.parametrize(("code", "status"), [("quota_exceeded", 403), ("storage_full", 403), ("not_found", 404)])
+async def test_a_bucket_that_is_full_or_gone_is_not_the_nodes_fault(tmp_path: Path, code: str, status: int) -> None:
+    staging = Staging(refusal=problem(code, status))
     async with client_of(staging.handle) as client:
         with pytest.raises(AttemptFailed) as failed:
             await publish(client, a_ref(), tmp_path, make(tmp_path, 1), id)
