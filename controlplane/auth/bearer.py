@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Final, NamedTuple
+from collections.abc import Callable, Coroutine, Mapping
+from typing import Any, Final, NamedTuple, TypeVar
 
 import orjson
 
@@ -20,6 +20,7 @@ from shared.errors import NotFound, Throttled, Unauthenticated
 from shared.ids import KeyId, NodeId
 from shared.statuses import NodeState
 
+T = TypeVar("T")
 KNOWN_SECONDS: Final = 1.0
 MOST_KNOWN: Final = 10_000
 _UNKNOWN: Final = "The credential is unknown, revoked or expired."
@@ -56,15 +57,12 @@ class Bearers:
         """
         remembered = self._known  # what is looked up while everybody is forgotten may be out of date: it is not kept
         known = remembered.get(header or "")
-        if known is None:
-            self._check_address(address())
-        elif known.until > self._clock.monotonic() and not self._is_over(known.expires_at):
+        if known is not None and known.until > self._clock.monotonic() and not self._is_over(known.expires_at):
             return known.principal
         try:
-            holder = await self._holder(header)
+            holder = await self.guessed(address, self._holder(header), is_known=known is not None)
         except Unauthenticated:
             remembered.pop(header or "", None)
-            self._failures.take(address(), self._failure_pace)
             raise
         principal = self._principal(holder)
         if len(remembered) >= MOST_KNOWN:
@@ -108,20 +106,38 @@ class Bearers:
     def _is_over(self, expires_at: int | None) -> bool:
         return expires_at is not None and expires_at <= self._clock.now_ms()
 
-    async def node(self, header: str | None) -> Node:
+    async def node(self, header: str | None, address: Callable[[], str]) -> Node:
         """Raises Unauthenticated, also for a revoked node: its agent must stop.
 
-        Remembered for a second, as principals are. What a node may be given is looked up when it is.
+        Remembered for a second, and refused to guessers, as principals are. What a node may be given is looked up when it is.
         """
         remembered = self._known_nodes
         known = remembered.get(header or "")
         if known is not None and known.until > self._clock.monotonic():
             return known.node
-        node = await self._node(header)
+        try:
+            node = await self.guessed(address, self._node(header), is_known=known is not None)
+        except Unauthenticated:
+            remembered.pop(header or "", None)
+            raise
         if len(remembered) >= MOST_KNOWN:
             remembered.clear()
         remembered[header or ""] = _KnownNode(node, self._clock.monotonic() + KNOWN_SECONDS)
         return node
+
+    async def guessed(self, address: Callable[[], str], look: Coroutine[Any, Any, T], *, is_known: bool = False) -> T:
+        """A look that tells whether a credential is good. Raises Throttled for an address that was wrong too often."""
+        if not is_known:
+            try:
+                self._check_address(address())
+            except Throttled:
+                look.close()
+                raise
+        try:
+            return await look
+        except Unauthenticated:
+            self._failures.take(address(), self._failure_pace)
+            raise
 
     async def _node(self, header: str | None) -> Node:
         credential = credentials.parse(_token(header), credentials.NODE_CREDENTIAL)

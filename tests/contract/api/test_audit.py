@@ -15,6 +15,7 @@ from controlplane.domain.permissions import GRANTS, Role
 from controlplane.services.audit import verify
 from controlplane.store.operations import audit
 from controlplane.store.sqlite import SqliteStore
+from shared.protocol import DrainingRequest
 from tests.builders import mp4_settings
 from tests.contract.api.service import CLUSTER, Answer, Caller, Node, Service, a_document, serving
 
@@ -285,6 +286,17 @@ async def test_what_agents_do_leaves_no_row(world: Audited) -> None:
     order = await world.node.take()
     await world.node.beat(order.ref)
     assert await world.rows() == before
+
+
+async def test_what_the_owner_of_a_node_does_leaves_one_row_each(world: Audited) -> None:
+    before = await world.rows()
+    for draining in (True, False):
+        assert (await world.node.say("draining", DrainingRequest(draining=draining))).status == 200
+    new = [row for row in await world.rows() if row not in before]
+    assert [(row.action, row.role, row.user_id, row.object) for row in new] == [
+        ("resume_node", "node", world.node.id, world.node.id),
+        ("drain_node", "node", world.node.id, world.node.id),
+    ]
 
 
 async def test_tenants_see_what_was_done_to_them_by_whomever(world: Audited) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from controlplane.app import ROUTES
+from shared.protocol import EnrolRequest
 from tests.contract.api.service import Answer, Caller, Node, Service, a_document, serving
 
 BURST = 10
@@ -149,6 +150,19 @@ async def test_an_address_with_too_many_wrong_credentials_waits_and_known_caller
     assert (await tenant.get("/v1/jobs")).status == 200
     service.clock.pass_seconds(0.2)
     assert (await newcomer.get("/v1/jobs")).status == 200
+
+
+async def test_so_does_one_with_wrong_node_credentials_or_join_tokens_and_known_nodes_do_not(
+    service: Service, node: Node
+) -> None:
+    await node.poll()
+    wrong = Node(service, node.id, f"{node.credential[:-8]}00000000", node.capacity)
+    enrol = EnrolRequest(join_token="etj_none", hostname="guess").model_dump_json()
+    statuses = [(await wrong.poll()).status for _ in range(5)]
+    statuses.append((await service.call("POST", "/agent/v1/enrol", content=enrol)).status)
+    statuses.append((await wrong.poll()).status)
+    assert statuses == [401] * 5 + [429] * 2
+    assert (await node.poll()).status == 200
 
 
 async def test_every_route_is_throttled(service: Service, tenant: Caller, operator: Caller) -> None:
