@@ -25,6 +25,7 @@ EXIT_CANCELED: Final = 5  # the job was canceled
 
 stamina.instrumentation.set_on_retry_hooks([])  # people are told when the last try has failed
 _RETRIED: Final = (aiohttp.ClientConnectionError, aiohttp.ClientPayloadError, TimeoutError)
+_NOT_NOW: Final = frozenset({ErrorCode.THROTTLED, ErrorCode.UNAVAILABLE, ErrorCode.STORAGE_FULL})
 _CHUNK: Final = 1024 * 1024
 
 
@@ -32,8 +33,8 @@ class Refused(click.ClickException):
     exit_code = EXIT_REFUSED
 
 
-class Throttled(Refused):
-    """Asked to wait, `pause` seconds."""
+class NotNow(Refused):
+    """Asked to wait, `pause` seconds: too many calls, or the service cannot just now. Nothing was done."""
 
     def __init__(self, message: str, pause: float) -> None:
         super().__init__(message)
@@ -46,7 +47,7 @@ class Unreachable(click.ClickException):
 
 def _pause(error: Exception) -> bool | float:
     """How long before a call is repeated: as long as the service asks for, or growing pauses; False: not repeated."""
-    if isinstance(error, Throttled):
+    if isinstance(error, NotNow):
         return error.pause
     return isinstance(error, _RETRIED) and not isinstance(error, aiohttp.ClientSSLError)
 
@@ -226,8 +227,8 @@ async def _refuse(response: aiohttp.ClientResponse) -> None:
         problem = json.loads(await response.read())
         place = f" ({problem['pointer']})" if problem.get("pointer") else ""
         message = f"{problem['detail']}{place} [{problem['code']}]"
-        if problem["code"] == ErrorCode.THROTTLED:
-            raise Throttled(message, problem["retry_after"])
+        if problem["code"] in _NOT_NOW and problem.get("retry_after") is not None:
+            raise NotNow(message, problem["retry_after"])
         raise Refused(message)
     except (ValueError, KeyError, TypeError) as error:
         raise Refused(f"HTTP {response.status}") from error

@@ -62,6 +62,25 @@ async def test_an_authority_that_is_not_trusted_is_named_at_once(aiohttp_server:
     assert refused.value.exit_code == EXIT_UNREACHABLE
 
 
+async def test_a_service_that_cannot_just_now_is_asked_again_with_the_same_token(aiohttp_server: AiohttpServer) -> None:
+    asked: list[object] = []
+
+    async def create(request: web.Request) -> web.Response:
+        asked.append(await request.json())
+        if len(asked) < 3:
+            problem = {"code": "unavailable", "detail": "The database refused.", "retry_after": 0.001}
+            return web.json_response(problem, status=503, content_type="application/problem+json")
+        return web.json_response({"id": JOB}, status=201)
+
+    app = web.Application()
+    app.router.add_post("/v1/jobs", create)
+    server = await aiohttp_server(app)
+    document = {"client_request_token": "once"}
+    async with Api(str(server.make_url("/")), "etk_1") as api:
+        assert await api.call("POST", "/v1/jobs", document) == {"id": JOB}
+    assert asked == [document] * 3
+
+
 @pytest.mark.parametrize("url", ["control.example.net", "ftp://control", "http://"])
 def test_an_address_that_is_none_is_a_wrong_command(url: str) -> None:
     refused = call(jobs, "list", TRANSCODER_URL=url)
