@@ -12,6 +12,7 @@ import pytest
 
 from agent.installation import GPU_DROP_INS, write_units
 from controlplane import installation as controlplane
+from tests.needs import needs
 
 SYSTEMD: Final = Path(__file__).parents[2] / "systemd"
 PREFIX: Final = "/opt/edge-transcoder"
@@ -28,7 +29,7 @@ EXPOSURE: Final = {
 }
 """By unit, and whether the machine has a card: what systemd 252 says. Programs with a network stay at 1.5 or below."""
 
-pytestmark = pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="systemd is not installed")
+pytestmark = needs(shutil.which("systemd-analyze") is not None, "systemd is not installed")
 
 
 @pytest.fixture(params=[False, True], ids=["without a card", "with a card"])

@@ -6,17 +6,16 @@ import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
-import pytest
-
 from agent.doctor import Verdict
 from agent.doctor.confinement import check
 from agent.sandbox import ConfinementError, Exit, Limits, OnStdout, StopRequest
 from agent.sandbox.bubblewrap import Bubblewrap
 from agent.sandbox.none import Unconfined
+from tests.needs import needs
 from tests.unit.agent.doctor.subjects import a_subject, only
 
 
-@pytest.mark.skipif(shutil.which("bwrap") is None, reason="bubblewrap is not installed")
+@needs(shutil.which("bwrap") is not None, "bubblewrap is not installed")
 async def test_bubblewrap_holds(tmp_path: Path) -> None:
     sandbox = Bubblewrap()
     assert await sandbox.check() is None

@@ -22,6 +22,7 @@ from agent.commands import agent
 from agent.doctor import CHECKS, Finding, Subject, Verdict, examine
 from agent.doctor.finding import failure, good
 from agent.state import State
+from tests.needs import needs
 from tests.unit.agent.doctor.subjects import a_subject
 
 ROOT: Final = Path(__file__).parents[4]
@@ -81,7 +82,7 @@ def test_the_exit_code_is_for_programs(
     assert finding.fix in shown.output
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become the service's user")
+@needs(os.geteuid() == 0, "only root can become the service's user")
 def test_root_looks_with_the_eyes_of_the_services_user_and_leaves_nothing_of_its_own() -> None:
     """In a process of its own: there is no way back from another user."""
     with tempfile.TemporaryDirectory() as outside:  # pytest's directories are closed to others
