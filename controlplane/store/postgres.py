@@ -27,7 +27,7 @@ MAX_BATCH: Final = 128
 _MIGRATING: Final = 7_340_211  # names an advisory lock: replicas that start together migrate one after the other
 _WRITING: Final = 7_340_212  # and write one batch after the other: batches touch the same rows in any order
 _BEGIN: Final = f"BEGIN; SELECT pg_advisory_xact_lock({_WRITING}); SAVEPOINT operation"
-"""One way there and back for all three; each operation then moves the savepoint on."""
+"""One way there and back for all three; each operation but the first moves the savepoint on."""
 _SESSION: Final = {"plan_cache_mode": "force_generic_plan", "application_name": dumping.APPLICATION}
 """Every statement is made for one way through the indices, whatever it is asked for: none is planned again at each call."""
 _RETRIED: Final = (asyncpg.SerializationError, asyncpg.DeadlockDetectedError)
@@ -116,8 +116,9 @@ class PostgresStore:
         try:
             async with self._pool.acquire() as connection:
                 await connection.execute(_BEGIN)
+                transaction = _Transaction(connection, self._queries)
                 try:
-                    results = [result for parcel in parcels for result in await self._results(connection, parcel)]
+                    results = [result for parcel in parcels for result in await transaction.results(parcel)]
                     await connection.execute("COMMIT")
                 except BaseException:
                     await _roll_back(connection)
@@ -126,25 +127,36 @@ class PostgresStore:
         except (*_LOST, *_RETRIED, asyncpg.PostgresError) as error:
             return [_unavailable(error) for parcel in parcels for _ in parcel]
 
-    async def _results(self, connection: asyncpg.Connection, parcel: list[Waiting]) -> Sequence[Any]:
+
+class _Transaction:
+    """One that has begun, with a savepoint before each operation."""
+
+    def __init__(self, connection: asyncpg.Connection, queries: Mapping[str, sql.Statement]) -> None:
+        self._connection = connection
+        self._queries = queries
+        self._is_saved = True
+
+    async def results(self, parcel: list[Waiting]) -> Sequence[Any]:
         """What goes wrong together is done again one by one, so that only the guilty is refused."""
-        results = await self._run_one(connection, operation_of(parcel))
+        results = await self._run(operation_of(parcel))
         if not isinstance(results, Exception):
             return results  # type: ignore[no-any-return]
         if len(parcel) == 1:
             return [results]
-        return [result for waiting in parcel for result in await self._results(connection, [waiting])]
+        return [result for waiting in parcel for result in await self.results([waiting])]
 
-    async def _run_one(self, connection: asyncpg.Connection, operation: Op[Any]) -> Any:
+    async def _run(self, operation: Op[Any]) -> Any:
+        if not self._is_saved:
+            await self._connection.execute("RELEASE operation; SAVEPOINT operation")
+        self._is_saved = False
         try:
-            result = await _run(connection, self._queries, operation)
+            return await _run(self._connection, self._queries, operation)
         except (*_LOST, *_RETRIED):
             raise
         except Exception as error:  # whatever it is, it belongs to the caller of this operation alone
-            await connection.execute("ROLLBACK TO operation")
+            await self._connection.execute("ROLLBACK TO operation")
+            self._is_saved = True
             return _unavailable(error) if isinstance(error, asyncpg.PostgresError) else error
-        await connection.execute("RELEASE operation; SAVEPOINT operation")
-        return result
 
 
 async def _as_it_is(_: asyncpg.Connection) -> None:
