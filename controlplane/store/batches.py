@@ -5,9 +5,12 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from controlplane.store.port import Op, Together
+
+LET_IN: Final = 2
+"""Turns of the event loop that a batch waits for more."""
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -19,6 +22,22 @@ class Waiting:
     operation: Op[Any] | None = None
     together: Together[Any, Any] | None = None
     item: Any = None
+
+
+async def gathered(pending: asyncio.Queue[Waiting], most: int) -> list[list[Waiting]]:
+    """The next batch: whatever waits, and what the event loop brings in meanwhile.
+
+    A commit costs as much for one operation as for many, so callers that are about to ask are let in, but not for
+    long: a busy loop always brings more.
+    """
+    batch = [await pending.get()]
+    for _ in range(LET_IN):
+        await asyncio.sleep(0)
+        came = min(pending.qsize(), most - len(batch))
+        batch += [pending.get_nowait() for _ in range(came)]
+        if not came:
+            break
+    return parcelled(batch)
 
 
 def parcelled(batch: Sequence[Waiting]) -> list[list[Waiting]]:

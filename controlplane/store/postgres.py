@@ -17,7 +17,7 @@ import structlog
 
 from controlplane import metrics
 from controlplane.store import dumping, guards, sql
-from controlplane.store.batches import Waiting, operation_of, parcelled, resolve
+from controlplane.store.batches import Waiting, gathered, operation_of, resolve
 from controlplane.store.port import Call, Item, Op, T, Together
 from shared.errors import TranscoderError, Unavailable
 
@@ -99,10 +99,7 @@ class PostgresStore:
 
     async def _write_batches(self) -> None:
         while True:
-            waiting = [await self._pending.get()]
-            while len(waiting) < MAX_BATCH and not self._pending.empty():
-                waiting.append(self._pending.get_nowait())
-            parcels = parcelled(waiting)
+            parcels = await gathered(self._pending, MAX_BATCH)
             batch = [waiting for parcel in parcels for waiting in parcel]
             began = perf_counter()
             results = await self._commit(parcels)

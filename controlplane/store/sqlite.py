@@ -24,15 +24,13 @@ import structlog
 
 from controlplane import metrics
 from controlplane.store import guards, sql
-from controlplane.store.batches import Waiting, operation_of, parcelled, resolve
+from controlplane.store.batches import Waiting, gathered, operation_of, resolve
 from controlplane.store.port import Call, Calls, Item, Op, T, Together
 from shared.errors import StorageFull, TranscoderError, Unavailable
 
 log = structlog.get_logger()
 
 MAX_BATCH: Final = 64
-LET_IN: Final = 2
-"""Turns of the event loop that a batch waits for more."""
 _CACHED_STATEMENTS: Final = 256
 
 
@@ -91,7 +89,7 @@ class SqliteStore:
     async def _write_batches(self) -> None:
         loop = asyncio.get_running_loop()
         while True:
-            parcels = parcelled(await self._gathered())
+            parcels = await gathered(self._pending, MAX_BATCH)
             batch = [waiting for parcel in parcels for waiting in parcel]
             began = perf_counter()
             results = self._execute(parcels)
@@ -104,21 +102,6 @@ class SqliteStore:
             resolve(batch, [_refusal(results)] * len(batch) if isinstance(results, sqlite3.Error) else results)
             for _ in batch:
                 self._pending.task_done()
-
-    async def _gathered(self) -> list[Waiting]:
-        """The next batch: whatever waits, and what the event loop brings in meanwhile.
-
-        A commit costs as much for one operation as for many, so callers that are about to ask are let in, but not for
-        long: a busy loop always brings more.
-        """
-        batch = [await self._pending.get()]
-        for _ in range(LET_IN):
-            await asyncio.sleep(0)
-            came = min(self._pending.qsize(), MAX_BATCH - len(batch))
-            batch += [self._pending.get_nowait() for _ in range(came)]
-            if not came:
-                break
-        return batch
 
     def _execute(self, parcels: list[list[Waiting]]) -> list[Any] | sqlite3.Error:
         """Runs every operation under a savepoint of its own in one transaction; a result is a value or an exception."""
