@@ -1,0 +1,91 @@
+"""Who may call: users, keys, tenants."""
+
+from __future__ import annotations
+
+import datetime as dt
+
+import orjson
+from pydantic import Field
+
+from controlplane.api.views.pages import moment
+from controlplane.domain.permissions import Role
+from controlplane.domain.throttle import Operation
+from controlplane.store import records
+from shared.clock import to_datetime
+from shared.ids import KeyId, TenantId, UserId
+from shared.models import Answer
+
+
+class PermissionView(Answer):
+    actions: tuple[str, ...]
+    resources: tuple[str, ...]
+
+
+class UserView(Answer):
+    id: UserId
+    tenant_id: TenantId | None = Field(description="Null for operators.")
+    name: str
+    role: Role
+    permissions: tuple[PermissionView, ...]
+    created_at: dt.datetime
+
+
+def user(found: records.User) -> UserView:
+    return UserView(
+        id=found.id,
+        tenant_id=found.tenant_id,
+        name=found.name,
+        role=found.role,
+        permissions=orjson.loads(found.permissions),
+        created_at=to_datetime(found.created_at),
+    )
+
+
+class KeyView(Answer):
+    id: KeyId
+    user_id: UserId
+    label: str
+    created_at: dt.datetime
+    expires_at: dt.datetime | None
+    revoked_at: dt.datetime | None
+
+
+class NewKeyView(KeyView):
+    key: str = Field(description="Shown now, and never again.")
+
+
+def key(found: records.ApiKey) -> KeyView:
+    return KeyView(
+        id=found.id,
+        user_id=found.user_id,
+        label=found.label,
+        created_at=to_datetime(found.created_at),
+        expires_at=moment(found.expires_at),
+        revoked_at=moment(found.revoked_at),
+    )
+
+
+class TenantView(Answer):
+    id: TenantId
+    name: str
+    weight: int
+    priority_ceiling: int = Field(description="The highest priority of its jobs that counts against other tenants.")
+    rates: dict[Operation, int] = Field(description="Calls per minute where they differ from the service's own.")
+    queued: int
+    running: int
+    created_at: dt.datetime
+    suspended_at: dt.datetime | None
+
+
+def tenant(found: records.Tenant) -> TenantView:
+    return TenantView(
+        id=found.id,
+        name=found.name,
+        weight=found.weight,
+        priority_ceiling=found.priority_ceiling,
+        rates=orjson.loads(found.rates),
+        queued=found.queued,
+        running=found.running,
+        created_at=to_datetime(found.created_at),
+        suspended_at=moment(found.suspended_at),
+    )

@@ -1,0 +1,287 @@
+"""Jobs as people and their programs see them, and what is told of them."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import orjson
+from pydantic import Field
+
+from controlplane.api.views.pages import moment
+from controlplane.domain.auditing import Deed
+from controlplane.domain.waiting import Code, Waiting
+from controlplane.services.content_keys import RevealedKey
+from controlplane.store import records
+from shared.clock import to_datetime
+from shared.failures import FailureReason
+from shared.ids import Attempt, ClusterId, JobId, NodeId, PipelineId, TenantId
+from shared.jobspec import Input, Output, Placement, Playlist, StartPolicy
+from shared.jobspec.encryption import digest, encoded
+from shared.models import Answer
+from shared.protocol import DetectedProperties, Progress
+from shared.statuses import JobStatus
+
+
+class StatusDetail(Answer):
+    code: int = Field(description="Elastic Transcoder's published error number.")
+    message: str
+    reason: FailureReason | None = Field(
+        None, description="What programs may branch on, where the number is not enough."
+    )
+
+
+class InputView(Input):
+    detected: DetectedProperties | None = Field(None, description="Known once a node has probed the file.")
+
+
+class ObjectView(Answer):
+    key: str
+    size: int
+    role: str = "media"
+    initialization_vector: str | None = Field(
+        None, description="Base64, of an object that is encrypted as a file: where a job has several, each has its own."
+    )
+
+
+class ContentKeyView(Answer):
+    pointer: str = Field(description="What the key is of, as a JSON pointer into the job.")
+    key: str = Field(description="Base64: the key itself.")
+    key_md5: str
+    initialization_vector: str
+
+
+class ContentKeysView(Answer):
+    items: list[ContentKeyView]
+
+
+class OutputView(Output):
+    id: str
+    status: JobStatus
+    status_detail: StatusDetail | None = None
+    width: int | None = None
+    height: int | None = None
+    frame_rate: float | None = None
+    duration: float | None = Field(None, description="Seconds.")
+    size: int | None = Field(None, description="Bytes, of all media of this output.")
+    encoder: str | None = None
+    applied_color_space_conversion: str | None = Field(
+        None, description='The conversion of colours that was made: "None", "Bt709ToBt601", "Bt601ToBt709", …'
+    )
+    objects: list[ObjectView] = []
+
+
+class PlaylistView(Playlist):
+    status: JobStatus
+    status_detail: StatusDetail | None = None
+    objects: list[ObjectView] = []
+
+
+class AttemptView(Answer):
+    number: Attempt
+    node_id: NodeId | None
+    encoder: str | None
+
+
+class Timing(Answer):
+    submitted_at: dt.datetime
+    started_at: dt.datetime | None
+    finished_at: dt.datetime | None
+
+
+class WaitingView(Answer):
+    code: Code
+    message: str
+    details: dict[str, Any] = Field(description="The figures behind the message; which ones depends on the code.")
+
+
+class JobView(Answer):
+    id: JobId
+    pipeline_id: PipelineId
+    status: JobStatus
+    status_detail: StatusDetail | None = Field(
+        None, description="Why the whole job failed, where one reason covers it."
+    )
+    waiting_because: WaitingView | None = Field(None, description="Null for a job that does not wait.")
+    priority: int
+    start: StartPolicy
+    placement: Placement
+    cluster_id: ClusterId | None = Field(description="Asked for, or where it ran first.")
+    inputs: list[InputView]
+    output_key_prefix: str
+    outputs: list[OutputView]
+    playlists: list[PlaylistView]
+    metadata: dict[str, str]
+    max_attempts: int
+    retry_of: JobId | None = Field(None, description="The job that this one repeats.")
+    progress: Progress | None
+    attempt: AttemptView | None
+    timing: Timing
+
+
+def job(
+    found: records.Job, progress: Progress | None, waiting: Waiting | None, document: Mapping[str, Any] | None = None
+) -> dict[str, Any]:
+    """A JobView as a dictionary: made by hand, since it is on the way of every submission.
+
+    `document` is the job's, where somebody has it at hand.
+    """
+    document = document or orjson.loads(found.document)
+    result = orjson.loads(found.result) if found.result else {}
+    failure = _detail(result.get("failure"))
+    detected = result.get("inputs") or []
+    outcomes = {outcome["index"]: outcome for outcome in result.get("outputs") or []}
+    lists = {outcome["index"]: outcome for outcome in result.get("playlists") or []}
+    has_begun = found.attempt and found.status is not JobStatus.SUBMITTED
+    unmade: dict[str, Any] = {"status": found.status, "status_detail": failure, "objects": []}
+    unmade_output = {**_NO_FACTS, **unmade}
+    return {
+        "id": found.id,
+        "pipeline_id": found.pipeline_id,
+        "status": found.status,
+        "status_detail": failure,
+        "waiting_because": {"code": waiting.code, "message": waiting.message, "details": waiting.details}
+        if waiting
+        else None,
+        "priority": document["priority"],
+        "start": document["start"],
+        "placement": document["placement"],
+        "cluster_id": found.cluster_id,
+        "inputs": [
+            {**wanted, "detected": detected[index] if index < len(detected) else None}
+            for index, wanted in enumerate(document["inputs"])
+        ],
+        "output_key_prefix": document["output_key_prefix"],
+        "outputs": [
+            {"id": str(number), **wanted, **_made(outcomes.get(number - 1), unmade_output, _OUTPUT_FACTS)}
+            for number, wanted in enumerate(document["outputs"], 1)
+        ],
+        "playlists": [
+            {**wanted, **_made(lists.get(index), unmade, ())} for index, wanted in enumerate(document["playlists"])
+        ],
+        "metadata": document["metadata"],
+        "max_attempts": document["max_attempts"],
+        "retry_of": found.retry_of,
+        "progress": progress.model_dump() if progress and found.status is JobStatus.PROGRESSING else None,
+        "attempt": {
+            "number": found.attempt,
+            "node_id": found.node_id,
+            "encoder": progress.encoder if progress else None,
+        }
+        if has_begun
+        else None,
+        "timing": {
+            "submitted_at": to_datetime(found.submitted_at),
+            "started_at": moment(found.started_at),
+            "finished_at": moment(found.finished_at),
+        },
+    }
+
+
+def content_keys(found: Sequence[RevealedKey]) -> ContentKeysView:
+    return ContentKeysView(
+        items=[
+            ContentKeyView(
+                pointer=one.pointer,
+                key=encoded(one.key),
+                key_md5=digest(one.key),
+                initialization_vector=one.initialization_vector,
+            )
+            for one in found
+        ]
+    )
+
+
+_OUTPUT_FACTS = ("width", "height", "frame_rate", "duration", "size", "encoder", "applied_color_space_conversion")
+_NO_FACTS: dict[str, Any] = dict.fromkeys(_OUTPUT_FACTS)
+
+
+def _made(outcome: dict[str, Any] | None, unmade: dict[str, Any], facts: tuple[str, ...]) -> dict[str, Any]:
+    """What came of an output or a playlist; until the job has ended, and when it failed whole, what came of the job."""
+    if outcome is None:
+        return unmade
+    return {
+        **{fact: outcome.get(fact) for fact in facts},
+        "status": outcome["status"],
+        "status_detail": _detail(outcome["failure"]),
+        "objects": [
+            {
+                "key": made["key"],
+                "size": made["size"],
+                "role": made["role"],
+                "initialization_vector": made.get("initialization_vector"),
+            }
+            for made in outcome["objects"]
+        ],
+    }
+
+
+def _detail(failure: dict[str, Any] | None) -> dict[str, Any] | None:
+    if not failure:
+        return None
+    return {"code": failure["code"], "message": failure["message"], "reason": failure.get("reason")}
+
+
+class RetryView(Answer):
+    id: JobId
+    retry_of: JobId
+
+
+class RetriesView(Answer):
+    items: list[RetryView]
+    has_more: bool = Field(description="More have failed in this time: ask again.")
+
+
+def retries(made: Sequence[records.Job], *, has_more: bool) -> RetriesView:
+    items = [RetryView(id=job.id, retry_of=job.retry_of) for job in made if job.retry_of is not None]
+    return RetriesView(items=items, has_more=has_more)
+
+
+class EventView(Answer):
+    id: int
+    at: dt.datetime
+    type: str
+    data: dict[str, Any]
+
+
+def event(found: records.Event) -> EventView:
+    return EventView(id=found.id, at=to_datetime(found.at), type=found.type, data=orjson.loads(found.data))
+
+
+class TenantEventView(EventView):
+    job_id: JobId
+
+
+def tenant_event(found: records.TenantEvent) -> TenantEventView:
+    return TenantEventView(**dict(event(found)), job_id=found.job_id)
+
+
+class DeedView(Answer):
+    id: int
+    at: dt.datetime
+    user_id: str
+    role: str
+    tenant_id: TenantId | None = Field(description="The tenant that it was done to.")
+    address: str
+    request_id: str
+    action: str = Field(description="The `operationId` of the call.")
+    object: str = Field(description='What the path named and what was made, with "/" between them.')
+
+
+def deed(found: Deed) -> DeedView:
+    return DeedView(**{**vars(found), "at": to_datetime(found.at)})
+
+
+class LogView(Answer):
+    attempt: Attempt
+    node_id: NodeId
+    at: dt.datetime = Field(description="When its last line came.")
+    said: int = Field(description="Characters that the attempt has said in all; `text` holds the last of them.")
+    text: str
+
+
+def log(found: records.AttemptLog) -> LogView:
+    return LogView(
+        attempt=found.attempt, node_id=found.node_id, at=to_datetime(found.at), said=found.said, text=found.text
+    )
