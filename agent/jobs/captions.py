@@ -66,6 +66,13 @@ class Captions:
             and any(wanted.format is CaptionFormat.MOV_TEXT for wanted in output.captions.formats)
         }
 
+    def closed(self, output: OutputSpec) -> Track | None:
+        """What lies within the pictures of an output."""
+        wanted = output.captions
+        if wanted is None or all(one.format is not CaptionFormat.CEA_708 for one in wanted.formats):
+            return None
+        return next(iter(self.tracks.get(output.index, ())), None)
+
 
 class Uncaptioned(Exception):
     """An output cannot have the captions that it asks for."""

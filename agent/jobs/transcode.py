@@ -13,6 +13,7 @@ import structlog
 from agent.client import ControlPlane
 from agent.jobs.attempt import Attempt, EndReason
 from agent.jobs.captions import Captions, gather
+from agent.jobs.embedding import embed
 from agent.jobs.encryption import decrypt, encrypted
 from agent.jobs.failure import (
     COMPANION_MISSING,
@@ -46,6 +47,7 @@ from agent.media import (
     inspections,
     instead,
     judge,
+    media_files,
     package,
     plan,
     split,
@@ -120,6 +122,7 @@ class Transcode:
         self._failures: dict[int, Failure] = {}
         self._lost: dict[int, Failure] = {}
         """Of what is no input, by its place, why it is not there."""
+        self._captions = Captions()
         self._encode_seconds = 0.0
         self.detected: tuple[DetectedProperties, ...] = ()
 
@@ -129,16 +132,16 @@ class Transcode:
         facts = await self._probe()
         await self._unless_ended(tell_probed(self._client, self._attempt, self.detected))
         pictures = await stills(self._task, self._lost, self._space.input, self._capture)
-        captions = await self._captions(facts)
-        planned = await asyncio.to_thread(self._plan, facts, pictures, captions)
-        self._failures.update({**planned.refused, **captions.failures})
+        self._captions = await self._gather(facts)
+        planned = await asyncio.to_thread(self._plan, facts, pictures)
+        self._failures.update({**planned.refused, **self._captions.failures})
         await self._enter(Phase.ENCODING)
         done = 0.0
         for encode, share in zip(planned.passes, shares(planned.passes), strict=True):
             await self._encode(encode, done=done, share=share)
             done += share
         raise_if_nothing_came(self._verified, self._failures)
-        packed = await asyncio.to_thread(self._package, captions)
+        packed = await asyncio.to_thread(self._package)
         packed = await asyncio.to_thread(encrypted, self._task, packed, self._space.out)
         await self._publish(packed)
         return Finished(
@@ -202,14 +205,15 @@ class Transcode:
             self._attempt.reach(Phase.PROBING, (number + 1) / len(self._task.parts))
         return tuple(facts)
 
-    async def _captions(self, facts: tuple[MediaFacts, ...]) -> Captions:
+    async def _gather(self, facts: tuple[MediaFacts, ...]) -> Captions:
         async def extract(argv: Sequence[str]) -> Exit:
             return (await self._capture_patiently(argv))[1]
 
         return await gather(self._task, stretches(self._task, facts), self._lost, self._space, extract)
 
-    def _plan(self, facts: tuple[MediaFacts, ...], pictures: Mapping[int, Still | Failure], captions: Captions) -> Plan:
-        wanted = tuple(output for output in self._task.outputs if output.index not in captions.failures)
+    def _plan(self, facts: tuple[MediaFacts, ...], pictures: Mapping[int, Still | Failure]) -> Plan:
+        failed = self._captions.failures
+        wanted = tuple(output for output in self._task.outputs if output.index not in failed)
         return plan(
             self._task.model_copy(update={"outputs": wanted}),
             facts,
@@ -217,7 +221,7 @@ class Transcode:
             device=Device.NVENC if self._order.nvenc_sessions else Device.CPU,
             threads=self._order.cpu_threads,
             gpu=self._attempt.gpu or 0,
-            tracks=captions.embedded(self._task),
+            tracks=self._captions.embedded(self._task),
         )
 
     async def _encode(self, encode: Pass, *, done: float, share: float) -> None:
@@ -229,6 +233,7 @@ class Transcode:
         ended = await self._encoded(encode, done=done, share=share)
         if ended.is_success:
             for output in encode.outputs:
+                await asyncio.to_thread(self._embed, output)
                 await self._verify(output, ended)
             return
         self._space.keep_only(before)
@@ -289,6 +294,11 @@ class Transcode:
         finally:
             self._encode_seconds += self._clock.monotonic() - started
 
+    def _embed(self, output: PlannedOutput) -> None:
+        """What comes to nothing here is found when the output is verified."""
+        if (track := self._captions.closed(output.spec)) is not None:
+            embed(self._space.out, output, media_files(output, self._space.files()), track.cues)
+
     async def _verify(self, output: PlannedOutput, ended: Exit) -> None:
         self._attempt.reach(Phase.VERIFYING)
         files = self._space.files()
@@ -307,9 +317,9 @@ class Transcode:
             raise AttemptFailed(SCRATCH_FULL if had_no_room else verdict)
         self._failures[output.index] = verdict
 
-    def _package(self, captions: Captions) -> Package:
+    def _package(self) -> Package:
         verified = refragmented(self._task, self._verified, self._space.out)
-        packed = package(self._task, verified, read=self._space.read, tracks=captions.tracks)
+        packed = package(self._task, verified, read=self._space.read, tracks=self._captions.tracks)
         for name, content in packed.files.items():
             (self._space.out / name).write_bytes(content)
         finish(self._space.out, packed.recipes)

@@ -82,6 +82,11 @@ def inspections(output: PlannedOutput, files: Mapping[str, int]) -> tuple[Inspec
     )
 
 
+def media_files(output: PlannedOutput, files: Mapping[str, int]) -> tuple[str, ...]:
+    """The one file of an output, or its segments in their order."""
+    return tuple(_segment_names(output, files)) if output.is_segmented else (output.file,)
+
+
 def judge(
     output: PlannedOutput,
     files: Mapping[str, int],

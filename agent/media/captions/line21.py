@@ -63,15 +63,15 @@ def scheduled(cues: Sequence[Cue]) -> dict[int, Pair]:
     """Which pair goes with which frame; what is loaded later than its time is shown as soon as it can be."""
     slots: dict[int, Pair] = {}
     free = 0
-    pages = [page for cue in flattened(cues) for page in _pages(cue)]
-    for number, page in enumerate(pages):
+    shown = [page for cue in flattened(cues) for page in pages(cue)]
+    for number, page in enumerate(shown):
         loading = [_twice(LOAD), _twice(CLEAR_UNSEEN), *_text(page.lines)]
         start, end = _slot(page.start), _slot(page.end)
         loaded = _load(slots, loading, free, start)
-        shown = _first_room(slots, max(start, loaded), 2)
-        slots[shown] = slots[shown + 1] = SHOW
-        free = shown + 2
-        following = _slot(pages[number + 1].start) if number + 1 < len(pages) else None
+        at = _first_room(slots, max(start, loaded), 2)
+        slots[at] = slots[at + 1] = SHOW
+        free = at + 2
+        following = _slot(shown[number + 1].start) if number + 1 < len(shown) else None
         if following is None or following - end > 1:
             end = max(end, free)
             slots[end] = slots[end + 1] = CLEAR
@@ -123,13 +123,13 @@ def _slot(time: int) -> int:
     return round(time * RATE / 1000)
 
 
-def _pages(cue: Cue) -> Iterator[Cue]:
+def pages(cue: Cue) -> Iterator[Cue]:
     """What fits on the screen at once; several share the time."""
     rows = [row for line in cue.lines for row in _rows(line)]
-    pages = [tuple(rows[first : first + ROWS]) for first in range(0, len(rows), ROWS)]
+    texts = [tuple(rows[first : first + ROWS]) for first in range(0, len(rows), ROWS)]
     length = cue.end - cue.start
-    for number, page in enumerate(pages):
-        yield Cue(cue.start + length * number // len(pages), cue.start + length * (number + 1) // len(pages), page)
+    for number, text in enumerate(texts):
+        yield Cue(cue.start + length * number // len(texts), cue.start + length * (number + 1) // len(texts), text)
 
 
 def _rows(line: str) -> list[str]:

@@ -8,6 +8,7 @@ from fractions import Fraction
 from typing import Final
 
 from agent.media import encoders, filters, sizing, watermarking
+from agent.media.captions.fitting import unfit_for_rate
 from agent.media.encoders import Device
 from agent.media.facts import AudioFacts, MediaFacts, VideoFacts
 from agent.media.filters import Colours, Mark, Picture
@@ -37,6 +38,13 @@ def refusal(spec: OutputSpec, source: MediaFacts, stills: Stills) -> Failure | N
         marked = (stills[mark.input] for mark in spec.watermarks)
         return next((still for still in marked if isinstance(still, Failure)), None)
     return Failure(cause=Cause.INPUT, code=FailureCode.PRESET_MISMATCH, message=message)
+
+
+def too_fast_or_slow(output: PlannedOutput) -> Failure | None:
+    """Why captions cannot lie within its pictures, where they are to."""
+    if output.picture is None or output.spec.captions is None:
+        return None
+    return unfit_for_rate([wanted.format for wanted in output.spec.captions.formats], output.picture.rate)
 
 
 def planned(spec: OutputSpec, source: MediaFacts, stills: Stills, device: Device) -> PlannedOutput:

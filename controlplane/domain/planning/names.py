@@ -42,7 +42,7 @@ def refuse_collisions(document: JobDocument, chosen: Sequence[Settings]) -> None
             extended = f"{output.thumbnails.pattern}.{output.thumbnails.format or base.format}"
             taken.add(extended, f"/outputs/{index}/thumbnails/pattern")
         for key, field in captions.keys(output):
-            taken.share(key, f"/outputs/{index}{field}", output.captions, output.segment_duration)
+            taken.share(key, f"/outputs/{index}{field}", output.captions, output.segment_duration, output.clip)
     for index, playlist in enumerate(document.playlists):
         for extension in MASTER_EXTENSIONS[playlist.format]:
             taken.add(playlist.name + extension, f"/playlists/{index}/name")
