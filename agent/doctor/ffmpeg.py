@@ -24,9 +24,13 @@ FILTERS: Final = frozenset(
 )  # fmt: skip
 MUXERS: Final = frozenset(
     {
-        "flac", "flv", "gif", "hls", "image2", "mp2", "mp3", "mp4", "mpegts", "mxf", "null", "oga", "ogg", "vob", "wav", "webm",
+        "flac", "flv", "framecrc", "gif", "h264", "hls", "image2", "mp2", "mp3", "mp4", "mpegts", "mxf", "null", "oga", "ogg",
+        "srt", "vob", "wav", "webm",
     }
 )  # fmt: skip
+CAPTION_ENCODERS: Final = frozenset({"mov_text", "subrip"})
+CAPTION_FORMATS: Final = frozenset({"ffmetadata", "srt"})
+BITSTREAM_FILTERS: Final = frozenset({"filter_units", "h264_mp4toannexb"})
 PROTOCOLS: Final = frozenset({"file", "pipe"})
 _PATIENCE: Final = 30.0
 _FIX: Final = "apt-get install ffmpeg (Debian 12's 5.1 or newer)"
@@ -56,10 +60,11 @@ def is_too_old(version: str) -> bool:
 
 async def _missing(around: Surroundings) -> Mapping[str, list[str]]:
     wanted = (
-        ("encoder", "-encoders", USED),
+        ("encoder", "-encoders", USED | CAPTION_ENCODERS),
         ("filter", "-filters", FILTERS),
         ("muxer", "-muxers", MUXERS),
-        ("demuxer", "-demuxers", frozenset((*FORMATS, *STILL_FORMATS, "lavfi"))),
+        ("demuxer", "-demuxers", frozenset((*FORMATS, *STILL_FORMATS, *CAPTION_FORMATS, "lavfi"))),
+        ("bitstream filter", "-bsfs", BITSTREAM_FILTERS),
         ("protocol", "-protocols", PROTOCOLS),
     )
     missing: dict[str, list[str]] = {}

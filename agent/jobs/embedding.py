@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Iterator, Sequence
 from fractions import Fraction
 from pathlib import Path
@@ -29,7 +30,7 @@ def embed(out: Path, output: PlannedOutput, files: Sequence[str], cues: Cues) ->
         else:
             (name,) = files
             _in_movie(out / name, cues, output.picture.rate)
-    except (closed.NotRewritable, closed.NoPicture, ValueError):
+    except (ValueError, LookupError, struct.error):
         return UNFIT
     return None
 

@@ -233,8 +233,11 @@ class Transcode:
         ended = await self._encoded(encode, done=done, share=share)
         if ended.is_success:
             for output in encode.outputs:
-                await asyncio.to_thread(self._embed, output)
-                await self._verify(output, ended)
+                failure = await asyncio.to_thread(self._embed, output)
+                if failure is None:
+                    await self._verify(output, ended)
+                else:
+                    self._failures[output.index] = failure
             return
         self._space.keep_only(before)
         failure = failure_of(ended)
@@ -294,10 +297,13 @@ class Transcode:
         finally:
             self._encode_seconds += self._clock.monotonic() - started
 
-    def _embed(self, output: PlannedOutput) -> None:
-        """What comes to nothing here is found when the output is verified."""
-        if (track := self._captions.closed(output.spec)) is not None:
-            embed(self._space.out, output, media_files(output, self._space.files()), track.cues)
+    def _embed(self, output: PlannedOutput) -> Failure | None:
+        """Captions into the pictures, where they belong there. What went wrong, or None."""
+        track = self._captions.closed(output.spec)
+        files = self._space.files()
+        if track is None or not files.get(output.file):
+            return None
+        return embed(self._space.out, output, media_files(output, files), track.cues)
 
     async def _verify(self, output: PlannedOutput, ended: Exit) -> None:
         self._attempt.reach(Phase.VERIFYING)

@@ -1,11 +1,8 @@
 """Captions within pictures: what `agent.jobs` needs to put them there."""
 
-from agent.media.captions.mp4 import Movie, NotRewritable, movie, rewritten
+from agent.media.captions.mp4 import movie, rewritten
 from agent.media.captions.pictures import idle, units
 from agent.media.captions.transport import CLOCK, PACKET, Inserter
-from agent.media.captions.units import NoPicture
 from agent.media.transport import first_picture
 
-__all__ = [
-    "CLOCK", "PACKET", "Inserter", "Movie", "NoPicture", "NotRewritable", "first_picture", "idle", "movie", "rewritten", "units",
-]  # fmt: skip
+__all__ = ["CLOCK", "PACKET", "Inserter", "first_picture", "idle", "movie", "rewritten", "units"]
