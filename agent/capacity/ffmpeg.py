@@ -9,7 +9,8 @@ from agent.capacity.trial import try_out
 
 USED: Final = frozenset(
     {
-        "aac", "flac", "gif", "libmp3lame", "libvorbis", "libvpx", "libvpx-vp9", "libx264", "mjpeg", "mp2", "mpeg2video",
+        "aac", "flac", "gif", "libmp3lame", "libopus", "libsvtav1", "libvorbis", "libvpx", "libvpx-vp9", "libx264",
+        "libx265", "mjpeg", "mp2", "mpeg2video",
         "pcm_s16le", "pcm_s24le", "pcm_s32le", "pcm_u8", "png",
     }
 )  # fmt: skip

@@ -17,9 +17,10 @@ OLDEST: Final = (5, 1)
 FILTERS: Final = frozenset(
     {
         "aformat", "anullsrc", "apad", "aresample", "asetpts", "asplit", "atrim", "bwdif", "channelmap", "color",
-        "colorchannelmixer", "colorspace", "concat", "crop", "format", "fps", "hflip", "idet", "interlace", "metadata",
-        "overlay", "pad", "palettegen", "paletteuse", "premultiply", "scale", "setparams", "setpts", "setsar", "split",
-        "tonemap", "tpad", "transpose", "trim", "unpremultiply", "vflip", "volume", "zscale",
+        "colorchannelmixer", "colorspace", "concat", "crop", "format", "fps", "hflip", "idet", "interlace",
+        "loudnorm", "metadata", "overlay", "pad", "palettegen", "paletteuse", "premultiply", "scale", "setparams",
+        "setpts", "setsar", "split", "tonemap", "tpad", "transpose", "trim", "unpremultiply", "vflip", "volume",
+        "zscale",
     }
 )  # fmt: skip
 MUXERS: Final = frozenset(

@@ -273,11 +273,19 @@ class Transcode:
         return instead(encode, reason, software_threads=threads)
 
     async def _encoded(self, encode: Pass, *, done: float, share: float) -> Exit:
-        parser = ProgressParser(encode.duration)
         encoders = encoders_of(encode)
         self._attempt.reach(Phase.ENCODING, done, encoder=encoders)
         names = ", ".join(str(output.index + 1) for output in encode.outputs)
         self._attempt.tail.remark(f"output {names} by {encoders} with {encode.threads} threads")
+        part = share / len(encode.steps)
+        for number, argv in enumerate(encode.steps):
+            ended = await self._step(argv, encode, done=done + number * part, share=part)
+            if not ended.is_success:
+                break
+        return ended
+
+    async def _step(self, argv: Sequence[str], encode: Pass, *, done: float, share: float) -> Exit:
+        parser = ProgressParser(encode.duration)
         vigil = Vigil(self._patience)
         reached = 0.0
 
@@ -293,7 +301,7 @@ class Transcode:
 
         started = self._clock.monotonic()
         try:
-            return await self._run(encode.argv, told, wall_time=encode_time(encode), vigil=vigil)
+            return await self._run(argv, told, wall_time=encode_time(encode), vigil=vigil)
         finally:
             self._encode_seconds += self._clock.monotonic() - started
 

@@ -21,8 +21,10 @@ ENVIRONMENT: Final[Mapping[str, str]] = {
     "LANG": "C.UTF-8",
     "HOME": "/nonexistent",
     "CUDA_DEVICE_ORDER": "PCI_BUS_ID",
+    "SVT_LOG": "1",
 }
-"""All that a confined program sees of the environment. CUDA counts cards as NVML does, not the fastest first."""
+"""All that a confined program sees of the environment. CUDA counts cards as NVML does, not the fastest first; SVT-AV1
+tells of errors only."""
 
 GIB: Final = 1024**3
 

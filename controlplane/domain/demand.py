@@ -12,7 +12,7 @@ from shared.jobspec import JobDocument, Settings, VideoCodec
 from shared.jobspec.video import VideoSettings
 
 MEBIBYTE: Final = 1024 * 1024
-IN_HARDWARE: Final = frozenset({VideoCodec.H264})
+IN_HARDWARE: Final = frozenset({VideoCodec.H264, VideoCodec.HEVC})
 """What cards encode; one session for each rendition."""
 _UNKNOWN_RATE: Final = 30.0
 

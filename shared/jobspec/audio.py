@@ -18,6 +18,14 @@ class PackingMode(StrEnum):
     ONE_CHANNEL_PER_TRACK_WITH_MOS_TO_8_TRACKS = "OneChannelPerTrackWithMosTo8Tracks"
 
 
+class Loudness(Sent):
+    """What the sound is brought to, as EBU R 128 measures it."""
+
+    integrated: Annotated[float, Field(ge=-40, le=-5)] = Field(-23.0, description="LUFS.")
+    true_peak: Annotated[float, Field(ge=-9, le=0)] = Field(-1.0, description="dBTP, at most.")
+    range: Annotated[float, Field(ge=1, le=50)] = Field(15.0, description="LU, about.")
+
+
 class AudioSettings(Sent):
     codec: AudioCodec
     bit_rate: Annotated[int, Field(ge=16_000, le=512_000)] | None = None
@@ -27,6 +35,7 @@ class AudioSettings(Sent):
     profile: Literal["auto", "AAC-LC", "HE-AAC", "HE-AACv2"] | None = None
     bit_depth: Literal[8, 16, 24, 32] | None = None
     signed: bool = True
+    loudness: Loudness | None = Field(None, description="Without it, sound stays as loud as it is.")
 
     @model_validator(mode="after")
     def _fits_together(self) -> Self:
@@ -44,6 +53,8 @@ class AudioSettings(Sent):
             raise mismatch("signed", "pcm is unsigned with 8 bits, and signed with more.")
         if self.sample_rate != "auto" and self.sample_rate > _HIGHEST_SAMPLE_RATES.get(self.codec, 192000):
             raise mismatch("sample_rate", f"{self.codec} has no sample rate of {self.sample_rate} here.")
+        if self.codec is AudioCodec.OPUS and self.sample_rate not in ("auto", 48000):
+            raise mismatch("sample_rate", "opus is sound of 48000 Hz.")
         return self
 
 

@@ -24,7 +24,9 @@ class Container(StrEnum):
 
 
 class VideoCodec(StrEnum):
+    AV1 = "av1"
     H264 = "h264"
+    HEVC = "hevc"
     MPEG2 = "mpeg2"
     VP8 = "vp8"
     VP9 = "vp9"
@@ -36,33 +38,34 @@ class AudioCodec(StrEnum):
     FLAC = "flac"
     MP2 = "mp2"
     MP3 = "mp3"
+    OPUS = "opus"
     PCM = "pcm"
     VORBIS = "vorbis"
 
 
 VIDEO_CODECS: Final[dict[Container, frozenset[VideoCodec]]] = {
     Container.FLV: frozenset({VideoCodec.H264}),
-    Container.FMP4: frozenset({VideoCodec.H264}),
+    Container.FMP4: frozenset({VideoCodec.AV1, VideoCodec.H264, VideoCodec.HEVC}),
     Container.GIF: frozenset({VideoCodec.GIF}),
-    Container.MP4: frozenset({VideoCodec.H264}),
+    Container.MP4: frozenset({VideoCodec.AV1, VideoCodec.H264, VideoCodec.HEVC}),
     Container.MPG: frozenset({VideoCodec.MPEG2}),
     Container.MXF: frozenset({VideoCodec.MPEG2}),
-    Container.TS: frozenset({VideoCodec.H264, VideoCodec.MPEG2}),
-    Container.WEBM: frozenset({VideoCodec.VP8, VideoCodec.VP9}),
+    Container.TS: frozenset({VideoCodec.H264, VideoCodec.HEVC, VideoCodec.MPEG2}),
+    Container.WEBM: frozenset({VideoCodec.AV1, VideoCodec.VP8, VideoCodec.VP9}),
 }
 AUDIO_CODECS: Final[dict[Container, frozenset[AudioCodec]]] = {
     Container.FLAC: frozenset({AudioCodec.FLAC}),
     Container.FLV: frozenset({AudioCodec.AAC, AudioCodec.MP3}),
-    Container.FMP4: frozenset({AudioCodec.AAC}),
+    Container.FMP4: frozenset({AudioCodec.AAC, AudioCodec.OPUS}),
     Container.MP2: frozenset({AudioCodec.MP2}),
     Container.MP3: frozenset({AudioCodec.MP3}),
-    Container.MP4: frozenset({AudioCodec.AAC, AudioCodec.MP3}),
+    Container.MP4: frozenset({AudioCodec.AAC, AudioCodec.MP3, AudioCodec.OPUS}),
     Container.MPG: frozenset({AudioCodec.MP2}),
     Container.MXF: frozenset({AudioCodec.PCM}),
-    Container.OGA: frozenset({AudioCodec.VORBIS, AudioCodec.FLAC}),
-    Container.OGG: frozenset({AudioCodec.VORBIS, AudioCodec.FLAC}),
+    Container.OGA: frozenset({AudioCodec.VORBIS, AudioCodec.FLAC, AudioCodec.OPUS}),
+    Container.OGG: frozenset({AudioCodec.VORBIS, AudioCodec.FLAC, AudioCodec.OPUS}),
     Container.TS: frozenset({AudioCodec.AAC, AudioCodec.MP2, AudioCodec.MP3}),
     Container.WAV: frozenset({AudioCodec.PCM}),
-    Container.WEBM: frozenset({AudioCodec.VORBIS}),
+    Container.WEBM: frozenset({AudioCodec.OPUS, AudioCodec.VORBIS}),
 }
 """Which codecs a container carries; a container missing from a table carries none of that kind."""

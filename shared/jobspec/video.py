@@ -47,7 +47,10 @@ class VideoSettings(Sent):
         None, description="Constant rate factor, lower is better; instead of `bit_rate`."
     )
     profile: Literal["baseline", "main", "high", "0", "1", "2", "3"] | None = Field(
-        None, description="H.264: baseline, main, high. VP8 and VP9: 0 to 3."
+        None, description="H.264: baseline, main, high. HEVC: main. VP8 and VP9: 0 to 3."
+    )
+    two_pass: bool = Field(
+        False, description="Looks through everything first: `bit_rate` is met better, at up to twice the time."
     )
     level: H264Level | None = None
     max_reference_frames: Annotated[int, Field(ge=1, le=16)] | None = None
@@ -74,6 +77,10 @@ class VideoSettings(Sent):
     def _fits_together(self) -> Self:
         if self.quality is not None and self.bit_rate is not None:
             raise mismatch("quality", "Give `bit_rate` or `quality`, not both.")
+        if self.two_pass and self.codec not in TWO_PASS:
+            raise mismatch("two_pass", f"{self.codec} is made in one pass.")
+        if self.two_pass and self.bit_rate is None:
+            raise mismatch("two_pass", "Two passes aim at a `bit_rate`; without one there is nothing to plan.")
         if self.max_frame_rate is not None and self.frame_rate != "auto":
             raise mismatch("max_frame_rate", '`max_frame_rate` goes with `frame_rate` "auto" only.')
         if self.profile is not None and self.profile not in _PROFILES[self.codec]:
@@ -100,10 +107,13 @@ class VideoSettings(Sent):
         return self
 
 
+TWO_PASS: Final = frozenset({VideoCodec.H264, VideoCodec.MPEG2, VideoCodec.VP8, VideoCodec.VP9})
 _PROFILES: Final[dict[VideoCodec, frozenset[str]]] = {
     VideoCodec.H264: frozenset({"baseline", "main", "high"}),
     VideoCodec.VP8: frozenset({"0", "1", "2", "3"}),
     VideoCodec.VP9: frozenset({"0", "1", "2", "3"}),
+    VideoCodec.AV1: frozenset(),
+    VideoCodec.HEVC: frozenset({"main"}),
     VideoCodec.MPEG2: frozenset(),
     VideoCodec.GIF: frozenset(),
 }

@@ -13,11 +13,11 @@ from agent.media.filters.colour import (
 from agent.media.filters.forks import split
 from agent.media.filters.joining import ended
 from agent.media.filters.picture import Picture, Stills, deinterlaced, drawn, drawn_on_gpu, palette, scan, thumbnails
-from agent.media.filters.sound import heard, single_channels
+from agent.media.filters.sound import as_loud, heard, single_channels
 from agent.media.filters.watermarks import Mark
 
 __all__ = [
-    "Colours", "Conversion", "Mark", "Matrix", "Picture", "Stills", "colours", "deinterlaced", "drawn", "drawn_on_gpu",
-    "ended", "heard", "high_dynamic_range", "matrix_of", "palette", "recoding", "recoding_of_stills", "scan",
-    "single_channels", "split", "thumbnails",
+    "Colours", "Conversion", "Mark", "Matrix", "Picture", "Stills", "as_loud", "colours", "deinterlaced", "drawn",
+    "drawn_on_gpu", "ended", "heard", "high_dynamic_range", "matrix_of", "palette", "recoding", "recoding_of_stills",
+    "scan", "single_channels", "split", "thumbnails",
 ]  # fmt: skip

@@ -6,6 +6,7 @@ from typing import Final
 
 from agent.media.argv import Stream
 from agent.media.filters.forks import split
+from shared.jobspec.audio import Loudness
 
 
 def heard(stream: Stream, *, rate: int, channels: int, sample_format: str | None) -> Stream:
@@ -13,6 +14,11 @@ def heard(stream: Stream, *, rate: int, channels: int, sample_format: str | None
     stream = stream.filter("aresample", rate, **{"async": 1, "first_pts": 0})
     wanted = {"sample_rates": rate, "sample_fmts": sample_format, "channel_layouts": _LAYOUTS.get(channels)}
     return stream.filter("aformat", **{name: value for name, value in wanted.items() if value is not None})
+
+
+def as_loud(stream: Stream, loudness: Loudness) -> Stream:
+    """What follows brings the rate back: to find peaks between samples, the filter raises it."""
+    return stream.filter("loudnorm", I=loudness.integrated, TP=loudness.true_peak, LRA=loudness.range)
 
 
 def single_channels(stream: Stream, count: int, *, tracks: int) -> list[Stream]:

@@ -92,8 +92,15 @@ def plan(
         ]
         refused.update({output.index: why for output in wanted if (why := too_fast_or_slow(output))})
         outputs = aligned([output for output in wanted if output.index not in refused], task.playlists)
-        passes += [drawn(outputs, stretch, device, threads, gpu)] if outputs else []
+        passes += [drawn(group, stretch, device, threads, gpu) for group in _together(outputs)]
     return Plan(tuple(passes), refused)
+
+
+def _together(outputs: tuple[PlannedOutput, ...]) -> list[tuple[PlannedOutput, ...]]:
+    """Which outputs share a decode: all but those that need to see everything twice."""
+    shared = tuple(output for output in outputs if not output.takes_two_passes)
+    alone = [(output,) for output in outputs if output.takes_two_passes]
+    return [shared, *alone] if shared else [*alone]
 
 
 def split(p: Pass) -> tuple[Pass, ...]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Final
 
 from agent.media import argv, encoders, filters
@@ -14,7 +15,8 @@ from agent.media.planning.muxers import muxer_options
 from agent.media.planning.opening import opened
 from agent.media.planning.planned import OUT, Pass, PlannedAudio, PlannedOutput, PlannedThumbnails, PlannedVideo
 from agent.media.planning.programme import Programme
-from shared.jobspec import VideoCodec, VideoSettings
+from shared.jobspec import Container, VideoCodec, VideoSettings
+from shared.jobspec.audio import Loudness
 
 
 def drawn(
@@ -38,10 +40,11 @@ def drawn(
     pictures = _picture_streams(began.picture, outputs, source, on_gpu=on_gpu)
     sounds = _sound_streams(began.sound, outputs)
     stills = _stills(outputs)
+    analysed = len(outputs) == 1 and outputs[0].takes_two_passes  # what falls back together is quicker in one
     sinks = [
         sink
         for output in outputs
-        for sink in _sinks(output, shown, pictures, sounds, stills, threads, on_gpu=on_gpu, gpu=gpu)
+        for sink in _sinks(output, shown, pictures, sounds, stills, threads, on_gpu=on_gpu, gpu=gpu, is_second=analysed)
     ]
     return Pass(
         argv=argv.ffmpeg_argv(sinks, threads=threads),
@@ -52,7 +55,33 @@ def drawn(
         threads=threads,
         gpu=gpu,
         decodes_on_gpu=on_gpu,
+        analysis=_analysis(outputs[0], shown, threads) if analysed else None,
     )
+
+
+def _analysis(output: PlannedOutput, shown: Programme, threads: int) -> list[str]:
+    """The picture alone, through the same filters and encoder, to nowhere."""
+    settings = output.spec.settings.video
+    assert settings is not None
+    assert output.video is not None
+    silent = replace(output, audio=None, thumbnails=None)
+    began = opened(shown, threads=threads, decoding={}, picture=True, sound=False)
+    [stream] = _picture_streams(began.picture, [silent], shown.whole, on_gpu=False)
+    stills = _stills([silent])
+    marks = [stills[mark.source].pop(0) for mark in output.video.picture.marks]
+    shot = _picture(stream, output.video, settings, shown, marks, on_gpu=False)
+    options = {
+        "threads": threads,
+        **_video_options(output, output.video, settings, 0),
+        **_number(output, 1),
+        "f": "null",
+    }
+    return argv.ffmpeg_argv([argv.sink([shot], f"{OUT}/null", options)], threads=threads)
+
+
+def _number(output: PlannedOutput, number: int) -> dict[str, Any]:
+    """Which of two passes it is, and where the first one writes what the second reads."""
+    return {"pass": number, "passlogfile": f"{OUT}/{output.index}"}
 
 
 DECODING_ON_GPU: Final[dict[str, Any]] = {"hwaccel": "cuda", "hwaccel_output_format": "cuda", "extra_hw_frames": 8}
@@ -120,6 +149,7 @@ def _sinks(
     *,
     on_gpu: bool,
     gpu: int,
+    is_second: bool,
 ) -> list[Stream]:
     """The output's own file and its thumbnails; takes what it needs from the front of the streams."""
     source = shown.whole
@@ -129,9 +159,9 @@ def _sinks(
     if output.video is not None and settings.video is not None and source.video is not None:
         marks = [stills[mark.source].pop(0) for mark in output.video.picture.marks]
         streams.append(_picture(pictures.pop(0), output.video, settings.video, shown, marks, on_gpu=on_gpu))
-        options |= _video_options(output, output.video, settings.video, gpu)
+        options |= _video_options(output, output.video, settings.video, gpu) | (_number(output, 2) if is_second else {})
     if output.audio is not None and settings.audio is not None:
-        streams += _sounds(sounds.pop(0), output.audio)
+        streams += _sounds(sounds.pop(0), output.audio, settings.audio.loudness)
         options |= encoders.audio_options(settings.audio, rate=output.audio.sample_rate, channels=output.audio.channels)
     if output.caption_tracks:
         tracks = argv.source(f"in/{output.tracks_file}")
@@ -164,7 +194,9 @@ def _picture(
     return filters.palette(stream, planned.picture) if settings.codec is VideoCodec.GIF else stream
 
 
-def _sounds(stream: Stream, planned: PlannedAudio) -> list[Stream]:
+def _sounds(stream: Stream, planned: PlannedAudio, loudness: Loudness | None) -> list[Stream]:
+    if loudness is not None:
+        stream = filters.as_loud(stream, loudness)
     stream = filters.heard(
         stream,
         rate=planned.sample_rate,
@@ -186,8 +218,12 @@ def _video_options(output: PlannedOutput, planned: PlannedVideo, settings: Video
     }
     if planned.encoder.on_gpu:
         options["gpu"] = gpu
+        if settings.two_pass:
+            options["multipass"] = "fullres"
     if output.spec.captions is not None and settings.codec is VideoCodec.H264:
         options["a53cc"] = 0  # what captions there are in the input's pictures is read, and written anew
+    if settings.codec is VideoCodec.HEVC and output.spec.settings.container in (Container.FMP4, Container.MP4):
+        options["tag:v"] = "hvc1"  # under which Apple's players know it
     flags = ""
     if settings.codec in (VideoCodec.H264, VideoCodec.MPEG2):
         flags += "+cgop" if settings.fixed_gop or every is not None else ""

@@ -103,6 +103,12 @@ class PlannedOutput:
         return f"o{self.index}_%05d.ts"
 
     @property
+    def takes_two_passes(self) -> bool:
+        """A card's encoder looks ahead by itself."""
+        settings = self.spec.settings.video
+        return settings is not None and settings.two_pass and self.video is not None and not self.video.encoder.on_gpu
+
+    @property
     def thumbnail_pattern(self) -> str:
         assert self.thumbnails is not None
         return f"t{self.index}_%05d.{self.thumbnails.spec.settings.format}"
@@ -117,7 +123,7 @@ class PlannedOutput:
 
 @dataclass(frozen=True)
 class Pass:
-    """One ffmpeg process."""
+    """One ffmpeg process, or the same twice."""
 
     argv: list[str]
     outputs: tuple[PlannedOutput, ...]
@@ -129,6 +135,13 @@ class Pass:
     gpu: int = 0
     """The card of what is done on one."""
     decodes_on_gpu: bool = False
+    analysis: list[str] | None = None
+    """What has to be run first, where the encoder looks through everything before it begins."""
+
+    @property
+    def steps(self) -> list[list[str]]:
+        """Command lines in their order."""
+        return [self.argv] if self.analysis is None else [self.analysis, self.argv]
 
     @property
     def is_on_gpu(self) -> bool:

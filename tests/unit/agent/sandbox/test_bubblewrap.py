@@ -201,7 +201,7 @@ def test_the_whole_command_line():
         "bwrap --unshare-all --unshare-user --uid 65534 --gid 65534 --disable-userns --proc /proc"
         " --die-with-parent --new-session --cap-drop ALL --hostname encode"
         " --clearenv --setenv PATH /usr/local/bin:/usr/bin:/bin --setenv LANG C.UTF-8 --setenv HOME /nonexistent"
-        " --setenv CUDA_DEVICE_ORDER PCI_BUS_ID"
+        " --setenv CUDA_DEVICE_ORDER PCI_BUS_ID --setenv SVT_LOG 1"
         " --ro-bind /usr /usr --symlink usr/bin /bin --symlink usr/lib /lib --symlink usr/lib64 /lib64"
         " --ro-bind-try /etc/alternatives /etc/alternatives --ro-bind-try /etc/ld.so.cache /etc/ld.so.cache"
         " --dev /dev --dev-bind /dev/nvidia0 /dev/nvidia0"

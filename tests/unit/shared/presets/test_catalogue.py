@@ -94,6 +94,7 @@ def _audio(published: dict[str, Any] | None) -> dict[str, Any] | None:
         "packing_mode": published.get("AudioPackingMode", "SingleTrack"),
         "profile": options.get("Profile"),
         "bit_depth": int(options["BitDepth"]) if "BitDepth" in options else None,
+        "loudness": None,
         "signed": options.get("Signed", "Signed") == "Signed",
     }
 
