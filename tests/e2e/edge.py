@@ -10,7 +10,7 @@ import contextlib
 import os
 import signal
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
@@ -80,15 +80,23 @@ class Edge:
 
 
 @asynccontextmanager
-async def edges(url: str, operator: Client, home: Path, count: int) -> AsyncIterator[list[Edge]]:
-    """Nodes of one cluster, each of which can do one thing at a time, with an ffmpeg that hangs."""
+async def edges(
+    url: str, operator: Client, home: Path, count: int, program: Sequence[str] = ()
+) -> AsyncIterator[list[Edge]]:
+    """Nodes of one cluster, each of which can do one thing at a time, with an ffmpeg that hangs.
+
+    `program` stands before the module that each runs.
+    """
     await operator.call("POST", "/v1/clusters", {"id": "edge"})
     async with AsyncExitStack() as stack:
-        yield [await stack.enter_async_context(_edge(url, operator, home / f"edge-{name}")) for name in range(count)]
+        yield [
+            await stack.enter_async_context(_edge(url, operator, home / f"edge-{name}", program))
+            for name in range(count)
+        ]
 
 
 @asynccontextmanager
-async def _edge(url: str, operator: Client, home: Path) -> AsyncIterator[Edge]:
+async def _edge(url: str, operator: Client, home: Path, program: Sequence[str]) -> AsyncIterator[Edge]:
     token = (await operator.call("POST", "/v1/clusters/edge/join-tokens", {"expires_in": 60}))["token"]
     asked = EnrolRequest(join_token=token, hostname=home.name).model_dump_json().encode()
     made = await operator.call("POST", "/agent/v1/enrol", asked)
@@ -96,7 +104,7 @@ async def _edge(url: str, operator: Client, home: Path) -> AsyncIterator[Edge]:
     tools.directory.mkdir(parents=True)
     tools.behave("hangs")
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "tests.e2e.edge", url, str(home / "state"), str(tools.directory)),
+        *(sys.executable, "-m", *program, "tests.e2e.edge", url, str(home / "state"), str(tools.directory)),
         cwd=ROOT,
         env={**os.environ, "PYTHONPATH": str(ROOT), "CREDENTIAL": made["credential"]},
         stdout=asyncio.subprocess.DEVNULL,

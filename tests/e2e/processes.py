@@ -8,7 +8,7 @@ import os
 import signal
 import socket
 import sys
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -28,8 +28,10 @@ ROOT = Path(__file__).parents[2]
 class Server:
     """`transcoder server run`, again and again on the same state and the same port."""
 
-    def __init__(self, state: Path, environment: Mapping[str, str] | None = None) -> None:
+    def __init__(self, state: Path, environment: Mapping[str, str] | None = None, program: Sequence[str] = ()) -> None:
+        """`program` stands before the module that is run."""
         self.state = state
+        self._program = program
         self._environment = {**os.environ, **QUICK, **(environment or {})}
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
@@ -41,6 +43,7 @@ class Server:
         """Returns when it is ready; or, to die at a point of `tests.e2e.dying` before it ever is, at once."""
         assert self._process is None
         program = ("tests.e2e.dying", dying_at[0], str(dying_at[1])) if dying_at else ("shared.command",)
+        program = (*self._program, *program)
         log = await asyncio.to_thread((self.state / "log").open, "ab")
         with log:
             self._process = await asyncio.create_subprocess_exec(
@@ -180,11 +183,11 @@ async def make_operator(state: Path, environment: Mapping[str, str] | None = Non
 
 @asynccontextmanager
 async def running(
-    state: Path, environment: Mapping[str, str] | None = None
+    state: Path, environment: Mapping[str, str] | None = None, program: Sequence[str] = ()
 ) -> AsyncIterator[tuple[Server, Client, Client]]:
     """A server with a tenant and an operator."""
     key, operator_key = await make_tenant(state, environment), await make_operator(state, environment)
-    server = Server(state, environment)
+    server = Server(state, environment, program)
     tenant, operator = Client(server.url, key), Client(server.url, operator_key)
     await server.start()
     try:
