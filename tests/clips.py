@@ -74,7 +74,7 @@ CLIPS = {
 def clip(name: str) -> Path:
     """The path of a clip; fetched when the cache does not have it, or not whole."""
     wanted = CLIPS[name]
-    cached = _cache() / f"{name}.{wanted.kind}"
+    cached = cache() / f"{name}.{wanted.kind}"
     if not cached.is_file() or _digest(cached) != wanted.sha256:
         cached.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=cached.parent) as scratch:
@@ -83,7 +83,7 @@ def clip(name: str) -> Path:
     return cached
 
 
-def _cache() -> Path:
+def cache() -> Path:
     return Path(os.environ.get(CACHE_VARIABLE) or DEFAULT_CACHE)
 
 

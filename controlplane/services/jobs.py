@@ -119,7 +119,8 @@ class Jobs:
             else:
                 if created.replayed:
                     return Submission(created.job, replayed=True)
-                self._payloads.keep(new.task_id, Work(new.document, new.presets, new.files), document)
+                if not may_hold_keys(new.document):  # else what is kept differs from what was submitted
+                    self._payloads.keep(new.task_id, Work(new.document, new.presets, new.files), document)
                 return Submission(created.job, created.replayed, kept)
 
     async def _created(self, new: jobs.NewJob, now: int) -> jobs.Created:

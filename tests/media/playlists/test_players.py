@@ -1,0 +1,102 @@
+"""What people watch with: pages in a real browser that play each format to its end."""
+
+from __future__ import annotations
+
+from base64 import b64encode
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from shared.jobspec import PlaylistFormat
+from shared.jobspec.encryption import EncryptionMode
+from shared.protocol import Cipher, OutputSpec, PlaylistSpec, SegmentProtection
+from tests.media.playlists.browser import DASH, HLS, played
+from tests.media.playlists.origin import Origin
+from tests.media.playlists.sites import AUDIO, IV, KEY, SMALLER, VIDEO, a_playlist, an_output, site
+from tests.players import player
+
+pytestmark = [pytest.mark.media, pytest.mark.xdist_group("browser")]
+
+TOGETHER = (
+    an_output(0, "v/high", "ts", video=VIDEO, audio=AUDIO),
+    an_output(1, "v/low", "ts", video=SMALLER, audio=AUDIO),
+)
+APART = (
+    an_output(0, "v/high", "ts", video=VIDEO),
+    an_output(1, "v/low", "ts", video=SMALLER),
+    an_output(2, "sound", "ts", audio=AUDIO),
+)
+FRAGMENTED = (
+    an_output(0, "v/high.mp4", "fmp4", video=VIDEO),
+    an_output(1, "v/low.mp4", "fmp4", video=SMALLER),
+    an_output(2, "sound.mp4", "fmp4", audio=AUDIO),
+)
+PRESENTED_TOGETHER = (an_output(0, "film.mp4", "fmp4", video=VIDEO, audio=AUDIO),)
+PROTECTION = SegmentProtection(
+    cipher=Cipher(
+        mode=EncryptionMode.AES_CBC_PKCS7, key=b64encode(KEY).decode(), initialization_vector=b64encode(IV).decode()
+    )
+)
+
+
+def check(told: dict[str, Any]) -> None:
+    """Played from its beginning to its end, with picture and sound."""
+    assert "error" not in told, told
+    assert told["clock"][-1] == pytest.approx(5.0, abs=0.15)
+    assert told["clock"] == sorted(told["clock"])
+    assert told["width"] / told["height"] == pytest.approx(16 / 9, abs=0.01)
+    assert told["frames"] > 60
+    assert told["sound"] > 0
+
+
+@pytest.mark.parametrize(
+    ("outputs", "playlist"),
+    [
+        pytest.param(TOGETHER, a_playlist(PlaylistFormat.HLS_V3, 2, key="a/film.m3u8"), id="HLSv3"),
+        pytest.param(TOGETHER, a_playlist(PlaylistFormat.HLS_V4, 2, key="a/film.m3u8"), id="HLSv4"),
+        pytest.param(APART, a_playlist(PlaylistFormat.HLS_V4, 3, key="a/film.m3u8"), id="HLSv4 with sound apart"),
+        pytest.param(
+            TOGETHER,
+            a_playlist(PlaylistFormat.HLS_V3, 2, key="a/film.m3u8", hls_protection=PROTECTION),
+            id="encrypted HLSv3",
+        ),
+        pytest.param(
+            APART,
+            a_playlist(PlaylistFormat.HLS_V4, 3, key="a/film.m3u8", hls_protection=PROTECTION),
+            id="encrypted HLSv4",
+        ),
+        pytest.param(FRAGMENTED, a_playlist(PlaylistFormat.CMAF, 3, key="a/film.m3u8"), id="CMAF"),
+    ],
+)
+def test_hls_plays_to_its_end(
+    source: Path, tmp_path: Path, outputs: tuple[OutputSpec, ...], playlist: PlaylistSpec
+) -> None:
+    folder, _ = site(tmp_path, source, *outputs, playlists=(playlist,))
+    check(played(folder, player("hls"), HLS % "/a/film.m3u8"))
+
+
+@pytest.mark.parametrize(
+    ("outputs", "playlist"),
+    [
+        pytest.param(FRAGMENTED, a_playlist(PlaylistFormat.MPEG_DASH, 3, key="a/film.mpd"), id="MPEG-DASH"),
+        pytest.param(FRAGMENTED, a_playlist(PlaylistFormat.CMAF, 3, key="a/film.m3u8"), id="CMAF"),
+    ],
+)
+def test_mpeg_dash_plays_to_its_end(
+    source: Path, tmp_path: Path, outputs: tuple[OutputSpec, ...], playlist: PlaylistSpec
+) -> None:
+    folder, _ = site(tmp_path, source, *outputs, playlists=(playlist,))
+    check(played(folder, player("dash"), DASH % "/a/film.mpd"))
+
+
+def test_smooth_streaming_plays_to_its_end(source: Path, tmp_path: Path) -> None:
+    """With a server that cuts fragments out of the files by their own tables."""
+    playlists = (a_playlist(PlaylistFormat.SMOOTH, 1, key="film.ism"),)
+    folder, _ = site(tmp_path, source, *PRESENTED_TOGETHER, playlists=playlists)
+    origin = Origin(folder / "film.ism")
+
+    def answer(path: str) -> bytes:
+        return origin.client.read_bytes() if path == "Manifest" else origin.answer(path)
+
+    check(played(folder, player("dash") + b"\n" + player("smooth"), DASH % "/film.ism/Manifest", origin=answer))
