@@ -23,6 +23,8 @@ from controlplane.settings import Settings
 from shared.clock import SystemClock
 
 ROOT = Path(__file__).parents[2]
+LOOKS = 1000
+"""For a server that starts, 20 ms apart; not seconds, since a machine that stands still for a while gives it no time either."""
 
 
 class Server:
@@ -56,10 +58,13 @@ class Server:
             )
         if not is_ready:
             return
-        async with asyncio.timeout(20), aiohttp.ClientSession() as session:
-            while not await _is_ready(session, self.url):
+        async with aiohttp.ClientSession() as session:
+            for _ in range(LOOKS):
+                if await _is_ready(session, self.url):
+                    return
                 assert self._process.returncode is None, (self.state / "log").read_text()
                 await asyncio.sleep(0.02)
+        raise AssertionError(f"not ready: {(self.state / 'log').read_text()}")
 
     @property
     def resident(self) -> int:
