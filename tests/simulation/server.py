@@ -114,7 +114,7 @@ class Server:
     async def call(self, name: str, authorization: str, body: bytes) -> bytes:
         """An agent's message, as its route would serve it. Raises what the route would turn into a refusal."""
         kind, function = CALLS[name]
-        node = await self.app[routing.BEARERS].node(authorization)
+        node = await self.app[routing.BEARERS].node(authorization, lambda: "192.0.2.1")
         answer = await function(self.app, node, kind.model_validate_json(body))
         return bytes(answer.model_dump_json().encode())
 
