@@ -8,7 +8,16 @@ from typing import Final
 
 from controlplane.domain.parts import same_stretch
 from shared.errors import InvalidField
-from shared.jobspec import Container, Output, Playlist, PlaylistFormat, Settings, VideoSettings
+from shared.jobspec import (
+    AudioCodec,
+    Container,
+    Output,
+    Playlist,
+    PlaylistFormat,
+    Settings,
+    VideoCodec,
+    VideoSettings,
+)
 
 Wanted = tuple[Output, Settings]
 """An output as it was sent, and what its preset says."""
@@ -23,8 +32,10 @@ def check_playlist(playlist: Playlist, outputs: Sequence[Output], chosen: Sequen
             raise InvalidField(f"No output of this job has the key {key!r}.", pointer=pointer)
         if key in playlist.output_keys[:position]:
             raise InvalidField("A playlist names an output once.", pointer=pointer)
-        problem = MEMBERS[playlist.format](named[key]) or _unlike(
-            playlist.format, named[key], named[playlist.output_keys[0]]
+        problem = (
+            MEMBERS[playlist.format](named[key])
+            or _unlicensable(playlist, named[key])
+            or _unlike(playlist.format, named[key], named[playlist.output_keys[0]])
         )
         if problem:
             raise InvalidField(problem, pointer=pointer)
@@ -49,11 +60,29 @@ def _in_one_track(wanted: Wanted) -> str | None:
     return _in_fragments(wanted)
 
 
+def _for_servers(wanted: Wanted) -> str | None:
+    problem = _in_fragments(wanted)
+    if problem is None and not _is_plain(wanted[1]):
+        return "A Smooth playlist takes h264 and aac: its manifest has no words for other codecs."
+    return problem
+
+
+def _unlicensable(playlist: Playlist, wanted: Wanted) -> str | None:
+    if playlist.play_ready_drm is None or _is_plain(wanted[1]):
+        return None
+    return "Outputs that are protected with licences are h264 and aac."
+
+
+def _is_plain(settings: Settings) -> bool:
+    video, audio = settings.video, settings.audio
+    return (video is None or video.codec is VideoCodec.H264) and (audio is None or audio.codec is AudioCodec.AAC)
+
+
 MEMBERS: Final[Mapping[PlaylistFormat, Callable[[Wanted], str | None]]] = {
     PlaylistFormat.HLS_V3: _in_segments,
     PlaylistFormat.HLS_V4: _in_segments,
     PlaylistFormat.MPEG_DASH: _in_fragments,
-    PlaylistFormat.SMOOTH: _in_fragments,
+    PlaylistFormat.SMOOTH: _for_servers,
     PlaylistFormat.CMAF: _in_one_track,
 }
 """Why an output cannot be in a playlist of a format, or None."""

@@ -32,7 +32,12 @@ FRAGMENTED = (
     an_output(1, "v/low.mp4", "fmp4", video=SMALLER),
     an_output(2, "sound.mp4", "fmp4", audio=AUDIO),
 )
+NEWER = (
+    an_output(0, "v.mp4", "fmp4", video={**VIDEO, "codec": "av1", "profile": None}),
+    an_output(1, "sound.mp4", "fmp4", audio={**AUDIO, "codec": "opus"}),
+)
 PRESENTED_TOGETHER = (an_output(0, "film.mp4", "fmp4", video=VIDEO, audio=AUDIO),)
+"""As the system presets for Smooth Streaming have it."""
 PROTECTION = SegmentProtection(
     cipher=Cipher(
         mode=EncryptionMode.AES_CBC_PKCS7, key=b64encode(KEY).decode(), initialization_vector=b64encode(IV).decode()
@@ -81,13 +86,15 @@ def test_hls_plays_to_its_end(
     [
         pytest.param(FRAGMENTED, a_playlist(PlaylistFormat.MPEG_DASH, 3, key="a/film.mpd"), id="MPEG-DASH"),
         pytest.param(FRAGMENTED, a_playlist(PlaylistFormat.CMAF, 3, key="a/film.m3u8"), id="CMAF"),
+        pytest.param(NEWER, a_playlist(PlaylistFormat.CMAF, 2, key="a/film.m3u8"), id="CMAF of AV1 and Opus"),
     ],
 )
 def test_mpeg_dash_plays_to_its_end(
     source: Path, tmp_path: Path, outputs: tuple[OutputSpec, ...], playlist: PlaylistSpec
 ) -> None:
     folder, _ = site(tmp_path, source, *outputs, playlists=(playlist,))
-    check(played(folder, player("dash"), DASH % "/a/film.mpd"))
+    manifest = playlist.keys[-1]
+    check(played(folder, player("dash"), DASH % f"/{manifest}"))
 
 
 def test_smooth_streaming_plays_to_its_end(source: Path, tmp_path: Path) -> None:

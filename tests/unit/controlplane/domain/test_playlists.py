@@ -82,6 +82,8 @@ def test_each_format_takes_its_containers(form: str, outputs: list[dict[str, Any
         ("CMAF", an_output("b", video=VIDEO)),
         ("Smooth", an_output("b")),
         ("Smooth", an_output("b", "fmp4", video={**VIDEO, "profile": "high"})),
+        ("Smooth", an_output("b", "fmp4", video={**VIDEO, "codec": "hevc"})),
+        ("Smooth", an_output("b", "fmp4", audio={"codec": "opus", "sample_rate": 48000})),
         ("Smooth", an_output("b", "fmp4", video={**VIDEO, "keyframes_max_distance": 30})),
         ("Smooth", an_output("b", "fmp4", video={**VIDEO, "frame_rate": "30"})),
     ],
@@ -190,6 +192,12 @@ def test_protection_that_players_of_a_format_do_not_know_is_refused(form: str, p
     container, settings = ("ts", {}) if form.startswith("HLS") else ("fmp4", {"video": VIDEO})
     where = refused([an_output("a", container, **settings)], [a_playlist(form, "a", **protection)])
     assert where == f"/playlists/0/{next(iter(protection))}"
+
+
+def test_licences_are_for_h264_and_aac() -> None:
+    outputs = [an_output("a", "fmp4", audio=AUDIO), an_output("b", "fmp4", video={**VIDEO, "codec": "av1"})]
+    playlist = a_playlist("MPEG-DASH", "a", "b", play_ready_drm=LICENSED)
+    assert refused(outputs, [playlist]) == "/playlists/0/output_keys/1"
 
 
 def test_an_output_is_protected_in_one_way_only() -> None:
