@@ -30,6 +30,10 @@ _TYPES: Final = {
     ".mpd": "application/dash+xml",
     ".ts": "video/mp2t",
     ".fmp4": "video/mp4",
+    ".ismv": "video/mp4",
+    ".ism": "application/smil+xml",
+    ".ismc": "application/vnd.ms-sstr+xml",
+    ".key": "application/octet-stream",
     ".mxf": "application/mxf",
 }
 

@@ -11,7 +11,7 @@ import pytest
 from shared.jobspec import PlaylistFormat
 from shared.jobspec.encryption import EncryptionMode
 from shared.protocol import Cipher, OutputSpec, PlaylistSpec, SegmentProtection
-from tests.media.playlists.browser import DASH, HLS, played
+from tests.browser import DASH, HLS, played
 from tests.media.playlists.origin import Origin
 from tests.media.playlists.sites import AUDIO, IV, KEY, SMALLER, VIDEO, a_playlist, an_output, site
 from tests.players import player
