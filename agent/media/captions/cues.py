@@ -74,7 +74,7 @@ def flattened(cues: Sequence[Cue]) -> Cues:
     for start, end in pairwise(times):
         while waiting and waiting[-1].start <= start:
             shown.append(waiting.pop())
-        shown = [cue for cue in shown if cue.end > start]
+        shown = [cue for cue in shown if cue.end > start][-MAX_LINES:]
         lines = tuple(line for cue in shown for line in cue.lines)[:MAX_LINES]
         if not lines:
             continue

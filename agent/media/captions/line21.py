@@ -91,7 +91,9 @@ def _load(slots: dict[int, Pair], units: Sequence[Unit], free: int, start: int) 
     places: list[int] = []
     before = start
     for unit in reversed(units):
-        before = _last_room(slots, before, len(unit))
+        if before < free:
+            break
+        before = _last_room(slots, before, len(unit), free)
         places.append(before)
     if before < free:
         places, after = [], free
@@ -104,10 +106,10 @@ def _load(slots: dict[int, Pair], units: Sequence[Unit], free: int, start: int) 
     return places[0] + len(units[-1])
 
 
-def _last_room(slots: Mapping[int, Pair], end: int, count: int) -> int:
-    """The last frame from which on so many are free before `end`."""
+def _last_room(slots: Mapping[int, Pair], end: int, count: int, least: int) -> int:
+    """The last frame from which on so many are free before `end`; less than the least, where there is none."""
     place = end - count
-    while any(place + one in slots for one in range(count)):
+    while place >= least and any(place + one in slots for one in range(count)):
         place -= 1
     return place
 

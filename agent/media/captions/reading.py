@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from typing import Final
 
@@ -38,6 +37,6 @@ def _reader(text: str) -> Callable[[str], Cues]:
         return scc.read
     if begin.startswith("<"):
         return ttml.read
-    if re.search(srt.TIMING, text) is not None:
+    if any(map(srt.TIMING.match, text.splitlines())):
         return srt.read
     raise Unreadable("it is neither SubRip, WebVTT, SCC nor timed text in XML")
