@@ -114,14 +114,11 @@ def recoding(source: VideoFacts, colours: Colours) -> dict[str, str]:
     return changes | ({"out_color_matrix": swscale_name(colours.written)} if colours.written else {})
 
 
-def recoding_of_stills(source: VideoFacts, *, as_jpg: bool) -> dict[str, str]:
-    """A jpg is BT.601 by definition; ffmpeg takes whatever says nothing for BT.601 too."""
+def recoding_of_stills(source: VideoFacts) -> dict[str, str]:
+    """ffmpeg takes whatever says nothing for BT.601."""
     matrix = matrix_of(source)
-    if source.is_rgb or high_dynamic_range(source) or matrix.family == "bt601":
-        return {}
-    if as_jpg:
-        return {"in_color_matrix": swscale_name(matrix), "out_color_matrix": "bt601"}
-    return {"in_color_matrix": swscale_name(matrix)} if source.color_space is None else {}
+    is_told = source.color_space is not None or source.is_rgb or high_dynamic_range(source) is not None
+    return {} if is_told or matrix.family == "bt601" else {"in_color_matrix": swscale_name(matrix)}
 
 
 def swscale_name(matrix: Matrix) -> str:
@@ -133,13 +130,13 @@ def named(stream: Stream, matrix: Matrix) -> Stream:
     return stream.filter("setparams", colorspace=MATRIX_TAGS[matrix]["colorspace"])
 
 
-def tone_mapped(stream: Stream, hdr: HighDynamicRange, *, matrix: str = "bt709") -> Stream:
+def tone_mapped(stream: Stream, hdr: HighDynamicRange) -> Stream:
     """Light is computed with as light, so that highlights keep their colours."""
     coded = {"tin": hdr.transfer, "min": hdr.matrix, "pin": hdr.primaries, "rin": "tv"}
     stream = stream.filter("format", "yuv420p10le").filter("zscale", **coded, t="linear", npl=REFERENCE_WHITE)
     stream = stream.filter("format", "gbrpf32le").filter("zscale", p="bt709")
     stream = stream.filter("tonemap", "hable", desat=0)
-    return stream.filter("zscale", t="bt709", m=matrix, r="tv")
+    return stream.filter("zscale", t="bt709", m="bt709", r="tv")
 
 
 REFERENCE_WHITE: Final = 100

@@ -120,9 +120,10 @@ def thumbnails(stream: Stream, wanted: Stills, *, on_gpu: bool) -> Stream:
     stream = stream.filter("fps", f"1/{wanted.interval}", round="up", start_time=0)
     stream = _sized(stream, wanted, on_gpu=on_gpu)
     if wanted.hdr:
-        stream = tone_mapped(stream, wanted.hdr, matrix="bt709" if wanted.format == "png" else "smpte170m")
-    stream = _padded(_turned(stream, wanted.turn), wanted.sizing)
-    return stream.filter("setsar", 1).filter("format", "rgb24" if wanted.format == "png" else "yuvj420p")
+        stream = tone_mapped(stream, wanted.hdr)
+    stream = stream.filter("format", "rgb24" if wanted.format == "png" else "gbrp")
+    stream = _padded(_turned(stream, wanted.turn), wanted.sizing).filter("setsar", 1)
+    return stream if wanted.format == "png" else stream.filter("format", "yuvj420p")  # by BT.601, as jpg is
 
 
 def scan(video: VideoSettings, source: VideoFacts) -> str | None:

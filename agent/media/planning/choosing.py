@@ -144,7 +144,7 @@ def _thumbnails(output: OutputSpec, spec: ThumbnailSpec, source: VideoFacts, fac
         interval=settings.interval,
         format=settings.format,
         hdr=filters.high_dynamic_range(source),
-        recoding=filters.recoding_of_stills(source, as_jpg=settings.format == "jpg"),
+        recoding=filters.recoding_of_stills(source),
         turn=turn,
     )
     seconds = _seconds(source.start, source.duration, facts)
