@@ -8,6 +8,7 @@ from controlplane.auth.content_keys import Seal
 from controlplane.services.content_keys import ContentKeys
 from controlplane.services.dispatch import Dispatcher
 from controlplane.services.faulty import FaultyInputs
+from controlplane.services.payloads import Payloads
 from controlplane.services.publishing import Publisher
 from controlplane.services.reaper import Reaper
 from controlplane.services.signals import Signals
@@ -26,11 +27,10 @@ WHOLE_NODE = Demand(cpu_threads=8, memory=1, scratch=1)
 
 
 def a_reaper(world: World, settings: Settings = SETTINGS) -> Reaper:
-    signals = Signals()
-    dispatcher = Dispatcher(
-        world.store, world.clock, signals, Links(b"secret", world.clock), ContentKeys(Seal(b"secret")), settings
-    )
-    publisher = Publisher(world.store, world.clock, signals, dispatcher, FaultyInputs(world.clock, settings), settings)
+    store, clock, signals = world.store, world.clock, Signals()
+    payloads, content_keys = Payloads(store), ContentKeys(Seal(b"secret"))
+    dispatcher = Dispatcher(store, clock, signals, Links(b"secret", clock), content_keys, payloads, settings)
+    publisher = Publisher(store, clock, signals, dispatcher, payloads, FaultyInputs(clock, settings), settings)
     return Reaper(world.store, world.clock, dispatcher, publisher, settings)
 
 
