@@ -25,7 +25,7 @@ class Answer(BaseModel):
 
 NOT_SUPPORTED_YET: frozenset[str] = frozenset(
     {
-        "album_art", "notifications", "webhooks",
+        "notifications", "webhooks",
     }
 )  # fmt: skip
 """Fields that the job document will have: refused by name where a model does not know them, never ignored."""

@@ -6,10 +6,10 @@ import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
 
-from agent.media import Still, demuxer_of, parse_still, still_probe_argv
+from agent.media import Still, artwork, demuxer_of, parse_still, still_probe_argv
 from agent.media.pictures import UNREADABLE
 from agent.sandbox import Exit
-from shared.failures import Failure
+from shared.failures import Failure, FailureCode
 from shared.protocol import TranscodeFile
 
 Capture = Callable[[Sequence[str]], Awaitable[tuple[bytes, Exit]]]
@@ -22,6 +22,22 @@ async def stills(
     """Of every watermark, by its place in the row of inputs; `lost` are those that could not be fetched."""
     wanted = sorted({mark.input for output in task.outputs for mark in output.watermarks})
     return {source: lost.get(source) or await _still(source, place(source), capture) for source in wanted}
+
+
+async def art(
+    task: TranscodeFile, lost: Mapping[int, Failure], place: Callable[[int], Path], capture: Capture
+) -> Mapping[int, Still | Failure]:
+    """The same of every picture for an album."""
+    albums = (output.album_art for output in task.outputs if output.album_art is not None)
+    wanted = sorted({art.input for album in albums for art in album.artwork})
+    found = {source: lost.get(source) or await _still(source, place(source), capture) for source in wanted}
+    return {source: still if isinstance(still, Still) else _of_album(still) for source, still in found.items()}
+
+
+def _of_album(failure: Failure) -> Failure:
+    """What is wrong with a picture is told by another number."""
+    is_unreadable = failure.code in (FailureCode.WATERMARK_UNREADABLE, FailureCode.WATERMARK_TOO_LARGE)
+    return artwork.UNREADABLE if is_unreadable else failure
 
 
 async def _still(source: int, file: Path, capture: Capture) -> Still | Failure:

@@ -11,6 +11,7 @@ from typing import Any, Final
 import structlog
 
 from agent.client import ControlPlane
+from agent.jobs.artwork import adorned
 from agent.jobs.attempt import Attempt, EndReason
 from agent.jobs.captions import Captions, gather
 from agent.jobs.embedding import embed
@@ -25,7 +26,7 @@ from agent.jobs.failure import (
 )
 from agent.jobs.fetch import OnBytes, fetch
 from agent.jobs.finishing import finish
-from agent.jobs.pictures import stills
+from agent.jobs.pictures import art, stills
 from agent.jobs.probing import Probing
 from agent.jobs.publish import publish
 from agent.jobs.refragmenting import refragmented
@@ -140,6 +141,7 @@ class Transcode:
         for encode, share in zip(planned.passes, shares(planned.passes), strict=True):
             await self._encode(encode, done=done, share=share)
             done += share
+        await self._adorn(facts)
         raise_if_nothing_came(self._verified, self._failures)
         packed = await asyncio.to_thread(self._package)
         packed = await asyncio.to_thread(encrypted, self._task, packed, self._space.out)
@@ -206,10 +208,27 @@ class Transcode:
         return tuple(facts)
 
     async def _gather(self, facts: tuple[MediaFacts, ...]) -> Captions:
-        async def extract(argv: Sequence[str]) -> Exit:
-            return (await self._capture_patiently(argv))[1]
+        return await gather(self._task, stretches(self._task, facts), self._lost, self._space, self._extract)
 
-        return await gather(self._task, stretches(self._task, facts), self._lost, self._space, extract)
+    async def _adorn(self, facts: tuple[MediaFacts, ...]) -> None:
+        """With album art what is to have some. Only that output fails where it cannot be had."""
+        wanted = [verified for verified in self._verified.values() if verified.output.spec.album_art is not None]
+        if not wanted:
+            return
+        shown = await art(self._task, self._lost, self._space.input, self._capture)
+        inputs = list(
+            {part.source: (part.source, found) for part, found in zip(self._task.parts, facts, strict=True)}.values()
+        )
+        for verified in wanted:
+            made = await adorned(verified, inputs, shown, self._space.out, self._extract)
+            if isinstance(made, Verified):
+                self._verified[made.output.index] = made
+            else:
+                del self._verified[verified.output.index]
+                self._failures[verified.output.index] = made
+
+    async def _extract(self, argv: Sequence[str]) -> Exit:
+        return (await self._capture_patiently(argv))[1]
 
     def _plan(self, facts: tuple[MediaFacts, ...], pictures: Mapping[int, Still | Failure]) -> Plan:
         failed = self._captions.failures

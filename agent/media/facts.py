@@ -78,6 +78,16 @@ class CaptionFacts:
 
 
 @dataclass(frozen=True)
+class Cover:
+    """A picture that goes with the sound, as a stream of the file."""
+
+    index: int
+    codec: str
+    width: int
+    height: int
+
+
+@dataclass(frozen=True)
 class MediaFacts:
     format: str
     size: int
@@ -86,6 +96,7 @@ class MediaFacts:
     """Whether the container counted it, rather than somebody guessed it from the bit rate."""
     video: VideoFacts | None
     audio: AudioFacts | None
+    covers: tuple[Cover, ...] = ()
     captions: tuple[CaptionFacts, ...] = ()
 
 

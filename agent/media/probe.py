@@ -8,7 +8,7 @@ from fractions import Fraction
 from typing import Any, Final
 
 from agent.media import argv
-from agent.media.facts import RGB_FORMATS, AudioFacts, CaptionFacts, MediaFacts, MediaRefused, VideoFacts
+from agent.media.facts import RGB_FORMATS, AudioFacts, CaptionFacts, Cover, MediaFacts, MediaRefused, VideoFacts
 from agent.media.framerate import constant_rate
 from shared.failures import Cause, Failure, FailureCode
 from shared.languages import UNDETERMINED, is_language
@@ -88,6 +88,7 @@ def _parsed(output: bytes, size: int, stderr: bytes) -> MediaFacts:
         duration_is_exact=not _GUESSING_FORMATS.intersection(format_name.split(",")),
         video=video,
         audio=audio,
+        covers=tuple(cover for stream in streams if (cover := _cover(stream))),
         captions=tuple(captions for stream in streams if (captions := _captions(stream))),
     )
 
@@ -151,6 +152,13 @@ def _video(stream: Mapping[str, Any], begin: float) -> VideoFacts | None:
         primaries=_known(stream.get("color_primaries")),
         transfer=_known(stream.get("color_transfer")),
     )
+
+
+def _cover(stream: Mapping[str, Any]) -> Cover | None:
+    if stream.get("codec_type") != "video" or not stream.get("disposition", {}).get("attached_pic"):
+        return None
+    width, height = int(stream.get("width", 0)), int(stream.get("height", 0))
+    return Cover(int(stream["index"]), str(stream.get("codec_name")), width, height) if width and height else None
 
 
 def _audio(stream: Mapping[str, Any], begin: float) -> AudioFacts | None:

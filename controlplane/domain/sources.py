@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from shared.jobspec import Input, JobDocument
+from shared.jobspec.artwork import Artwork
 from shared.jobspec.captions import CaptionSource
 from shared.jobspec.encryption import Decryption
 from shared.jobspec.watermarks import Watermark
@@ -44,6 +45,10 @@ def of_watermark(watermark: Watermark) -> Source:
     return Source(watermark.input_key, encryption=watermark.encryption, is_input=False)
 
 
+def of_artwork(art: Artwork) -> Source:
+    return Source(art.input_key, encryption=art.encryption, is_input=False)
+
+
 def _others(document: JobDocument) -> Iterator[Source]:
     for wanted in document.inputs:
         if wanted.captions is not None:
@@ -52,3 +57,5 @@ def _others(document: JobDocument) -> Iterator[Source]:
         if output.captions is not None:
             yield from map(of_captions, output.captions.sources or ())
         yield from map(of_watermark, output.watermarks)
+        if output.album_art is not None:
+            yield from map(of_artwork, output.album_art.artwork)

@@ -7,6 +7,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
 
+from shared.jobspec.artwork import AlbumArt
 from shared.jobspec.captions import OutputCaptions
 from shared.jobspec.clips import Clip
 from shared.jobspec.encryption import Encryption
@@ -55,6 +56,7 @@ class Output(Sent):
     watermarks: tuple[Watermark, ...] = Field(
         (), max_length=4, description="Pictures for the slots of `video.watermarks`; later ones lie over earlier ones."
     )
+    album_art: AlbumArt | None = Field(None, description="Pictures within a file of sound; without it there are none.")
     clip: Clip | None = Field(
         None, description="The part of all inputs together that this output shows; all of it when null."
     )

@@ -100,6 +100,8 @@ from shared.protocol.progress import (
     Split,
 )
 from shared.protocol.work import (
+    AlbumArtSpec,
+    ArtworkSpec,
     CaptionFormatSpec,
     CaptionSourceSpec,
     Cipher,
@@ -119,15 +121,14 @@ from shared.protocol.work import (
 )
 
 __all__ = [
-    "LOG_SIZE", "MESSAGE_SIZE",
-    "OLDEST_PROTOCOL", "PROTOCOL_VERSION", "AcceptAnswer", "AcceptRequest", "AttemptEvent", "AttemptProgress",
-    "AttemptRef", "BeatAnswer", "BeatRequest", "CaptionFormatSpec", "CaptionSourceSpec", "CheckAnswer", "CheckRequest",
-    "Cipher", "DetectedProperties", "Drain", "DrainingAnswer", "DrainingRequest", "EnrolAnswer", "EnrolRequest", "Failed",
-    "Fallback", "Finished", "HandedBack", "HelloAnswer", "HelloRequest", "InputCaptionsSpec", "InputSpec", "Interruption",
-    "LicenseProtection", "LogRequest", "LogTail", "Order", "Outcome", "OutputCaptionsSpec", "OutputResult", "OutputSpec",
-    "PartSpec", "Payload",
-    "PlaylistResult", "PlaylistSpec", "PollAnswer", "PollRequest", "ProbedAnswer", "ProbedRequest", "ProducedObject",
-    "Progress", "ProgressRequest", "ReportAnswer", "ReportRequest", "Reprobe", "Resume", "SegmentProtection", "Span", "Split",
-    "StagedFile", "StartTask", "StopTask", "Stopped", "ThumbnailSpec", "Timings", "TranscodeFile", "Upload", "UrlsAnswer",
-    "UrlsRequest", "Verdict", "WatermarkSpec",
+    "LOG_SIZE", "MESSAGE_SIZE", "OLDEST_PROTOCOL", "PROTOCOL_VERSION", "AcceptAnswer", "AcceptRequest", "AlbumArtSpec",
+    "ArtworkSpec", "AttemptEvent", "AttemptProgress", "AttemptRef", "BeatAnswer", "BeatRequest", "CaptionFormatSpec",
+    "CaptionSourceSpec", "CheckAnswer", "CheckRequest", "Cipher", "DetectedProperties", "Drain", "DrainingAnswer",
+    "DrainingRequest", "EnrolAnswer", "EnrolRequest", "Failed", "Fallback", "Finished", "HandedBack", "HelloAnswer",
+    "HelloRequest", "InputCaptionsSpec", "InputSpec", "Interruption", "LicenseProtection", "LogRequest", "LogTail", "Order",
+    "Outcome", "OutputCaptionsSpec", "OutputResult", "OutputSpec", "PartSpec", "Payload", "PlaylistResult", "PlaylistSpec",
+    "PollAnswer", "PollRequest", "ProbedAnswer", "ProbedRequest", "ProducedObject", "Progress", "ProgressRequest",
+    "ReportAnswer", "ReportRequest", "Reprobe", "Resume", "SegmentProtection", "Span", "Split", "StagedFile", "StartTask",
+    "StopTask", "Stopped", "ThumbnailSpec", "Timings", "TranscodeFile", "Upload", "UrlsAnswer", "UrlsRequest", "Verdict",
+    "WatermarkSpec",
 ]  # fmt: skip

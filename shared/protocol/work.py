@@ -17,10 +17,12 @@ from shared.jobspec import (
     forms,
     master_keys,
 )
+from shared.jobspec.artwork import MergePolicy as ArtworkMergePolicy
 from shared.jobspec.captions import CaptionFormat, MergePolicy
 from shared.jobspec.encryption import EncryptionMode
 from shared.jobspec.inputs import InputContainer
 from shared.jobspec.outputs import Rotation
+from shared.jobspec.sizing import PaddingPolicy, SizingPolicy
 from shared.jobspec.video import AspectRatio, FrameRate
 from shared.models import Message
 
@@ -96,6 +98,20 @@ class WatermarkSpec(Message):
     slot: WatermarkSlot
 
 
+class ArtworkSpec(Message):
+    input: int = Field(description="Which of the task's `inputs` the picture is.")
+    max_width: int | None = None
+    max_height: int | None = None
+    sizing_policy: SizingPolicy
+    padding_policy: PaddingPolicy
+    format: Literal["jpg", "png"] | None = None
+
+
+class AlbumArtSpec(Message):
+    merge_policy: ArtworkMergePolicy
+    artwork: tuple[ArtworkSpec, ...] = ()
+
+
 class OutputSpec(Message):
     index: int
     key: str = Field(description="The whole key; with `segment_duration` the stem of playlist and segments.")
@@ -106,6 +122,7 @@ class OutputSpec(Message):
     encryption: Cipher | None = None
     rotate: Rotation = "auto"
     watermarks: tuple[WatermarkSpec, ...] = Field((), description="From the lowest to the uppermost.")
+    album_art: AlbumArtSpec | None = None
     clip: Span | None = Field(None, description="Of all parts together; all of it when null.")
 
 

@@ -15,7 +15,7 @@ from pydantic_core import PydanticCustomError
 
 from controlplane.domain.content_keys import cipher
 from controlplane.domain.parts import parts, span
-from controlplane.domain.planning import captions, protection, watermarks
+from controlplane.domain.planning import artwork, captions, protection, watermarks
 from controlplane.domain.planning.names import PLAIN_THUMBNAILS, refuse_collisions
 from controlplane.domain.planning.playlists import check_playlist
 from controlplane.domain.sources import places
@@ -78,6 +78,7 @@ def plan(document: JobDocument, presets: Mapping[PresetId, Settings]) -> Transco
                 segment_duration=output.segment_duration,
                 rotate=output.rotate,
                 watermarks=watermarks.of_output(output, settings, read),
+                album_art=artwork.of_output(output, read),
                 thumbnails=_thumbnails(output.thumbnails, settings, document.output_key_prefix),
                 captions=output.captions and captions.of_output(output.captions, document.output_key_prefix, read),
                 encryption=cipher(output.encryption),
@@ -118,6 +119,7 @@ def _check_output(output: Output, settings: Settings, where: str) -> None:
     if output.rotate != "auto" and settings.video is None:
         raise InvalidField("A sound-only output has no picture to rotate.", pointer=f"{where}/rotate")
     watermarks.check(output, settings, where)
+    artwork.check(output, settings, where)
 
 
 def _thumbnails(wish: OutputThumbnails | None, settings: Settings, prefix: str) -> ThumbnailSpec | None:
