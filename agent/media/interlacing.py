@@ -46,7 +46,7 @@ def idet_argv(name: str, facts: MediaFacts, *, start: float, demuxer: str | None
     options = {"f": demuxer} if demuxer else {}
     options |= {"ss": f"{start:.6f}"} if start else {}
     picture = argv.source(name, threads=threads, **options)[str(facts.video.index)]
-    seen = picture.filter("idet").filter("metadata", mode="print", file="pipe:1")
+    seen = picture.filter("idet").filter("metadata", mode="print", file="-")
     return argv.ffmpeg_argv([argv.nowhere([seen], {"frames:v": LOOKED_AT})], threads=threads)
 
 

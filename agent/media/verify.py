@@ -124,7 +124,7 @@ def _judged(
 
 def _duration(output: PlannedOutput, counted: _Counted) -> float:
     """Without the packet that encoders of sound put in front and what fills up the last one."""
-    planned = output.audio.seconds if output.audio is not None else None
+    planned = (output.audio and output.audio.seconds) or output.source_seconds
     heard = counted.audio_seconds or 0.0
     return max(counted.video_seconds or 0.0, heard if planned is None else min(heard, planned))
 

@@ -15,6 +15,11 @@ LAYOUTS: Final = {1: "mono", 2: "stereo", 3: "2.1", 4: "4.0", 5: "5.0", 6: "5.1"
 SAMPLES: Final = "fltp"
 
 
+def paced(stream: Stream, rate: Fraction) -> Stream:
+    """Every picture lasts as long as the others. ffmpeg's own option for that does not tell when the last one is over."""
+    return stream.filter("setpts", f"N*{rate.denominator}/{rate.numerator}/TB")
+
+
 def cut_picture(stream: Stream, start: float, take: float | None) -> Stream:
     """Times count from `start` on: a picture that comes late stays late."""
     return stream.filter("trim", **_from(start, take)).filter("setpts", f"PTS-{start:.6f}/TB")

@@ -75,11 +75,14 @@ class _Cut:
 
 def _alone(part: Part, threads: int, decoding: dict[str, Any], again: int = 0) -> Opened:
     cut = _cut(part)
-    options = {**_hints(part), **cut.options, **decoding}
+    forced = {"f": part.demuxer} if part.demuxer else {}
+    options = {**forced, **cut.options, **decoding}
     file = argv.source(_name(part, again), threads=threads, **options)
     video, audio = part.facts.video, part.facts.audio
     picture = file[str(video.index)] if video else None
     sound = file[str(audio.index)] if audio else None
+    if picture is not None and part.rate is not None:
+        picture = joining.paced(picture, part.rate)
     if cut.is_left:
         picture = picture and joining.cut_picture(picture, cut.start, part.take)
         sound = sound and joining.cut_sound(sound, cut.start, part.take)
@@ -91,11 +94,6 @@ def _alone(part: Part, threads: int, decoding: dict[str, Any], again: int = 0) -
 def _name(part: Part, again: int) -> str:
     """Under another name each time: ffmpeg-python takes two inputs that look alike for one, which it cannot share."""
     return "in/" + "./" * again + str(part.index)
-
-
-def _hints(part: Part) -> dict[str, Any]:
-    options: dict[str, Any] = {"f": part.demuxer} if part.demuxer else {}
-    return options | ({"r": _ratio(part.rate)} if part.rate is not None else {})
 
 
 def _cut(part: Part) -> _Cut:
@@ -183,7 +181,3 @@ def _missing(seconds: float, stream: VideoFacts | AudioFacts) -> float:
 
 def _seconds(value: float) -> str:
     return f"{value:.6f}"
-
-
-def _ratio(value: Fraction) -> str:
-    return f"{value.numerator}/{value.denominator}"
