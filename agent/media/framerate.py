@@ -26,19 +26,25 @@ HIGHEST: Final = Fraction(60)
 
 _COMMON: Final = (*NOMINAL.values(), Fraction(12), Fraction(48), Fraction(60000, 1001), Fraction(120))
 _FALLBACK: Final = Fraction(25)
+_LEAST_PRESENT: Final = Fraction(2, 3)
+"""Of the pictures of a base rate; it is twice the average where it counts fields."""
 
 
 def constant_rate(*, average: Fraction | None, base: Fraction | None) -> Fraction:
     """The rate a constant-rate copy should have.
 
     The average is true also for phones' variable rates; the base rate may count fields or clock ticks. An average within
-    half a percent of a common rate is that rate: containers round durations.
+    half a percent of a common rate is that rate: containers round durations. A base rate that is common, and from which
+    pictures are missing here and there, is what a phone aimed at: at any other rate, those that are there would stutter.
     """
     if average is None:
         return base if base is not None and base <= 120 else _FALLBACK
     if base is not None and _is_near(average, base, 1000):
         return base
-    nearest = min(_COMMON, key=lambda rate: abs(rate - average))
+    aimed = base and _nearest(base)
+    if base and aimed and _is_near(base, aimed, 200) and aimed * _LEAST_PRESENT < average < aimed:
+        return aimed
+    nearest = _nearest(average)
     return nearest if _is_near(average, nearest, 200) else average.limit_denominator(1001)
 
 
@@ -48,6 +54,10 @@ def output_rate(video: VideoSettings, source: Fraction) -> Fraction:
         return NOMINAL[video.frame_rate]
     bound = NOMINAL[video.max_frame_rate] if video.max_frame_rate else HIGHEST
     return source / max(1, math.ceil(source / bound))
+
+
+def _nearest(rate: Fraction) -> Fraction:
+    return min(_COMMON, key=lambda common: abs(common - rate))
 
 
 def _is_near(one: Fraction, other: Fraction, parts: int) -> bool:

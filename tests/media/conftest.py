@@ -16,6 +16,11 @@ def bunny() -> Path:
 
 
 @pytest.fixture(scope="session")
+def phone() -> Path:
+    return clip("phone")
+
+
+@pytest.fixture(scope="session")
 def cuts(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("cuts")
 

@@ -24,6 +24,7 @@ def chosen(source: Fraction, **fields: Any) -> Fraction:
         (Fraction(2997, 100), NTSC, NTSC),
         (Fraction(25), Fraction(50), Fraction(25)),  # the base rate of interlaced video may count fields
         (Fraction(2968, 100), Fraction(90000), Fraction(742, 25)),  # a phone's
+        (Fraction(369000, 13657), Fraction(90000, 2999), Fraction(30)),  # another phone's, with gaps
         (Fraction(1249, 50), Fraction(1000), Fraction(25)),
         (None, Fraction(90000), Fraction(25)),
         (None, None, Fraction(25)),
