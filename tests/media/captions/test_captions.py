@@ -12,6 +12,7 @@ from agent.media.captions import read
 from shared.failures import Cause, FailureCode
 from shared.jobspec.captions import CaptionFormat, MergePolicy
 from shared.protocol import CaptionFormatSpec, CaptionSourceSpec, InputCaptionsSpec, OutputCaptionsSpec, TranscodeFile
+from tests.builders import work_of
 from tests.fields import shows
 from tests.media.encoding import Made, ffmpeg, ffprobe, transcoded
 from tests.unit.agent.media.builders import a_task, an_output, settings
@@ -21,6 +22,7 @@ pytestmark = pytest.mark.media
 ENGLISH = "1\n00:00:00,200 --> 00:00:00,700\nGood morning\n\n2\n00:00:00,800 --> 00:00:01,500\n<i>Good</i> night\n"
 GERMAN = "WEBVTT\n\n00:00.200 --> 00:00.700\nGuten Morgen\n"
 MP4 = settings(container="mp4", video={"codec": "h264", "max_width": 160, "max_height": 90, "frame_rate": "25"})
+FRAME = 0.04
 SIDECARS = (CaptionFormat.SRT, CaptionFormat.WEBVTT, CaptionFormat.DFXP, CaptionFormat.SCC)
 
 
@@ -190,3 +192,39 @@ def test_letters_that_a_format_lacks_are_refused_and_not_lost(film: Path, tmp_pa
     task = task.model_copy(update={"outputs": (*task.outputs, an_output(MP4, 1))})
     made = transcoded(tmp_path / "job", [film, *files], task)
     assert made.failures[0].code is FailureCode.CAPTIONS_UNFIT_FOR_FORMAT
+
+
+@shows("inputs[].captions.sources[].key")
+def test_captions_go_with_their_inputs_through_a_job_of_several(film: Path, captioned: Path, tmp_path: Path) -> None:
+    """Of the first from 0.5 s on, one second; all of the second; and of both together what lies between 0.2 and 2.2 s."""
+    files = written(tmp_path, en=ENGLISH)
+    document = {
+        "pipeline_id": "1763740000000-q7w2e1",
+        "inputs": [
+            {
+                "key": "film",
+                "clip": {"start": 0.5, "duration": 1},
+                "captions": {"sources": [{"key": "en", "language": "en"}]},
+            },
+            {"key": "captioned"},
+        ],
+        "outputs": [
+            {
+                "key": f"{number}.mp4",
+                "settings": {"container": "mp4", "video": {"codec": "h264", "max_width": 160, "max_height": 90}},
+                "captions": {"formats": [{"format": "mov-text"}, {"format": "srt", "pattern": f"{number}-"}]},
+                "clip": clip,
+            }
+            for number, clip in enumerate([None, {"start": 0.2, "duration": 2}])
+        ],
+    }
+    made = transcoded(tmp_path / "job", [film, captioned, *files], work_of(document))
+    assert made.failures == {}
+    whole = [(0.0, 0.2, "Good morning"), (0.3, 1.0, "Good night"), (1.2, 1.7, "Good morning"), (1.8, 2.5, "Good night")]
+    within = [(0.1, 0.8, "Good night"), (1.0, 1.5, "Good morning"), (1.6, 2.0, "Good night")]
+    for index, expected in enumerate([whole, within]):
+        (sidecar,) = made.files(index, "captions")
+        assert shown(sidecar) == [
+            (pytest.approx(start, abs=FRAME), pytest.approx(end, abs=FRAME), text) for start, end, text in expected
+        ]
+        assert shown(made.file(index)) == shown(sidecar)
