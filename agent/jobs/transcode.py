@@ -351,6 +351,7 @@ class Transcode:
         self._failures[output.index] = verdict
 
     def _package(self) -> Package:
+        self._space.drop_inputs()  # a file that is written anew needs room for two of it
         verified = refragmented(self._task, self._verified, self._space.out)
         packed = package(self._task, verified, read=self._space.read, tracks=self._captions.tracks)
         for name, content in packed.files.items():

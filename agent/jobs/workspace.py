@@ -41,6 +41,11 @@ class Workspace:
     def input(self, index: int) -> Path:
         return self.root / "in" / str(index)
 
+    def drop_inputs(self) -> None:
+        """Nobody reads them any more: there may be need for their room."""
+        for path in (self.root / "in").iterdir():
+            path.unlink()
+
     @property
     def is_on_full_disk(self) -> bool:
         return shutil.disk_usage(self.root).free < FULL

@@ -11,6 +11,7 @@ import pytest
 from agent.media import ProgressParser
 from shared.jobspec import PlaylistFormat
 from shared.protocol import PlaylistSpec
+from tests.fields import shows
 from tests.media.encoding import ffprobe, key_frame_times, published, transcoded
 from tests.unit.agent.media.builders import a_task, an_output, thumbnails
 
@@ -20,6 +21,7 @@ SECONDS = 5.28
 MPD = {"mpd": "urn:mpeg:dash:schema:mpd:2011"}
 
 
+@shows("playlists[].format=HLSv3")
 def test_an_hls_ladder_is_aligned_and_complete(bunny: Path, tmp_path: Path) -> None:
     task = a_task(
         an_output("200030", 0, key="hls/high ", segment_duration=2.0),
@@ -86,6 +88,7 @@ def test_thumbnails_are_as_many_and_as_large_as_planned(bunny: Path, tmp_path: P
     assert (jpg["codec_name"], jpg["width"], jpg["height"]) == ("mjpeg", 100, 56)
 
 
+@shows("playlists[].format=MPEG-DASH")
 def test_a_dash_manifest_points_at_bytes_that_decode(bunny: Path, tmp_path: Path) -> None:
     task = a_task(
         an_output("500040", 0, key="dash/360.mp4", segment_duration=2.0),

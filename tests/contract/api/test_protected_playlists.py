@@ -6,6 +6,7 @@ import base64
 from typing import Any
 
 from tests.contract.api.service import Caller, Node, Service, a_document
+from tests.fields import shows
 
 KEY = base64.b64encode(bytes(range(16))).decode()
 VIDEO = {"codec": "h264", "fixed_gop": True, "keyframes_max_distance": 60}
@@ -55,6 +56,7 @@ async def test_a_drm_key_reaches_the_node_and_nothing_else(
     assert len(base64.b64decode(protection.cipher.initialization_vector)) == 8
 
 
+@shows("playlists[].hls_content_protection.key_md5", "playlists[].play_ready_drm.key_md5")
 async def test_what_cannot_protect_is_refused_where_it_is(tenant: Caller, pipeline: str) -> None:
     for changes, field in (
         ({"key": KEY[:8]}, "key"),
@@ -66,6 +68,9 @@ async def test_what_cannot_protect_is_refused_where_it_is(tenant: Caller, pipeli
     ):
         answer = await tenant.post("/v1/jobs", a_film(pipeline, "Smooth", play_ready_drm=LICENSED | changes))
         assert answer.fault == (400, "invalid_field", f"/playlists/0/play_ready_drm/{field}")
+    hls = {"method": "aes-128", "key": KEY, "key_md5": KEY, "key_storage_policy": "WithVariantPlaylists"}
+    answer = await tenant.post("/v1/jobs", a_film(pipeline, "HLSv3", hls_content_protection=hls))
+    assert answer.fault == (400, "invalid_field", "/playlists/0/hls_content_protection/key_md5")
     for form, field in (("CMAF", "play_ready_drm"), ("HLSv3", "play_ready_drm")):
         answer = await tenant.post("/v1/jobs", a_film(pipeline, form, **{field: LICENSED}))
         assert answer.fault == (400, "invalid_field", f"/playlists/0/{field}")

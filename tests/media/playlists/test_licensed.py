@@ -18,6 +18,7 @@ from cryptography.hazmat.primitives.ciphers.modes import CTR, ECB
 from shared.jobspec import PlaylistFormat
 from shared.jobspec.encryption import EncryptionMode
 from shared.protocol import Cipher, LicenseProtection
+from tests.fields import shows
 from tests.media.encoding import Made
 from tests.media.playlists.fragments import runs
 from tests.media.playlists.sites import AUDIO, KEY, SMALLER, VIDEO, a_playlist, an_output, frame_hashes, site
@@ -62,6 +63,7 @@ def films(request: pytest.FixtureRequest, source: Path, tmp_path_factory: pytest
     return folder, licensed(tmp_path_factory.mktemp("free"), source, request.param, None)[0]
 
 
+@shows("playlists[].play_ready_drm.format", "playlists[].play_ready_drm.key")
 def test_a_player_with_the_key_gets_what_it_would_get_without_protection(films: tuple[Path, Path]) -> None:
     folder, free = films
     for name, kinds in KINDS.items():
@@ -83,6 +85,7 @@ def test_a_wrong_key_opens_nothing(films: tuple[Path, Path]) -> None:
     assert opened(folder / "low.mp4", key=bytes(16)) != media(free / "low.mp4")
 
 
+@shows("playlists[].play_ready_drm.initialization_vector")
 def test_no_two_samples_share_a_vector(films: tuple[Path, Path]) -> None:
     """Under one key: of any track of any file."""
     folder, _ = films
@@ -101,6 +104,7 @@ def test_headers_of_slices_stay_readable_and_their_bodies_do_not(films: tuple[Pa
     assert sum(secret for _, secret in first.entries[0][1]) > 0.4 * first.sizes[0], "a key frame is hidden"
 
 
+@shows("playlists[].play_ready_drm.key_id", "playlists[].play_ready_drm.license_acquisition_url")
 def test_the_header_names_the_key_and_the_licence_server(films: tuple[Path, Path]) -> None:
     folder, _ = films
     for name in KINDS:

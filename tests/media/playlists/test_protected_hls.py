@@ -15,6 +15,7 @@ from cryptography.hazmat.primitives.padding import PKCS7
 from shared.jobspec import PlaylistFormat
 from shared.jobspec.encryption import EncryptionMode
 from shared.protocol import Cipher, SegmentProtection
+from tests.fields import shows
 from tests.media.encoding import Made
 from tests.media.playlists.sites import AUDIO, IV, KEY, VIDEO, a_playlist, an_output, cut, frame_hashes, site
 
@@ -56,6 +57,11 @@ def clear(source: Path, tmp_path_factory: pytest.TempPathFactory) -> list[str]:
     return frame_hashes("-i", "v.m3u8", cwd=folder)
 
 
+@shows(
+    "playlists[].hls_content_protection.method",
+    "playlists[].hls_content_protection.key",
+    "playlists[].hls_content_protection.initialization_vector",
+)
 def test_segments_are_opened_by_the_key_and_nothing_else_is_in_them(
     stored: Path, clear: list[str], tmp_path: Path
 ) -> None:
@@ -101,12 +107,17 @@ def test_i_frames_are_opened_as_the_standard_says(stored: Path, tmp_path: Path) 
         assert len(frame_hashes("-i", str(tmp_path / "still.ts"))) == 1
 
 
+@shows("playlists[].hls_content_protection.key_storage_policy=WithVariantPlaylists")
 def test_a_player_opens_what_is_stored_with_the_playlists(stored: Path, clear: list[str]) -> None:
     assert (stored / "hls" / "v.key").read_bytes() == KEY
     opened = ("-allowed_extensions", "ALL", "-protocol_whitelist", "file,crypto")
     assert frame_hashes(*opened, "-i", "hls/v.m3u8", cwd=stored) == clear
 
 
+@shows(
+    "playlists[].hls_content_protection.key_storage_policy=NoStore",
+    "playlists[].hls_content_protection.license_acquisition_url",
+)
 def test_a_key_that_is_not_stored_is_nowhere(source: Path, tmp_path: Path) -> None:
     folder, made = protected(source, tmp_path, "https://keys.example/one?film=1&x=2")
     assert not list(folder.rglob("*.key"))

@@ -7,7 +7,20 @@ from fractions import Fraction
 import m3u8
 import pytest
 
-from agent.media.hls import Entry, Variant, entries, master_playlist, media_playlist, peak_rate
+from agent.media.boxes import ByteRange
+from agent.media.hls import (
+    RANGES,
+    ContentKey,
+    Entry,
+    Header,
+    Rendition,
+    Stills,
+    Variant,
+    entries,
+    master_playlist,
+    media_playlist,
+    peak_rate,
+)
 from agent.media.sizing import Size
 
 ENTRIES = (Entry("v00000.ts", 6.006, 750_750), Entry("v00001.ts", 6.006, 1_501_500), Entry("v00002.ts", 1.5, 100_000))
@@ -66,3 +79,36 @@ def test_the_playlist_of_ffmpeg_is_understood() -> None:
     assert entries(text) == ([("o0_00000.ts", 6.0), ("o0_00001.ts", 1.125)], True)
     assert entries(text[:60]) == ([("o0_00000.ts", 6.0)], False)
     assert entries(b"") == ([], False)
+
+
+def test_ranges_a_header_and_a_key_are_read_back() -> None:
+    ranges = (Entry("v.ts", 6.0, 1600, 0), Entry("v.ts", 2.0, 800, 1600))
+    key = ContentKey("https://keys.example/1?a=b&c=d", bytes(range(16)))
+    header = Header("v.ts", ByteRange(0, 563))
+    playlist = m3u8.loads(media_playlist(ranges, version=RANGES, header=header, key=key, stills=True).decode())
+    assert (playlist.version, playlist.is_i_frames_only) == (4, True)
+    assert [segment.byterange for segment in playlist.segments] == ["1600@0", "800@1600"]
+    assert [(one.uri, one.byterange) for one in playlist.segment_map] == [("v.ts", "564@0")]
+    assert playlist.keys[0].uri == "https://keys.example/1?a=b&c=d"
+    assert playlist.keys[0].iv == "0x000102030405060708090a0b0c0d0e0f"
+
+
+def test_what_goes_beside_a_variant_is_read_back() -> None:
+    sound = (Entry("a", 2.0, 40_000),)
+    groups = (("AUDIO", "good"), ("SUBTITLES", "words"))
+    silent = Variant("v.m3u8", ENTRIES, Size(640, 360), Fraction(25), ("avc1.4D401F",), groups=groups, beside=(sound,))
+    renditions = [
+        Rendition("AUDIO", "good", "Audio", "a.m3u8", channels=2, is_default=True),
+        Rendition("SUBTITLES", "words", "Deutsch", "de.m3u8", language="de"),
+    ]
+    stills = [Stills("i.m3u8", (Entry("v.ts", 2.0, 10_000, 0),), Size(640, 360), ("avc1.4D401F",))]
+    master = m3u8.loads(master_playlist([silent], version=RANGES, renditions=renditions, stills=stills).decode())
+    [variant] = master.playlists
+    assert (variant.stream_info.audio, variant.stream_info.subtitles) == ("good", "words")
+    assert variant.stream_info.bandwidth == 2_000_000 + 160_000
+    assert [(media.name, media.language, media.channels, media.default) for media in master.media] == [
+        ("Audio", None, "2", "YES"),
+        ("Deutsch", "de", None, "NO"),
+    ]
+    [leafed] = master.iframe_playlists
+    assert (leafed.uri, leafed.iframe_stream_info.bandwidth) == ("i.m3u8", 40_000)
