@@ -81,12 +81,19 @@ def sink(streams: Sequence[Stream], name: str, options: dict[str, Any]) -> Strea
     return ffmpeg.output(*streams, f"file:{name}", **options)
 
 
-def ffmpeg_argv(sinks: Sequence[Stream], *, threads: int, unmapped: Sequence[str] = ()) -> list[str]:
-    """`unmapped` become the last of the inputs."""
+CARD: Final = "card"
+"""Decoder and filters must have the same context of it: pictures of one cannot be read in another."""
+
+
+def ffmpeg_argv(
+    sinks: Sequence[Stream], *, threads: int, unmapped: Sequence[str] = (), gpu: int | None = None
+) -> list[str]:
+    """`unmapped` become the last of the inputs. With `gpu`, filters upload to that card, which is called CARD."""
     arguments: list[str] = ffmpeg.get_args(ffmpeg.merge_outputs(*sinks))
     end = len(arguments) - arguments[::-1].index("-i") + 1 if unmapped else 0
     arguments[end:end] = unmapped
-    return ["ffmpeg", *_WHOLE_PROCESS, "-filter_complex_threads", str(threads), *_with_numbers(arguments)]
+    card = [] if gpu is None else ["-init_hw_device", f"cuda={CARD}:{gpu}", "-filter_hw_device", CARD]
+    return ["ffmpeg", *_WHOLE_PROCESS, *card, "-filter_complex_threads", str(threads), *_with_numbers(arguments)]
 
 
 def tags_of(name: str, number: int, stream: str) -> dict[str, str]:

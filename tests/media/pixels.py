@@ -85,7 +85,16 @@ def image(file: Path, *, colours: str = "rgb24", filters: str = "null") -> Image
 def png(file: Path, width: int, height: int, colour_at: Callable[[int, int], Colour]) -> Path:
     """Writes a picture with transparency: colours are (red, green, blue, opacity)."""
     rows = b"".join(b"\0" + bytes(_flat(colour_at(x, y) for x in range(width))) for y in range(height))
-    header = struct.pack(">IIBBBBB", width, height, 8, 6, 0, 0, 0)
+    return _written(file, struct.pack(">IIBBBBB", width, height, 8, 6, 0, 0, 0), rows)
+
+
+def bare_png(file: Path, width: int, height: int) -> Path:
+    """Of black and white, and with so few rows that it stays small: what its header promises is what matters."""
+    rows = (b"\0" * (width // 8 + 2)) * min(height, 5000)
+    return _written(file, struct.pack(">IIBBBBB", width, height, 1, 0, 0, 0, 0), rows)
+
+
+def _written(file: Path, header: bytes, rows: bytes) -> Path:
     chunks = _chunk(b"IHDR", header) + _chunk(b"IDAT", zlib.compress(rows)) + _chunk(b"IEND", b"")
     file.write_bytes(b"\x89PNG\r\n\x1a\n" + chunks)
     return file

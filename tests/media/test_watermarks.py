@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import shutil
+import subprocess
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from agent.media import Device, Still, plan
+from agent.media.sizing import Size
 from shared.failures import FailureCode
 from shared.jobspec import Settings, WatermarkSlot
 from shared.protocol import OutputSpec, WatermarkSpec
 from tests.fields import shows
-from tests.media.encoding import Made, ffmpeg, transcoded
-from tests.media.pixels import Box, image, png
+from tests.media.encoding import Made, ffmpeg, probed, transcoded
+from tests.media.pixels import Box, bare_png, image, png
 from tests.unit.agent.media.builders import a_task, an_output, settings
 
 pytestmark = pytest.mark.media
@@ -22,6 +26,7 @@ SLOT: dict[str, Any] = {
     "id": "Mark", "max_width": "25%", "max_height": "25%", "sizing_policy": "Fit", "horizontal_align": "Left",
     "horizontal_offset": "0px", "vertical_align": "Top", "vertical_offset": "0px", "opacity": 100.0, "target": "Frame",
 }  # fmt: skip
+STAND_IN = Path(__file__).parents[1] / "contract" / "agent" / "nvenc_stand_in" / "ffmpeg"
 RED = (255, 0, 0, 255)
 
 
@@ -56,17 +61,6 @@ def is_reddish(colour: tuple[int, ...]) -> bool:
 
 def box_in(made: Made, index: int = 0) -> Box:
     return image(made.file(index)).box(is_reddish)
-
-
-HORIZONTALLY = {
-    "Left": lambda whole, length, offset: offset,
-    "Right": lambda whole, length, offset: whole - length - offset,
-}
-VERTICALLY = {"Top": HORIZONTALLY["Left"], "Bottom": HORIZONTALLY["Right"]}
-
-
-def middle(whole: Fraction, length: Fraction, offset: Fraction) -> Fraction:
-    return (whole - length) / 2
 
 
 @shows(
@@ -243,6 +237,25 @@ def test_a_picture_is_read_once_for_all_outputs(blue: Path, red: Path, tmp_path:
     assert image(made.file(2)).at(5, 5)[0] < 60
 
 
+def test_the_graph_for_a_card_puts_marks_where_the_other_does(blue: Path, red: Path, tmp_path: Path) -> None:
+    """Played by a stand-in that does in software what a card is asked for: it proves the graph, and no card."""
+    task = a_task(
+        marked(0, a_mark(1, horizontal_align="Right", vertical_offset="20px", max_width="40px", opacity=50.0))
+    )
+    in_software = transcoded(tmp_path / "job", [blue, red], task)
+    room = tmp_path / "gpu"
+    facts, stills = probed(room, blue), {1: Still(Size(40, 20), "png_pipe")}
+    [one] = plan(task, (facts,), stills, device=Device.NVENC, threads=2).passes
+    assert "overlay_cuda" in " ".join(one.argv)
+    shutil.copyfile(red, room / "in" / "1")
+    (room / "out").mkdir()
+    played = {"STAND_IN": str(tmp_path)}
+    subprocess.run([STAND_IN, *one.argv[1:]], cwd=room, env=played, check=True, stdout=subprocess.PIPE)
+    on_card, other = image(room / "out" / "o0.mp4"), image(in_software.file())
+    assert on_card.box(lambda colour: colour[0] > 80) == other.box(lambda colour: colour[0] > 80)
+    assert on_card.mean(Box(282, 22, 318, 38)) == pytest.approx(other.mean(Box(282, 22, 318, 38)), abs=3)
+
+
 def damaged(kind: str, red: Path, folder: Path) -> Path:
     file = folder / f"{kind}.png"
     match kind:
@@ -260,23 +273,10 @@ def damaged(kind: str, red: Path, folder: Path) -> Path:
         case "a movie":
             ffmpeg("-f", "lavfi", "-i", "color=red:s=16x16:d=0.1", "-f", "mp4", "-c:v", "libx264", str(file))
         case "very large":
-            file.write_bytes(_bare_png(60_000, 60_000))
+            bare_png(file, 60_000, 60_000)
         case "too large":
-            file.write_bytes(_bare_png(4100, 4100))
+            bare_png(file, 4100, 4100)
     return file
-
-
-def _bare_png(width: int, height: int) -> bytes:
-    import struct
-    import zlib
-
-    def chunk(kind: bytes, data: bytes) -> bytes:
-        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
-
-    row = b"\0" * (width // 8 + 1)
-    data = zlib.compress(row * min(height, 5000))
-    header = struct.pack(">IIBBBBB", width, height, 1, 0, 0, 0, 0)
-    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", data) + chunk(b"IEND", b"")
 
 
 @pytest.mark.parametrize(

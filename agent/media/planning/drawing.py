@@ -29,11 +29,12 @@ def drawn(
     decode_on_gpu: bool = True,
 ) -> Pass:
     on_gpu = decode_on_gpu and _decodes_on_gpu(outputs, shown)
+    uploads = on_gpu and any(map(_is_marked_on_gpu, outputs))
     source = shown.whole
     began = opened(
         shown,
         threads=threads,
-        decoding={**DECODING_ON_GPU, "hwaccel_device": gpu} if on_gpu else {},
+        decoding={**DECODING_ON_GPU, "hwaccel_device": argv.CARD if uploads else gpu} if on_gpu else {},
         picture=any(output.video or output.thumbnails for output in outputs),
         sound=any(output.audio for output in outputs),
     )
@@ -47,7 +48,7 @@ def drawn(
         for sink in _sinks(output, shown, pictures, sounds, stills, threads, on_gpu=on_gpu, gpu=gpu, is_second=analysed)
     ]
     return Pass(
-        argv=argv.ffmpeg_argv(sinks, threads=threads),
+        argv=argv.ffmpeg_argv(sinks, threads=threads, gpu=gpu if uploads else None),
         outputs=outputs,
         duration=source.duration or 0.0,
         programme=shown,
@@ -109,6 +110,11 @@ def _is_for_nvdec(source: VideoFacts | None) -> bool:
         and not source.full_range
         and source.rotation == 0
     )
+
+
+def _is_marked_on_gpu(output: PlannedOutput) -> bool:
+    video = output.video
+    return video is not None and video.encoder.on_gpu and video.picture.stays_on_gpu and bool(video.picture.marks)
 
 
 def _picture_streams(
