@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from enum import StrEnum
 from typing import Final
 
 from agent.jobs.tail import Tail
 from agent.process import StopRequest
+from shared.failures import Failure
 from shared.ids import JobId
-from shared.protocol import AttemptEvent, AttemptProgress, AttemptRef, Progress, StartTask
-from shared.statuses import Phase
+from shared.protocol import AttemptEvent, AttemptProgress, AttemptRef, OutputProgress, Progress, StartTask
+from shared.statuses import JobStatus, Phase
 
 SPANS: Final[Mapping[Phase, tuple[float, float]]] = {
     Phase.FETCHING: (0.0, 3.0),
@@ -90,7 +91,22 @@ class Attempt:
             speed=speed,
             eta=eta,
             encoder=encoder or self.progress.encoder,
+            outputs=self.progress.outputs,
         )
+
+    def begin(self, outputs: Iterable[int]) -> None:
+        """They are worked on from now on; for one that was worked on before nothing changes."""
+        begun = {each.index for each in self.progress.outputs}
+        self._tell(*(OutputProgress(index=at, status=JobStatus.PROGRESSING) for at in outputs if at not in begun))
+
+    def end_output(self, index: int, failure: Failure | None = None) -> None:
+        """It is made and verified, or failed."""
+        status = JobStatus.COMPLETE if failure is None else JobStatus.ERROR
+        self._tell(OutputProgress(index=index, status=status, failure=failure))
+
+    def _tell(self, *news: OutputProgress) -> None:
+        told = {each.index: each for each in (*self.progress.outputs, *news)}
+        self.progress = self.progress.model_copy(update={"outputs": tuple(told[index] for index in sorted(told))})
 
 
 def percent_of(phase: Phase, fraction: float) -> float:

@@ -135,7 +135,8 @@ class Transcode:
         pictures = await stills(self._task, self._lost, self._space.input, self._capture)
         self._captions = await self._gather(facts)
         planned = await asyncio.to_thread(self._plan, facts, pictures)
-        self._failures.update({**planned.refused, **self._captions.failures})
+        for index, failure in {**planned.refused, **self._captions.failures}.items():
+            self._fail(index, failure)
         await self._enter(Phase.ENCODING)
         done = 0.0
         for encode, share in zip(planned.passes, shares(planned.passes), strict=True):
@@ -152,6 +153,10 @@ class Transcode:
             playlists=packed.playlists,
             encode_seconds=self.encode_seconds,
         )
+
+    def _fail(self, index: int, failure: Failure) -> None:
+        self._failures[index] = failure
+        self._attempt.end_output(index, failure)
 
     @property
     def encode_seconds(self) -> float:
@@ -225,7 +230,7 @@ class Transcode:
                 self._verified[made.output.index] = made
             else:
                 del self._verified[verified.output.index]
-                self._failures[verified.output.index] = made
+                self._fail(verified.output.index, made)
 
     async def _extract(self, argv: Sequence[str]) -> Exit:
         return (await self._capture_patiently(argv))[1]
@@ -256,7 +261,7 @@ class Transcode:
                 if failure is None:
                     await self._verify(output, ended)
                 else:
-                    self._failures[output.index] = failure
+                    self._fail(output.index, failure)
             return
         self._space.keep_only(before)
         failure = failure_of(ended)
@@ -272,7 +277,7 @@ class Transcode:
         if failure.cause is Cause.NODE or reason is FailureReason.STALLED:
             raise AttemptFailed(failure)
         if len(encode.outputs) == 1:
-            self._failures[encode.outputs[0].index] = failure
+            self._fail(encode.outputs[0].index, failure)
             return
         self._attempt.note(Split(outputs=outputs, reason=reason))
         parts = split(encode)
@@ -294,6 +299,7 @@ class Transcode:
     async def _encoded(self, encode: Pass, *, done: float, share: float) -> Exit:
         encoders = encoders_of(encode)
         self._attempt.reach(Phase.ENCODING, done, encoder=encoders)
+        self._attempt.begin(output.index for output in encode.outputs)
         names = ", ".join(str(output.index + 1) for output in encode.outputs)
         self._attempt.tail.remark(f"output {names} by {encoders} with {encode.threads} threads")
         part = share / len(encode.steps)
@@ -341,6 +347,7 @@ class Transcode:
         verdict = await asyncio.to_thread(judge, output, files, probes, read=self._space.read, stderr_tail=ended.stderr)
         if isinstance(verdict, Verified):
             self._verified[output.index] = verdict
+            self._attempt.end_output(output.index)
             return
         log.warning(
             "output.refused", output=output.index, code=verdict.code, cause=verdict.cause, reason=verdict.message
@@ -348,7 +355,7 @@ class Transcode:
         if verdict.cause is Cause.NODE:
             had_no_room = verdict.reason is None and self._space.is_on_full_disk  # HLS's muxer never says so
             raise AttemptFailed(SCRATCH_FULL if had_no_room else verdict)
-        self._failures[output.index] = verdict
+        self._fail(output.index, verdict)
 
     def _package(self) -> Package:
         self._space.drop_inputs()  # a file that is written anew needs room for two of it

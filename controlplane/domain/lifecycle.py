@@ -83,6 +83,14 @@ LEASED_TASKS: Final = frozenset({T.LEASED, T.RUNNING, T.STOPPING})
 """The states in which a node holds a lease: its slots are taken, and its silence counts."""
 
 
+def output_status(index: int, told: J | None) -> J:
+    """The status of one of several outputs while their job is Progressing; `told` by the node that works on it.
+
+    The first begins with the job, in which one is always being worked on or has ended.
+    """
+    return told or (J.PROGRESSING if index == 0 else J.SUBMITTED)
+
+
 def aggregate(outputs: list[J]) -> J:
     """The status of a job whose outputs have all ended."""
     return J.ERROR if J.ERROR in outputs else J.COMPLETE

@@ -96,6 +96,7 @@ from shared.protocol.progress import (
     DetectedProperties,
     Fallback,
     LogTail,
+    OutputProgress,
     Progress,
     Split,
 )
@@ -126,7 +127,8 @@ __all__ = [
     "CaptionSourceSpec", "CheckAnswer", "CheckRequest", "Cipher", "DetectedProperties", "Drain", "DrainingAnswer",
     "DrainingRequest", "EnrolAnswer", "EnrolRequest", "Failed", "Fallback", "Finished", "HandedBack", "HelloAnswer",
     "HelloRequest", "InputCaptionsSpec", "InputSpec", "Interruption", "LicenseProtection", "LogRequest", "LogTail", "Order",
-    "Outcome", "OutputCaptionsSpec", "OutputResult", "OutputSpec", "PartSpec", "Payload", "PlaylistResult", "PlaylistSpec",
+    "Outcome", "OutputCaptionsSpec", "OutputProgress", "OutputResult", "OutputSpec", "PartSpec", "Payload", "PlaylistResult",
+    "PlaylistSpec",
     "PollAnswer", "PollRequest", "ProbedAnswer", "ProbedRequest", "ProducedObject", "Progress", "ProgressRequest",
     "ReportAnswer", "ReportRequest", "Reprobe", "Resume", "SegmentProtection", "Span", "Split", "StagedFile", "StartTask",
     "StopTask", "Stopped", "ThumbnailSpec", "Timings", "TranscodeFile", "Upload", "UrlsAnswer", "UrlsRequest", "Verdict",

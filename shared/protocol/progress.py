@@ -7,10 +7,18 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from shared.capacity import Bytes
-from shared.failures import FailureReason
+from shared.failures import Failure, FailureReason
 from shared.models import Message
 from shared.protocol.common import LOG_SIZE, AttemptRef
-from shared.statuses import Phase
+from shared.statuses import JobStatus, Phase
+
+
+class OutputProgress(Message):
+    """An output that is worked on, or has ended. It is published with the others, when the job has ended."""
+
+    index: int
+    status: Literal[JobStatus.PROGRESSING, JobStatus.COMPLETE, JobStatus.ERROR]
+    failure: Failure | None = None
 
 
 class Progress(Message):
@@ -22,6 +30,9 @@ class Progress(Message):
     speed: float | None = Field(None, description="Seconds of media per second.")
     eta: float | None = Field(None, description="Seconds left, as far as one can tell.")
     encoder: str | None = None
+    outputs: tuple[OutputProgress, ...] = Field(
+        (), max_length=30, description="Those that have begun, by `index`; a later attempt begins them anew."
+    )
 
 
 class Fallback(Message):

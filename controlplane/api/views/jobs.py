@@ -11,6 +11,7 @@ from pydantic import Field
 
 from controlplane.api.views.pages import moment
 from controlplane.domain.auditing import Deed
+from controlplane.domain.lifecycle import output_status
 from controlplane.domain.waiting import Code, Waiting
 from controlplane.services.content_keys import RevealedKey
 from controlplane.store import records
@@ -20,7 +21,7 @@ from shared.ids import Attempt, ClusterId, JobId, NodeId, PipelineId, TenantId
 from shared.jobspec import Input, Output, Placement, Playlist, StartPolicy
 from shared.jobspec.encryption import digest, encoded
 from shared.models import Answer
-from shared.protocol import DetectedProperties, Progress
+from shared.protocol import DetectedProperties, OutputProgress, Progress
 from shared.statuses import JobStatus
 
 
@@ -135,7 +136,7 @@ def job(
     lists = {outcome["index"]: outcome for outcome in result.get("playlists") or []}
     has_begun = found.attempt and found.status is not JobStatus.SUBMITTED
     unmade: dict[str, Any] = {"status": found.status, "status_detail": failure, "objects": []}
-    unmade_output = {**_NO_FACTS, **unmade}
+    unmade_outputs = _unmade_outputs({**_NO_FACTS, **unmade}, progress, len(document["outputs"]))
     return {
         "id": found.id,
         "pipeline_id": found.pipeline_id,
@@ -154,8 +155,8 @@ def job(
         ],
         "output_key_prefix": document["output_key_prefix"],
         "outputs": [
-            {"id": str(number), **wanted, **_made(outcomes.get(number - 1), unmade_output, _OUTPUT_FACTS)}
-            for number, wanted in enumerate(document["outputs"], 1)
+            {"id": str(index + 1), **wanted, **_made(outcomes.get(index), unmade_outputs[index], _OUTPUT_FACTS)}
+            for index, wanted in enumerate(document["outputs"])
         ],
         "playlists": [
             {**wanted, **_made(lists.get(index), unmade, ())} for index, wanted in enumerate(document["playlists"])
@@ -195,6 +196,21 @@ def content_keys(found: Sequence[RevealedKey]) -> ContentKeysView:
 
 _OUTPUT_FACTS = ("width", "height", "frame_rate", "duration", "size", "encoder", "applied_color_space_conversion")
 _NO_FACTS: dict[str, Any] = dict.fromkeys(_OUTPUT_FACTS)
+
+
+def _unmade_outputs(unmade: dict[str, Any], progress: Progress | None, count: int) -> list[dict[str, Any]]:
+    """Each as it is before its job has ended."""
+    job = unmade["status"]
+    if count == 1 or job is not JobStatus.PROGRESSING:
+        return [unmade] * count
+    told = {each.index: each for each in progress.outputs} if progress else {}
+    return [_unmade_output(unmade, index, told.get(index)) for index in range(count)]
+
+
+def _unmade_output(unmade: dict[str, Any], index: int, told: OutputProgress | None) -> dict[str, Any]:
+    status = output_status(index, told.status if told else None)
+    failure = told.failure.model_dump() if told and told.failure else None
+    return {**unmade, "status": status, "status_detail": _detail(failure)}
 
 
 def _made(outcome: dict[str, Any] | None, unmade: dict[str, Any], facts: tuple[str, ...]) -> dict[str, Any]:

@@ -8,9 +8,9 @@ from hypothesis import strategies as st
 from agent.jobs.attempt import SPANS, Attempt, EndReason, percent_of
 from agent.jobs.failure import OUTGREW_ITS_ROOM, SCRATCH_FULL
 from agent.jobs.runner import blamed, tells_full_scratch, what_to_report
-from shared.failures import Cause
+from shared.failures import Cause, Failure, FailureCode
 from shared.protocol import Failed, Finished, HandedBack, Stopped
-from shared.statuses import Phase
+from shared.statuses import JobStatus, Phase
 from tests.unit.agent.builders import a_start, failed
 
 FINISHED = Finished(inputs=(), outputs=(), encode_seconds=1.0)
@@ -35,6 +35,36 @@ def test_what_is_told_never_falls_and_never_says_done(steps: list[tuple[Phase, f
 
 def test_half_an_encode_is_half_its_span() -> None:
     assert percent_of(Phase.ENCODING, 0.5) == 49.0
+
+
+def states(attempt: Attempt) -> list[tuple[int, JobStatus]]:
+    return [(each.index, each.status) for each in attempt.told.progress.outputs]
+
+
+def test_outputs_begin_and_end_one_by_one_whatever_phase_is_reached() -> None:
+    attempt = Attempt(a_start())
+    attempt.begin([2, 0])
+    attempt.reach(Phase.ENCODING, 0.5)
+    assert states(attempt) == [(0, JobStatus.PROGRESSING), (2, JobStatus.PROGRESSING)]
+    attempt.end_output(2)
+    attempt.reach(Phase.VERIFYING)
+    assert states(attempt) == [(0, JobStatus.PROGRESSING), (2, JobStatus.COMPLETE)]
+
+
+def test_an_output_that_is_worked_on_again_does_not_begin_again() -> None:
+    attempt = Attempt(a_start())
+    attempt.begin([0, 1])
+    attempt.end_output(0)
+    attempt.begin([0, 1])
+    assert states(attempt) == [(0, JobStatus.COMPLETE), (1, JobStatus.PROGRESSING)]
+
+
+def test_an_output_that_failed_says_why_even_when_it_was_never_begun() -> None:
+    attempt = Attempt(a_start())
+    failure = Failure(cause=Cause.INPUT, code=FailureCode.WATERMARK_UNREADABLE, message="no picture")
+    attempt.end_output(1, failure)
+    assert states(attempt) == [(1, JobStatus.ERROR)]
+    assert attempt.told.progress.outputs[0].failure == failure
 
 
 def test_the_first_reason_stands() -> None:

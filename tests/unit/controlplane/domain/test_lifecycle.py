@@ -14,6 +14,7 @@ from controlplane.domain.lifecycle import (
     TaskEvent,
     aggregate,
     job_sources,
+    output_status,
     task_sources,
 )
 from shared.statuses import JobStatus as J
@@ -69,3 +70,19 @@ def test_what_runs_cannot_be_cancelled_only_stopped() -> None:
 )
 def test_one_failed_output_fails_the_job(outputs: list[J], job: J) -> None:
     assert aggregate(outputs) is job
+
+
+@pytest.mark.parametrize(
+    ("index", "told", "status"),
+    [
+        (0, None, J.PROGRESSING),
+        (1, None, J.SUBMITTED),
+        (1, J.PROGRESSING, J.PROGRESSING),
+        (0, J.COMPLETE, J.COMPLETE),
+        (2, J.ERROR, J.ERROR),
+    ],
+)
+def test_the_first_output_begins_with_the_job_and_the_others_when_they_are_worked_on(
+    index: int, told: J | None, status: J
+) -> None:
+    assert output_status(index, told) is status
