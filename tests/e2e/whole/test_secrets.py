@@ -86,7 +86,39 @@ def test_no_secret_is_found_in_logs_arguments_environments_errors_or_the_databas
         secrets["a content key"] = content_key
         encryption = {"mode": "aes-gcm", "key": base64.b64encode(content_key).decode()}
         output = {"key": "out.mp4", "settings": mp4_settings(), "encryption": encryption}
-        job_id = service.submit("in/bunny.mp4", [output], "secrets/")
+        secrets["a key of segments"], secrets["a key of licences"] = segment_key, license_key = (
+            os.urandom(16),
+            os.urandom(16),
+        )
+        outputs = [
+            output,
+            {"key": "hls", "preset_id": "1351620000001-200055", "segment_duration": 2},
+            {"key": "dash.mp4", "preset_id": "1351620000001-500050"},
+        ]
+        playlists = [
+            {
+                "name": "hls/index",
+                "format": "HLSv4",
+                "output_keys": ["hls"],
+                "hls_content_protection": {
+                    "method": "aes-128",
+                    "key": base64.b64encode(segment_key).decode(),
+                    "license_acquisition_url": "https://keys.example/",
+                },
+            },
+            {
+                "name": "dash/index",
+                "format": "MPEG-DASH",
+                "output_keys": ["dash.mp4"],
+                "play_ready_drm": {
+                    "format": "microsoft",
+                    "key": base64.b64encode(license_key).decode(),
+                    "key_id": "01020304-0506-0708-090a-0b0c0d0e0f10",
+                    "license_acquisition_url": "https://licences.example/",
+                },
+            },
+        ]
+        job_id = service.submit("in/bunny.mp4", outputs, "secrets/", playlists=playlists)
         assert service.ended(job_id)["status"] == "Complete"
         missing = service.submit("in/missing.mp4", [{"key": "x.mp4", "settings": mp4_settings()}], "secrets/")
         assert service.ended(missing)["status"] == "Error"
@@ -123,6 +155,9 @@ def test_no_secret_is_found_in_logs_arguments_environments_errors_or_the_databas
             for part in ("events", "log")
         ).encode(),
     }
+    places["what was published"] = b"".join(
+        file.read_bytes() for file in (service.outputs / "secrets").rglob("*") if file.is_file()
+    )
     assert away.returncode == 1
     assert b"agent" in places["processes"]
     assert b"ffmpeg" in places["processes"]
