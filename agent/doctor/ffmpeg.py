@@ -19,8 +19,8 @@ FILTERS: Final = frozenset(
         "aformat", "anullsrc", "apad", "aresample", "asetpts", "asplit", "atrim", "bwdif", "channelmap", "color",
         "colorchannelmixer", "colorspace", "concat", "crop", "format", "fps", "hflip", "idet", "interlace",
         "loudnorm", "metadata", "overlay", "pad", "palettegen", "paletteuse", "premultiply", "scale", "setparams",
-        "setpts", "setsar", "split", "tonemap", "tpad", "transpose", "trim", "unpremultiply", "vflip", "volume",
-        "zscale",
+        "setpts", "setsar", "split", "tile", "tonemap", "tpad", "transpose", "trim", "unpremultiply", "vflip",
+        "volume", "zscale",
     }
 )  # fmt: skip
 MUXERS: Final = frozenset(

@@ -31,6 +31,7 @@ from agent.jobs.probing import Probing
 from agent.jobs.publish import publish
 from agent.jobs.refragmenting import refragmented
 from agent.jobs.slots import Slots
+from agent.jobs.sprites import laid_out
 from agent.jobs.workspace import Workspace
 from agent.media import (
     Device,
@@ -143,6 +144,7 @@ class Transcode:
             await self._encode(encode, done=done, share=share)
             done += share
         await self._adorn(facts)
+        await self._lay_out()
         raise_if_nothing_came(self._verified, self._failures)
         packed = await asyncio.to_thread(self._package)
         packed = await asyncio.to_thread(encrypted, self._task, packed, self._space.out)
@@ -225,12 +227,23 @@ class Transcode:
             {part.source: (part.source, found) for part, found in zip(self._task.parts, facts, strict=True)}.values()
         )
         for verified in wanted:
-            made = await adorned(verified, inputs, shown, self._space.out, self._extract)
-            if isinstance(made, Verified):
-                self._verified[made.output.index] = made
-            else:
-                del self._verified[verified.output.index]
-                self._fail(verified.output.index, made)
+            self._settle(verified, await adorned(verified, inputs, shown, self._space.out, self._extract))
+
+    async def _lay_out(self) -> None:
+        """Thumbnails on sheets, where a job wants them so."""
+        for verified in tuple(self._verified.values()):
+            self._settle(verified, await laid_out(verified, self._space.out, self._extract))
+
+    def _settle(self, before: Verified, made: Verified | Failure) -> None:
+        """What was done with an output after it was verified; where that went wrong, it fails alone."""
+        index = before.output.index
+        if isinstance(made, Verified):
+            self._verified[index] = made
+            return
+        if made.cause is Cause.NODE:
+            raise AttemptFailed(made)
+        del self._verified[index]
+        self._fail(index, made)
 
     async def _extract(self, argv: Sequence[str]) -> Exit:
         return (await self._capture_patiently(argv))[1]

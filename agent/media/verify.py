@@ -15,6 +15,7 @@ from typing import Any, Final
 from agent.media import argv, boxes, diagnosis, hls
 from agent.media.boxes import NotIndexed
 from agent.media.planning import OUT, PlannedAudio, PlannedOutput, PlannedThumbnails, PlannedVideo
+from agent.media.sprites import Sheets
 from shared.failures import Cause, Failure, FailureCode, FailureReason
 from shared.jobspec import Container
 
@@ -59,6 +60,7 @@ class Verified:
     segments: tuple[Segment, ...]
     """Empty, where the output is one file."""
     thumbnails: tuple[File, ...]
+    sheets: Sheets | None = None
 
 
 class _Fault(Exception):

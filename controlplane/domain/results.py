@@ -20,7 +20,10 @@ from shared.protocol import (
 )
 from shared.statuses import JobStatus
 
-ORDER: Final = {"media": 0, "thumbnail": 0, "content_key": 0, "captions": 0, "media_playlist": 1, "master_playlist": 2}
+ORDER: Final = {
+    "media": 0, "thumbnail": 0, "sprite": 0, "content_key": 0, "captions": 0, "sprite_map": 1, "media_playlist": 1,
+    "master_playlist": 2,
+}  # fmt: skip
 """Whatever names another object becomes visible after it."""
 
 
@@ -73,6 +76,9 @@ def _may_make(output: OutputSpec, forms: Forms, key: str) -> bool:
 
 
 def _is_thumbnail(thumbnails: ThumbnailSpec, key: str) -> bool:
+    sprite = thumbnails.sprite
+    if sprite is not None and re.fullmatch(rf"{re.escape(sprite.key)}(-\d{{5,}}\.(jpg|png)|\.vtt)", key) is not None:
+        return True
     pattern = re.escape(thumbnails.pattern)
     pattern = pattern.replace(re.escape("{count}"), r"\d{5,}").replace(re.escape("{resolution}"), r"\d+x\d+")
     return re.fullmatch(rf"{pattern}\.{thumbnails.settings.format}", key) is not None

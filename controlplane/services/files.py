@@ -6,7 +6,7 @@ import threading
 from collections.abc import Generator, Iterable, Iterator
 from itertools import groupby
 from pathlib import Path
-from typing import NamedTuple, TypeVar
+from typing import Final, NamedTuple, TypeVar
 
 from pydantic import BaseModel, ConfigDict
 
@@ -26,6 +26,9 @@ class Place(NamedTuple):
 
     root: Path
     folder: str
+
+
+OF_THUMBNAILS: Final = frozenset({"thumbnail", "sprite", "sprite_map"})
 
 
 class JobFiles(BaseModel):
@@ -48,7 +51,7 @@ class JobFiles(BaseModel):
         return FileBucket(Path(self.output_root))
 
     def target(self, produced: ProducedObject) -> FileBucket:
-        return FileBucket(Path(self.thumbnail_root if produced.role == "thumbnail" else self.output_root))
+        return FileBucket(Path(self.thumbnail_root if produced.role in OF_THUMBNAILS else self.output_root))
 
 
 def attempt_name(task_id: TaskId, attempt: Attempt) -> str:

@@ -23,6 +23,14 @@ from shared.models import Sent
 Rotation = Literal["auto", 0, 90, 180, 270]
 
 
+class Sprite(Sent):
+    """All thumbnails of an output on sheets, `key-00001` and so on, and `key.vtt`, which says where on them a time is shown."""
+
+    key: OutputKey
+    columns: Annotated[int, Field(ge=1, le=50)] = 10
+    rows: Annotated[int, Field(ge=1, le=50)] = 10
+
+
 class OutputThumbnails(Sent):
     """Pictures of an output at equal distances; what is left out comes from the preset."""
 
@@ -36,6 +44,7 @@ class OutputThumbnails(Sent):
     sizing_policy: SizingPolicy | None = None
     padding_policy: PaddingPolicy | None = None
     encryption: Encryption | None = None
+    sprite: Sprite | None = Field(None, description="Sheets of all of them besides, for the seek bars of players.")
 
 
 class Output(Sent):

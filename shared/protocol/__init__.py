@@ -116,6 +116,7 @@ from shared.protocol.work import (
     PlaylistSpec,
     SegmentProtection,
     Span,
+    SpriteSpec,
     ThumbnailSpec,
     TranscodeFile,
     WatermarkSpec,
@@ -130,7 +131,7 @@ __all__ = [
     "Outcome", "OutputCaptionsSpec", "OutputProgress", "OutputResult", "OutputSpec", "PartSpec", "Payload", "PlaylistResult",
     "PlaylistSpec",
     "PollAnswer", "PollRequest", "ProbedAnswer", "ProbedRequest", "ProducedObject", "Progress", "ProgressRequest",
-    "ReportAnswer", "ReportRequest", "Reprobe", "Resume", "SegmentProtection", "Span", "Split", "StagedFile", "StartTask",
-    "StopTask", "Stopped", "ThumbnailSpec", "Timings", "TranscodeFile", "Upload", "UrlsAnswer", "UrlsRequest", "Verdict",
-    "WatermarkSpec",
+    "ReportAnswer", "ReportRequest", "Reprobe", "Resume", "SegmentProtection", "Span", "Split", "SpriteSpec", "StagedFile",
+    "StartTask", "StopTask", "Stopped", "ThumbnailSpec", "Timings", "TranscodeFile", "Upload", "UrlsAnswer", "UrlsRequest",
+    "Verdict", "WatermarkSpec",
 ]  # fmt: skip

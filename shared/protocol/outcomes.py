@@ -20,7 +20,9 @@ class ProducedObject(Message):
     key: str
     size: Bytes
     initialization_vector: str | None = Field(None, description="Base64, of what was encrypted.")
-    role: Literal["media", "media_playlist", "master_playlist", "thumbnail", "content_key", "captions"]
+    role: Literal[
+        "media", "media_playlist", "master_playlist", "thumbnail", "sprite", "sprite_map", "content_key", "captions"
+    ]
 
 
 class OutputResult(Message):

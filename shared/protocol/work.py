@@ -65,10 +65,17 @@ class PartSpec(Message):
     container: InputContainer = "auto"
 
 
+class SpriteSpec(Message):
+    key: str = Field(description="The whole key; sheets add a count and their extension, the map `.vtt`.")
+    columns: int
+    rows: int
+
+
 class ThumbnailSpec(Message):
     pattern: str = Field(description="The whole key, {count} and {resolution} still in it, without extension.")
     settings: ThumbnailSettings
     encryption: Cipher | None = None
+    sprite: SpriteSpec | None = None
 
 
 class CaptionSourceSpec(Message):

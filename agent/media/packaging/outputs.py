@@ -47,6 +47,7 @@ def objects_of(member: Member) -> Objects:
     if member.forms.with_playlist:
         _add_fragments(member, made)
     _add_thumbnails(output.thumbnails, member.verified.thumbnails, made)
+    _add_sheets(member, made)
     return made
 
 
@@ -173,3 +174,15 @@ def _add_thumbnails(planned: PlannedThumbnails | None, files: tuple[File, ...], 
         ProducedObject(name=file.name, key=pattern.replace("{count}", f"{count:05d}"), size=file.size, role="thumbnail")
         for count, file in enumerate(files, start=1)
     ]
+
+
+def _add_sheets(member: Member, made: Objects) -> None:
+    sheets = member.verified.sheets
+    if sheets is None:
+        return
+    made.made += [
+        ProducedObject(name=name, key=key, size=size, role="sprite")
+        for name, key, size in zip(sheets.names, sheets.keys, sheets.sizes, strict=True)
+    ]
+    made.files[sheets.map_name] = sheets.map
+    made.made.append(ProducedObject(name=sheets.map_name, key=sheets.map_key, size=len(sheets.map), role="sprite_map"))

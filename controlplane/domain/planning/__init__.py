@@ -30,8 +30,11 @@ from shared.jobspec import (
     Settings,
 )
 from shared.jobspec.fields import MAX_KEY_BYTES, RESERVED_SEGMENT, object_key
-from shared.protocol import OutputSpec, PlaylistSpec, ThumbnailSpec, TranscodeFile
+from shared.jobspec.outputs import Sprite
+from shared.protocol import OutputSpec, PlaylistSpec, SpriteSpec, ThumbnailSpec, TranscodeFile
 
+LARGEST_SHEET: Final = 64 * 1024 * 1024
+"""Pixels."""
 SEGMENTED: Final = frozenset({Container.TS, Container.FMP4})
 
 
@@ -113,6 +116,8 @@ def _check_output(output: Output, settings: Settings, where: str) -> None:
         raise InvalidField(detail, pointer=f"{where}/segment_duration")
     if output.thumbnails is not None and settings.video is None:
         raise InvalidField("A sound-only output has no thumbnails.", pointer=f"{where}/thumbnails")
+    if output.thumbnails is not None and output.thumbnails.sprite is not None:
+        _check_sprite(output.thumbnails, output.thumbnails.sprite, settings, f"{where}/thumbnails/sprite")
     if output.encryption is not None and output.segment_duration is not None:
         detail = "Segments are not encrypted as files: no player could read them; protect the playlist instead."
         raise InvalidField(detail, pointer=f"{where}/encryption")
@@ -122,13 +127,26 @@ def _check_output(output: Output, settings: Settings, where: str) -> None:
     artwork.check(output, settings, where)
 
 
+def _check_sprite(wish: OutputThumbnails, sprite: Sprite, settings: Settings, where: str) -> None:
+    base = settings.thumbnails or PLAIN_THUMBNAILS
+    if wish.encryption is not None:
+        raise InvalidField("Sheets would show what the thumbnails are encrypted for.", pointer=where)
+    across = sprite.columns * (wish.max_width or base.max_width or 1920)
+    down = sprite.rows * (wish.max_height or base.max_height or 1080)
+    if across * down > LARGEST_SHEET:
+        detail = f"A sheet would have up to {across}x{down} pixels; make its thumbnails smaller or fewer."
+        raise InvalidField(detail, pointer=where)
+
+
 def _thumbnails(wish: OutputThumbnails | None, settings: Settings, prefix: str) -> ThumbnailSpec | None:
     if wish is None:
         return None
     base = settings.thumbnails or PLAIN_THUMBNAILS
-    changes = wish.model_dump(exclude={"pattern", "encryption"}, exclude_none=True)
+    changes = wish.model_dump(exclude={"pattern", "encryption", "sprite"}, exclude_none=True)
     return ThumbnailSpec(
         pattern=prefix + wish.pattern,
         settings=base.model_copy(update=changes),
         encryption=cipher(wish.encryption),
+        sprite=wish.sprite
+        and SpriteSpec(key=prefix + wish.sprite.key, columns=wish.sprite.columns, rows=wish.sprite.rows),
     )

@@ -41,6 +41,8 @@ def refuse_collisions(document: JobDocument, chosen: Sequence[Settings]) -> None
             base = settings.thumbnails or PLAIN_THUMBNAILS
             extended = f"{output.thumbnails.pattern}.{output.thumbnails.format or base.format}"
             taken.add(extended, f"/outputs/{index}/thumbnails/pattern")
+            if output.thumbnails.sprite is not None:
+                taken.add(f"{output.thumbnails.sprite.key}.vtt", f"/outputs/{index}/thumbnails/sprite/key")
         for key, field in captions.keys(output):
             taken.share(key, f"/outputs/{index}{field}", output.captions, output.segment_duration, output.clip)
     for index, playlist in enumerate(document.playlists):
