@@ -269,6 +269,7 @@ class Transcode:
         before = self._space.files()
         ended = await self._encoded(encode, done=done, share=share)
         if ended.is_success:
+            self._space.forget(encode.joined)
             for output in encode.outputs:
                 failure = await asyncio.to_thread(self._embed, output)
                 if failure is None:

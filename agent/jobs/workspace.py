@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 import shutil
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -58,6 +58,11 @@ class Workspace:
         with (self.out / name).open("rb") as file:
             file.seek(offset)
             return file.read(length)
+
+    def forget(self, names: Iterable[str]) -> None:
+        """Remove what was made on the way to something else."""
+        for name in names:
+            (self.out / name).unlink(missing_ok=True)
 
     def keep_only(self, names: Mapping[str, int]) -> None:
         """Remove everything that was made besides these: what a failed pass left."""

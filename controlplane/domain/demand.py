@@ -14,22 +14,30 @@ from shared.jobspec.video import VideoSettings
 MEBIBYTE: Final = 1024 * 1024
 IN_HARDWARE: Final = frozenset({VideoCodec.H264, VideoCodec.HEVC})
 """What cards encode; one session for each rendition."""
+HELD_OPEN: Final = 64
+"""Inputs that a node reads in one process, when they are no larger than 1280x720."""
+OF_AN_INPUT: Final = 16
+"""Mebibytes."""
+JOINED: Final = 8
+"""How much larger inputs are without loss than as they come."""
 _UNKNOWN_RATE: Final = 30.0
 
 
 def demand(document: JobDocument, presets: Mapping[PresetId, Settings], input_size: int) -> Demand:
     """Two threads keep one software rendition busy; a rendition holds frames, lookahead and reference pictures in
-    memory; the workspace holds the input and outputs that are seldom larger.
+    memory, and every input but the first the pictures of one more decoder; the workspace holds the inputs and outputs that
+    are seldom larger. More inputs than are held open at once are joined in it first, without loss.
 
     Bytes and pixels are rounded up a little, so that jobs which hardly differ wait in one lane.
     """
+    inputs = len(document.inputs)
     videos = [settings_of(output, presets).video for output in document.outputs]
     renditions = [video for video in videos if video is not None]
     hardware = sum(video.codec in IN_HARDWARE for video in renditions)
     return Demand(
         cpu_threads=max(1, 2 * len(renditions)),
-        memory=(128 + 192 * len(renditions)) * MEBIBYTE,
-        scratch=rounded_up(64 * MEBIBYTE + 2 * input_size),
+        memory=(128 + 192 * len(renditions) + OF_AN_INPUT * min(inputs - 1, HELD_OPEN - 1)) * MEBIBYTE,
+        scratch=rounded_up(64 * MEBIBYTE + (2 if inputs <= HELD_OPEN else 2 + JOINED) * input_size),
         nvenc_sessions=hardware,
         feed_threads=1 + 2 * (len(renditions) - hardware),
         pixel_rate=rounded_up(sum(_pixel_rate(video) for video in renditions)),

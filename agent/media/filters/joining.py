@@ -51,15 +51,17 @@ def laid(stream: Stream, sample_rate: int, channels: int) -> Stream:
     return stream.filter("aformat", sample_fmts=SAMPLES, sample_rates=sample_rate, channel_layouts=layout)
 
 
-def black(size: str, rate: Fraction, pix_fmt: str, frames: int) -> Stream:
+def black(size: str, rate: Fraction, pix_fmt: str, frames: int, *, number: int) -> Stream:
+    """Cut off something longer, by another second for each `number`: ffmpeg-python takes what looks alike for the same."""
     rated = f"{rate.numerator}/{rate.denominator}"
-    picture = argv.generated(f"color=c=black:s={size}:r={rated}", seconds=float((frames + 1) / rate))
+    picture = argv.generated(f"color=c=black:s={size}:r={rated}", seconds=float(frames / rate) + 1 + number)
     return picture.filter("format", pix_fmt).filter("setsar", "1/1").filter("trim", end_frame=frames)
 
 
-def silence(sample_rate: int, channels: int, samples: int) -> Stream:
+def silence(sample_rate: int, channels: int, samples: int, *, number: int) -> Stream:
+    """The same of sound."""
     layout = LAYOUTS[channels]
-    sound = argv.generated(f"anullsrc=r={sample_rate}:cl={layout}", seconds=samples / sample_rate + 1)
+    sound = argv.generated(f"anullsrc=r={sample_rate}:cl={layout}", seconds=samples / sample_rate + 1 + number)
     sound = sound.filter("aformat", sample_fmts=SAMPLES, sample_rates=sample_rate, channel_layouts=layout)
     return sound.filter("atrim", end_sample=samples)
 

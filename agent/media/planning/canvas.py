@@ -28,8 +28,13 @@ class Canvas:
     rate: Fraction
     pix_fmt: str
     matrix: Matrix
-    is_hdr: bool
-    """All of it, so that none is mapped before its output is."""
+    primaries: str | None = None
+    transfer: str | None = None
+    """Where all of it is brighter than ordinary pictures: then none is mapped before its output is."""
+
+    @property
+    def is_hdr(self) -> bool:
+        return self.transfer is not None
 
 
 @dataclass(frozen=True)
@@ -51,7 +56,8 @@ def canvas(pictures: Sequence[VideoFacts]) -> Canvas | None:
         rate=min(HIGHEST, max(picture.frame_rate for picture in pictures)),
         pix_fmt=pix_fmt if is_kept else _PLAIN,
         matrix=matrix_of(pictures[0]) if is_kept or high_dynamic_range(pictures[0]) is None else Matrix.BT709,
-        is_hdr=is_kept and hdr is not None,
+        primaries=hdr.primaries if is_kept and hdr else None,
+        transfer=hdr.transfer if is_kept and hdr else None,
     )
 
 

@@ -15,6 +15,7 @@ from agent.media.planning.muxers import muxer_options
 from agent.media.planning.opening import opened
 from agent.media.planning.planned import OUT, Pass, PlannedAudio, PlannedOutput, PlannedThumbnails, PlannedVideo
 from agent.media.planning.programme import Programme
+from agent.media.planning.staging import staged
 from shared.jobspec import Container, VideoCodec, VideoSettings
 from shared.jobspec.audio import Loudness
 
@@ -31,13 +32,13 @@ def drawn(
     on_gpu = decode_on_gpu and _decodes_on_gpu(outputs, shown)
     uploads = on_gpu and any(map(_is_marked_on_gpu, outputs))
     source = shown.whole
-    began = opened(
-        shown,
-        threads=threads,
-        decoding={**DECODING_ON_GPU, "hwaccel_device": argv.CARD if uploads else gpu} if on_gpu else {},
-        picture=any(output.video or output.thumbnails for output in outputs),
-        sound=any(output.audio for output in outputs),
-    )
+    wanted = {
+        "picture": any(output.video or output.thumbnails for output in outputs),
+        "sound": any(output.audio for output in outputs),
+    }
+    held = staged(shown, threads=threads, **wanted)
+    decoding = {**DECODING_ON_GPU, "hwaccel_device": argv.CARD if uploads else gpu} if on_gpu else {}
+    began = opened(held.programme, threads=threads, decoding=decoding, **wanted)
     pictures = _picture_streams(began.picture, outputs, source, on_gpu=on_gpu)
     sounds = _sound_streams(began.sound, outputs)
     stills = _stills(outputs)
@@ -56,7 +57,9 @@ def drawn(
         threads=threads,
         gpu=gpu,
         decodes_on_gpu=on_gpu,
-        analysis=_analysis(outputs[0], shown, threads) if analysed else None,
+        analysis=_analysis(outputs[0], held.programme, threads) if analysed else None,
+        joining=held.steps,
+        joined=held.files,
     )
 
 

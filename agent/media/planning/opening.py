@@ -93,7 +93,7 @@ def _alone(part: Part, threads: int, decoding: dict[str, Any], again: int = 0) -
 
 def _name(part: Part, again: int) -> str:
     """Under another name each time: ffmpeg-python takes two inputs that look alike for one, which it cannot share."""
-    return "in/" + "./" * again + str(part.index)
+    return part.path or "in/" + "./" * again + str(part.index)
 
 
 def _cut(part: Part) -> _Cut:
@@ -122,10 +122,10 @@ def _counted(parts: Sequence[Part]) -> Iterator[tuple[Part, int]]:
 
 
 def _pictures(shown: Programme, on: Canvas, began: Sequence[Opened]) -> Iterator[Stream]:
-    for part, start, frames in zip(shown.parts, began, shown.frames(), strict=True):
+    for number, (part, start, frames) in enumerate(zip(shown.parts, began, shown.frames(), strict=True)):
         video = part.facts.video
         if video is None or start.picture is None:
-            yield joining.black(str(on.size), on.rate, on.pix_fmt, frames)
+            yield joining.black(str(on.size), on.rate, on.pix_fmt, frames, number=number)
             continue
         stream = start.picture
         if video.interlaced:
@@ -161,12 +161,12 @@ def _colours(video: VideoFacts, on: Canvas) -> Colours:
 
 def _sounds(shown: Programme, on: Bed, began: Sequence[Opened]) -> Iterator[Stream]:
     at = Fraction(0)
-    for part, start, frames in zip(shown.parts, began, shown.frames(), strict=True):
+    for number, (part, start, frames) in enumerate(zip(shown.parts, began, shown.frames(), strict=True)):
         end = at + frames / shown.rate
         samples = round(end * on.sample_rate) - round(at * on.sample_rate)
         audio = part.facts.audio
         if audio is None or start.sound is None:
-            yield joining.silence(on.sample_rate, on.channels, samples)
+            yield joining.silence(on.sample_rate, on.channels, samples, number=number)
         else:
             stream = joining.laid(start.sound, on.sample_rate, on.channels)
             fill = _missing(float(end - at), audio) + SPARE_SECONDS

@@ -137,11 +137,15 @@ class Pass:
     decodes_on_gpu: bool = False
     analysis: list[str] | None = None
     """What has to be run first, where the encoder looks through everything before it begins."""
+    joining: tuple[list[str], ...] = ()
+    """What has to be run before that, where there are more inputs than one process can hold open."""
+    joined: tuple[str, ...] = ()
+    """Files that this makes for the others, in the folder of outputs."""
 
     @property
     def steps(self) -> list[list[str]]:
         """Command lines in their order."""
-        return [self.argv] if self.analysis is None else [self.analysis, self.argv]
+        return [*self.joining, *([] if self.analysis is None else [self.analysis]), self.argv]
 
     @property
     def is_on_gpu(self) -> bool:

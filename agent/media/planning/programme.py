@@ -33,10 +33,8 @@ class Part:
     """At which it is read, whatever its time stamps say."""
     size: Size | None = None
     """In which its upright picture is seen, whatever its file says."""
-
-    @property
-    def name(self) -> str:
-        return f"in/{self.index}"
+    path: str | None = None
+    """Where it is instead, when inputs were joined before."""
 
     @property
     def facts(self) -> MediaFacts:
@@ -70,7 +68,7 @@ class Programme:
 
     @property
     def is_stitched(self) -> bool:
-        return len(self.parts) > 1
+        return self.canvas is not None or self.bed is not None
 
     @property
     def is_cut(self) -> bool:
@@ -120,13 +118,8 @@ def programme(parts: tuple[Part, ...]) -> Programme:
     if len(parts) == 1:
         return Programme(parts, parts[0].facts)
     facts = [one.facts for one in parts]
-    shown = Programme(
-        parts,
-        facts[0],
-        canvas([one.video for one in facts if one.video is not None]),
-        bed([one.audio for one in facts if one.audio is not None]),
-    )
-    return replace(shown, whole=_whole(shown, facts))
+    on = canvas([one.video for one in facts if one.video is not None])
+    return _stitched(parts, on, bed([one.audio for one in facts if one.audio is not None]))
 
 
 def clipped(shown: Programme, clip: Span | None) -> Programme | Failure:
@@ -139,7 +132,7 @@ def clipped(shown: Programme, clip: Span | None) -> Programme | Failure:
         return _beyond(f"The clip of this output starts at {clip.start:g} s", length)
     if not shown.is_stitched:
         return programme((shown.parts[0].within(clip.start, end),))
-    return programme(tuple(_overlapping(shown, clip.start, end)))
+    return _stitched(tuple(_overlapping(shown, clip.start, end)), shown.canvas, shown.bed)
 
 
 def _overlapping(shown: Programme, start: float, end: float | None) -> Iterable[Part]:
@@ -160,22 +153,23 @@ def _beyond(what: str, length: float) -> Failure:
 # Facts ----------------------------------------------------------------------------------------------------------------
 
 
-def _whole(shown: Programme, facts: Sequence[MediaFacts]) -> MediaFacts:
+def _stitched(parts: tuple[Part, ...], on: Canvas | None, under: Bed | None) -> Programme:
+    facts = [one.facts for one in parts]
+    shown = Programme(parts, facts[0], on, under)
     seconds = float(sum(shown.frames()) / shown.rate) if all(one.duration for one in facts) else None
-    return MediaFacts(
+    whole = MediaFacts(
         format="stitched",
         size=sum(one.size for one in facts),
         duration=seconds,
         duration_is_exact=seconds is not None and all(one.duration_is_exact for one in facts),
-        video=_picture(shown.canvas, facts, seconds) if shown.canvas else None,
-        audio=AudioFacts(0, "pcm", shown.bed.channels, shown.bed.sample_rate, seconds, 0.0) if shown.bed else None,
+        video=_picture(on, seconds) if on else None,
+        audio=AudioFacts(0, "pcm", under.channels, under.sample_rate, seconds, 0.0) if under else None,
     )
+    return replace(shown, whole=whole)
 
 
-def _picture(on: Canvas, facts: Sequence[MediaFacts], seconds: float | None) -> VideoFacts:
-    first = next(one.video for one in facts if one.video is not None)
-    return replace(
-        first,
+def _picture(on: Canvas, seconds: float | None) -> VideoFacts:
+    return VideoFacts(
         index=0,
         codec="rawvideo",
         width=on.size.width,
@@ -187,8 +181,8 @@ def _picture(on: Canvas, facts: Sequence[MediaFacts], seconds: float | None) -> 
         interlaced=False,
         full_range=False,
         color_space=on.matrix.tag,
-        primaries=first.primaries if on.is_hdr else None,
-        transfer=first.transfer if on.is_hdr else None,
+        primaries=on.primaries,
+        transfer=on.transfer,
         duration=seconds,
         frames=None,
         start=0.0,
