@@ -68,6 +68,7 @@ from shared.protocol import (
     Finished,
     InputSpec,
     OutputResult,
+    OutputSpec,
     Split,
     StagedFile,
     StartTask,
@@ -145,6 +146,8 @@ class Transcode:
             done += share
         await self._adorn(facts)
         await self._lay_out()
+        for index in self._verified:
+            self._attempt.end_output(index)
         raise_if_nothing_came(self._verified, self._failures)
         packed = await asyncio.to_thread(self._package)
         packed = await asyncio.to_thread(encrypted, self._task, packed, self._space.out)
@@ -361,7 +364,8 @@ class Transcode:
         verdict = await asyncio.to_thread(judge, output, files, probes, read=self._space.read, stderr_tail=ended.stderr)
         if isinstance(verdict, Verified):
             self._verified[output.index] = verdict
-            self._attempt.end_output(output.index)
+            if not is_added_to(output.spec):
+                self._attempt.end_output(output.index)
             return
         log.warning(
             "output.refused", output=output.index, code=verdict.code, cause=verdict.cause, reason=verdict.message
@@ -498,6 +502,11 @@ def raise_if_nothing_came(verified: Mapping[int, object], failures: Mapping[int,
     for failure in failures.values():
         if failure.cause is not Cause.INPUT:
             raise AttemptFailed(failure)
+
+
+def is_added_to(output: OutputSpec) -> bool:
+    """Whether something is still to be done with it when all passes are over, at which it may fail."""
+    return output.album_art is not None or (output.thumbnails is not None and output.thumbnails.sprite is not None)
 
 
 def results(packed: Package, failures: Mapping[int, Failure]) -> tuple[OutputResult, ...]:

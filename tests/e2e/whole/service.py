@@ -21,6 +21,7 @@ SHORT = {
     # silence is noticed within seconds, so that a test does not wait for what an operator would
     "TRANSCODER_LEASE": "6",
     "TRANSCODER_BEAT_INTERVAL": "1",
+    "TRANSCODER_PROGRESS_INTERVAL": "0.1",
     "TRANSCODER_REAP_INTERVAL": "0.5",
     "TRANSCODER_AMNESTY": "0",
     "TRANSCODER_SHUTDOWN_GRACE": "5",
