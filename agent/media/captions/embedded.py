@@ -65,7 +65,10 @@ def read_text(track: CaptionFacts, content: bytes) -> Track:
 
 def read_pictures(units: bytes, times: bytes, *, end: int) -> Track:
     """Line 21 tells no language."""
-    return Track(UNDETERMINED, None, _read(units, times, end))
+    try:
+        return Track(UNDETERMINED, None, _read(units, times, end))
+    except ValueError as error:
+        raise Unreadable("it is damaged") from error
 
 
 def _read(units: bytes, times: bytes, end: int) -> Cues:

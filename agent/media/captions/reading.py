@@ -25,7 +25,9 @@ def read(content: bytes) -> Cues:
         raise NotUtf8("it is not UTF-8") from error
     try:
         return _reader(text)(text)
-    except (RecursionError, OverflowError, MemoryError) as error:
+    except Unreadable:
+        raise
+    except Exception as error:  # whatever a file does to its reader is the file's fault
         raise Unreadable("it is damaged") from error
 
 

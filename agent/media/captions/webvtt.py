@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 
 from agent.media.captions import srt
-from agent.media.captions.cues import Cue, Cues, tidy
+from agent.media.captions.cues import MAX_LINES, Cue, Cues, tidy
 
 MAGIC = "WEBVTT"
 
@@ -30,9 +31,13 @@ def segments(cues: Sequence[Cue], durations: Iterable[float], *, first_pts: int)
     """
     head = f"X-TIMESTAMP-MAP=LOCAL:00:00:00.000,MPEGTS:{first_pts % (1 << 33)}\n"
     at = 0.0
+    waiting, shown = deque(cues), list[Cue]()
     for seconds in durations:
         start, end = round(at * 1000), round((at + seconds) * 1000)
-        yield written((cue for cue in cues if cue.start < end and cue.end > start), head=head)
+        while waiting and waiting[0].start < end:
+            shown.append(waiting.popleft())
+        shown = [cue for cue in shown if cue.end > start][-MAX_LINES:]
+        yield written(shown, head=head)
         at += seconds
 
 
