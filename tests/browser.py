@@ -26,10 +26,16 @@ PAGE = """<!doctype html><meta charset="utf-8"><video id="v" muted width="320" h
 const video = document.getElementById("v"), clock = [];
 const tell = told => fetch("/told", {method: "POST", body: JSON.stringify(told)});
 const fail = why => tell({error: String(why)});
-video.addEventListener("timeupdate", () => clock.push(video.currentTime));
+const captions = {};
+const told = (track, cue) => [track.kind, track.language, cue.startTime, cue.endTime, cue.text];
+video.addEventListener("timeupdate", () => {
+  clock.push(video.currentTime);
+  for (const track of video.textTracks) for (const cue of track.cues || [])
+    captions[[track.language, cue.startTime, cue.text]] = told(track, cue);
+});
 video.addEventListener("error", () => fail(video.error && video.error.message));
 video.addEventListener("ended", () => tell({
-  clock, width: video.videoWidth, height: video.videoHeight,
+  clock, captions: Object.values(captions), width: video.videoWidth, height: video.videoHeight,
   frames: video.getVideoPlaybackQuality().totalVideoFrames, sound: video.webkitAudioDecodedByteCount}));
 window.addEventListener("error", event => fail(event.message));
 const begin = () => { video.playbackRate = 2; video.play().catch(fail); };

@@ -36,6 +36,7 @@ def check_playlist(playlist: Playlist, outputs: Sequence[Output], chosen: Sequen
             MEMBERS[playlist.format](named[key])
             or _unlicensable(playlist, named[key])
             or _unlike(playlist.format, named[key], named[playlist.output_keys[0]])
+            or _otherwise_captioned(named[key], playlist, named)
         )
         if problem:
             raise InvalidField(problem, pointer=pointer)
@@ -88,6 +89,16 @@ MEMBERS: Final[Mapping[PlaylistFormat, Callable[[Wanted], str | None]]] = {
 """Why an output cannot be in a playlist of a format, or None."""
 
 
+def _otherwise_captioned(wanted: Wanted, playlist: Playlist, named: Mapping[str, Wanted]) -> str | None:
+    """Outputs of sound only have no captions, and go with those that have some."""
+    output, settings = wanted
+    pictured = (named[key] for key in playlist.output_keys if key in named and named[key][1].video is not None)
+    first = next(pictured, wanted)
+    if settings.video is None or output.captions == first[0].captions:
+        return None
+    return "All outputs of a playlist have the same `captions`."
+
+
 def _unlike(playlist_format: PlaylistFormat, wanted: Wanted, first: Wanted) -> str | None:
     """What an output does not have in common with the first one of its playlist."""
     (output, settings), (other, others) = wanted, first
@@ -97,8 +108,6 @@ def _unlike(playlist_format: PlaylistFormat, wanted: Wanted, first: Wanted) -> s
         return "All outputs of a playlist have the same `segment_duration`."
     if not same_stretch(output.clip, other.clip):
         return "All outputs of a playlist have the same `clip`."
-    if output.captions != other.captions:
-        return "All outputs of a playlist have the same `captions`."
     if playlist_format is not PlaylistFormat.SMOOTH or settings.video is None or others.video is None:
         return None
     if settings.video.profile != others.video.profile:

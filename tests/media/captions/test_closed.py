@@ -18,6 +18,7 @@ from tests.clips import clip
 from tests.fields import shows
 from tests.media.captions.test_captions import beside, keys, shown, wanted, written
 from tests.media.encoding import Made, ffmpeg, ffprobe, transcoded
+from tests.needs import needs
 from tests.unit.agent.media.builders import a_task, an_output, settings
 
 pytestmark = pytest.mark.media
@@ -111,7 +112,7 @@ player.push(new Uint8Array(fs.readFileSync(process.argv[3]))); player.flush();
 """
 
 
-@pytest.mark.skipif(shutil.which("npm") is None, reason="a player's library comes from npm")
+@needs(shutil.which("npm") is not None, "a player's library comes from npm")
 def test_a_player_reads_both_codes(film: Path, tmp_path: Path) -> None:
     made = captioned(tmp_path, film, an_output_with_captions("ts", every=1.0))
     (tmp_path / "reader.js").write_text(READER)
@@ -126,7 +127,7 @@ def test_a_player_reads_both_codes(film: Path, tmp_path: Path) -> None:
     assert [text for *_, text in found] == ["Hello, world\nÄther ♪"] * 2 + ["“Second”"] * 2
 
 
-@pytest.mark.skipif(shutil.which("npm") is None, reason="the clip comes from npm")
+@needs(shutil.which("npm") is not None, "the clip comes from npm")
 def test_captions_of_a_broadcast_are_read(tmp_path: Path) -> None:
     """They roll up, in two languages: the first channel that has any is taken."""
     output = an_output(settings(container="mp4", video={"codec": "h264"}), captions=wanted(CaptionFormat.WEBVTT))
