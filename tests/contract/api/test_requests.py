@@ -24,9 +24,9 @@ FAULTS: dict[str, tuple[dict[str, Any], str, str | None]] = {
     "an unknown field below": ({"outputs": [an_output(colour="red")]}, "unknown_field", "/outputs/0/colour"),
     "a field that will come": ({"notifications": {}}, "not_supported_yet", "/notifications"),
     "a field that will come, below": (
-        {"outputs": [an_output(album_art={})]},
+        {"outputs": [an_output(webhooks={})]},
         "not_supported_yet",
-        "/outputs/0/album_art",
+        "/outputs/0/webhooks",
     ),
     "a watermark for a slot that the settings lack": (
         {"outputs": [an_output(watermarks=[{"preset_watermark_id": "TopLeft", "input_key": "logo.png"}])]},
