@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import chain, repeat
 from typing import Any, Final
 
 LADDER: Final = (("1500k", "1351620000001-200020"), ("1000k", "1351620000001-200030"), ("600k", "1351620000001-200040"))
@@ -35,3 +36,12 @@ def from_presets(pipeline_id: str, key: str, prefix: str, presets: Sequence[dict
         for preset in presets
     ]
     return {"pipeline_id": pipeline_id, "inputs": [{"key": key}], "output_key_prefix": prefix, "outputs": outputs}
+
+
+def inputs(keys: Sequence[str], told: object) -> list[dict[str, Any]]:
+    """An input per key, with what a document told of the one in its place."""
+    given = told if isinstance(told, list) else []
+    return [
+        {**(fields if isinstance(fields, dict) else {}), "key": key}
+        for key, fields in zip(keys, chain(given, repeat({})), strict=False)
+    ]

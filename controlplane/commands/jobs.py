@@ -78,7 +78,7 @@ async def list_(
         "ID": lambda job: job["id"],
         "STATUS": lambda job: job["status"],
         "PROGRESS": lambda job: f"{job['progress']['percent']:.0f} %" if job["progress"] else "",
-        "INPUT": lambda job: job["inputs"][0]["key"],
+        "INPUT": lambda job: _inputs(job)[0] + (f" +{len(job['inputs']) - 1}" if len(job["inputs"]) > 1 else ""),
         "OUTPUTS": lambda job: str(len(job["outputs"])),
         "SUBMITTED": lambda job: job["timing"]["submitted_at"],
     }
@@ -228,6 +228,10 @@ async def retry(
     output.listed(made, {"JOB": lambda one: one["id"], "RETRY OF": lambda one: one["retry_of"]}, format_)
 
 
+def _inputs(job: dict[str, Any]) -> list[str]:
+    return [str(wanted["key"]) for wanted in job["inputs"]]
+
+
 def _show(job: dict[str, Any], format_: str) -> None:
     if format_ == "json":
         output.document(job)
@@ -243,7 +247,10 @@ def _show(job: dict[str, Any], format_: str) -> None:
             ("Progress", f"{progress['percent']:.1f} %, {progress['phase']}" if progress else None),
             ("Attempt", f"{attempt['number']} on {attempt['node_id']}" if attempt else None),
             ("Pipeline", job["pipeline_id"]),
-            ("Input", job["inputs"][0]["key"]),
+            *(
+                (f"Input {number}" if len(job["inputs"]) > 1 else "Input", key)
+                for number, key in enumerate(_inputs(job), 1)
+            ),
             ("Submitted", job["timing"]["submitted_at"]),
             ("Started", job["timing"]["started_at"]),
             ("Finished", job["timing"]["finished_at"]),

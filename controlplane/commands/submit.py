@@ -17,11 +17,16 @@ from controlplane.commands.client import Api, api_command, file_size
 
 
 @click.command()
-@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.argument(
+    "files", metavar="FILE...", nargs=-1, required=True, type=click.Path(exists=True, dir_okay=False, path_type=Path)
+)
 @click.option("--pipeline", help="Id; may be left out while there is only one.")
 @click.option("--preset", "presets", multiple=True, help="An output per preset; an HLS ladder and an MP4 by default.")
 @click.option(
-    "--job", "job_file", type=click.File(), help="A job document to send, its input replaced by FILE; - reads it."
+    "--job",
+    "job_file",
+    type=click.File(),
+    help="A job document to send, the keys of its inputs replaced by the FILEs; - reads it.",
 )
 @click.option("--prefix", help="What output keys begin with; made from the name and the time by default.")
 @click.option("--priority", type=click.IntRange(-50, 50))
@@ -34,7 +39,7 @@ from controlplane.commands.client import Api, api_command, file_size
 @api_command
 async def submit(
     api: Api,
-    file: Path,
+    files: tuple[Path, ...],
     pipeline: str | None,
     presets: tuple[str, ...],
     job_file: IO[str] | None,
@@ -45,7 +50,7 @@ async def submit(
     watched: bool,
     format_: str,
 ) -> None:
-    """Upload FILE and transcode it.
+    """Upload FILEs and transcode them, one after the other in every output.
 
     The job is made under a client request token of its own, used again when the connection breaks: it is made once.
     """
@@ -53,15 +58,17 @@ async def submit(
     given = _read_document(job_file) if job_file is not None else None
     chosen = await find_pipeline(api, pipeline)
     asked = [await api.call("GET", f"/v1/presets/{preset}") for preset in presets]
-    key = f"uploads/{uuid.uuid4().hex[:8]}/{file.name}"
-    await upload(api, console, chosen["input_bucket"], key, file)
-    base = prefix if prefix is not None else f"{file.stem}-{time.strftime('%Y%m%d-%H%M%S', time.gmtime())}/"
+    keys = [f"uploads/{uuid.uuid4().hex[:8]}/{file.name}" for file in files]
+    for key, file in zip(keys, files, strict=True):
+        await upload(api, console, chosen["input_bucket"], key, file)
+    base = prefix if prefix is not None else f"{files[0].stem}-{time.strftime('%Y%m%d-%H%M%S', time.gmtime())}/"
     if given is not None:
-        document = {**given, "pipeline_id": chosen["id"], "inputs": [{"key": key}]}
+        document = {**given, "pipeline_id": chosen["id"]}
     elif asked:
-        document = documents.from_presets(chosen["id"], key, base, asked)
+        document = documents.from_presets(chosen["id"], keys[0], base, asked)
     else:
-        document = documents.ladder(chosen["id"], key, base)
+        document = documents.ladder(chosen["id"], keys[0], base)
+    document["inputs"] = documents.inputs(keys, document.get("inputs"))
     if priority is not None:
         document["priority"] = priority
     if cluster is not None:
