@@ -54,6 +54,15 @@ player.on(dashjs.MediaPlayer.events.ERROR, event => fail(JSON.stringify(event.er
 player.on(dashjs.MediaPlayer.events.CAN_PLAY, begin);
 player.initialize(video, "%s", false);
 """
+SHAKA = """
+const player = new shaka.Player();
+player.addEventListener("error", event => fail(event.detail.code));
+player.attach(video).then(() => {
+  player.configure({drm: {clearKeys: %s}});
+  return player.load("%s");
+}).then(begin).catch(fail);
+"""
+"""Keys by their ids, both in hexadecimal, as JSON; then the address."""
 
 
 def played(folder: Path, script: bytes, how: str, *, origin: Callable[[str], bytes] | None = None) -> dict[str, Any]:

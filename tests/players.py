@@ -39,6 +39,12 @@ PLAYERS = {
         member="package/dist/modern/umd/dash.mss.min.js",
         sha256="1114b690dda007ed6284024419c2f1a5dd8e1ddba13fda26357cab77838e234e",
     ),
+    # which takes keys without a licence server
+    "shaka": Player(
+        package="shaka-player@5.2.12",
+        member="package/dist/shaka-player.compiled.js",
+        sha256="b22dfdba631104c48a654cb623b08b0f79e2d52c83c0e9b4b7cff54730b55894",
+    ),
 }
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from base64 import b64encode
 from pathlib import Path
 from typing import Any
@@ -10,8 +11,8 @@ import pytest
 
 from shared.jobspec import PlaylistFormat
 from shared.jobspec.encryption import EncryptionMode
-from shared.protocol import Cipher, OutputSpec, PlaylistSpec, SegmentProtection
-from tests.browser import DASH, HLS, played
+from shared.protocol import Cipher, LicenseProtection, OutputSpec, PlaylistSpec, SegmentProtection
+from tests.browser import DASH, HLS, SHAKA, played
 from tests.media.playlists.origin import Origin
 from tests.media.playlists.sites import AUDIO, IV, KEY, SMALLER, VIDEO, a_playlist, an_output, site
 from tests.players import player
@@ -42,6 +43,14 @@ PROTECTION = SegmentProtection(
     cipher=Cipher(
         mode=EncryptionMode.AES_CBC_PKCS7, key=b64encode(KEY).decode(), initialization_vector=b64encode(IV).decode()
     )
+)
+
+LICENSE = LicenseProtection(
+    cipher=Cipher(
+        mode=EncryptionMode.AES_CTR, key=b64encode(KEY).decode(), initialization_vector=b64encode(IV[:8]).decode()
+    ),
+    key_id="01020304-0506-0708-090a-0b0c0d0e0f10",
+    url="https://licences.example/",
 )
 
 
@@ -95,6 +104,15 @@ def test_mpeg_dash_plays_to_its_end(
     folder, _ = site(tmp_path, source, *outputs, playlists=(playlist,))
     manifest = playlist.keys[-1]
     check(played(folder, player("dash"), DASH % f"/{manifest}"))
+
+
+def test_what_is_licensed_plays_with_its_key_and_not_without(source: Path, tmp_path: Path) -> None:
+    """The browser's own decryption, given the key instead of a licence."""
+    playlists = (a_playlist(PlaylistFormat.MPEG_DASH, 3, key="film.mpd", license_protection=LICENSE),)
+    folder, _ = site(tmp_path, source, *FRAGMENTED, playlists=playlists)
+    key_id = LICENSE.key_id.replace("-", "")
+    check(played(folder, player("shaka"), SHAKA % (json.dumps({key_id: KEY.hex()}), "/film.mpd")))
+    assert "error" in played(folder, player("shaka"), SHAKA % ("{}", "/film.mpd"))
 
 
 def test_smooth_streaming_plays_to_its_end(source: Path, tmp_path: Path) -> None:

@@ -1,0 +1,53 @@
+"""Renditions of one playlist are cut at the same frames, at rates that no whole number of seconds divides."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import m3u8
+import pytest
+
+from shared.jobspec import PlaylistFormat
+from tests.fields import shows
+from tests.media.playlists.sites import SMALLER, VIDEO, a_playlist, an_output, cut, frame_hashes, site
+
+pytestmark = pytest.mark.media
+
+RATES = ("29.97", "23.97")
+
+
+@shows("outputs[].segment_duration")
+@pytest.mark.parametrize("rate", RATES)
+def test_no_rendition_differs_by_a_frame_in_its_boundaries(source: Path, tmp_path: Path, rate: str) -> None:
+    sizes = (VIDEO, SMALLER)
+    streams = [
+        an_output(n, f"s{n}", "ts", segment=1.5, video={**size, "frame_rate": rate}) for n, size in enumerate(sizes)
+    ]
+    files = [
+        an_output(2 + n, f"f{n}.mp4", "fmp4", segment=1.5, video={**size, "frame_rate": rate})
+        for n, size in enumerate(sizes)
+    ]
+    playlists = (
+        a_playlist(PlaylistFormat.HLS_V4, (0, 1), key="streams.m3u8"),
+        a_playlist(PlaylistFormat.CMAF, (2, 3), key="files.m3u8", index=1),
+    )
+    folder, _ = site(tmp_path, source, *streams, *files, playlists=playlists)
+    of_streams = [frames_of_ranges(folder, f"s{n}_v4.m3u8", tmp_path) for n in range(2)]
+    of_files = [frames_of_ranges(folder, f"f{n}.mp4.m3u8", tmp_path) for n in range(2)]
+    assert of_streams[0] == of_streams[1] == of_files[0] == of_files[1]
+    assert len(of_streams[0]) == 4, "three whole segments, and what is left of five seconds"
+
+
+def frames_of_ranges(folder: Path, playlist: str, scratch: Path) -> list[int]:
+    """How many pictures each segment has."""
+    read, counts = m3u8.load(str(folder / playlist)), []
+    head = b"".join(part(folder, header.uri, header.byterange) for header in read.segment_map)
+    for segment in read.segments:
+        (scratch / "piece").write_bytes(head + part(folder, segment.uri, segment.byterange))
+        counts.append(len(frame_hashes("-i", str(scratch / "piece"))))
+    return counts
+
+
+def part(folder: Path, name: str, byte_range: str) -> bytes:
+    size, offset = map(int, byte_range.split("@"))
+    return cut(folder / name, offset, size)
