@@ -20,9 +20,10 @@ from cryptography.hazmat.primitives.padding import PKCS7
 
 from agent.jobs.failure import AttemptFailed
 from agent.media import Package
+from agent.media.captions.sidecars import EXTENSIONS
 from shared.failures import Cause, Failure, FailureCode
 from shared.jobspec.encryption import EncryptionMode
-from shared.protocol import Cipher, OutputResult, OutputSpec, ProducedObject, TranscodeFile
+from shared.protocol import CaptionFormatSpec, Cipher, OutputResult, OutputSpec, ProducedObject, TranscodeFile
 
 PORTION: Final = 1 << 20
 TAG: Final = 16
@@ -76,21 +77,28 @@ def _of_output(spec: OutputSpec, result: OutputResult, out: Path) -> OutputResul
     ciphers: dict[str, Cipher | None] = {
         "media": spec.encryption,
         "thumbnail": spec.thumbnails.encryption if spec.thumbnails is not None else None,
+        **{EXTENSIONS[wanted.format]: wanted.encryption for wanted in _sidecars(spec)},
     }
     counts = dict.fromkeys(ciphers, 0)
     objects: list[ProducedObject] = []
     for made in result.objects:
-        cipher = ciphers.get(made.role)
+        kind = made.key.rpartition(".")[2] if made.role == "captions" else made.role
+        cipher = ciphers.get(kind)
         if cipher is None:
             objects.append(made)
             continue
-        own = nth(cipher, counts[made.role])
-        counts[made.role] += 1
+        own = nth(cipher, counts[kind])
+        counts[kind] += 1
         encrypt(out / made.name, own)
         size = (out / made.name).stat().st_size
         objects.append(made.model_copy(update={"size": size, "initialization_vector": own.initialization_vector}))
     sizes = [made.size for made in objects if made.role == "media"]
     return result.model_copy(update={"objects": tuple(objects), "size": sizes[0] if spec.encryption else result.size})
+
+
+def _sidecars(spec: OutputSpec) -> list[CaptionFormatSpec]:
+    formats = spec.captions.formats if spec.captions is not None else ()
+    return [wanted for wanted in formats if wanted.pattern is not None]
 
 
 @dataclass

@@ -10,7 +10,7 @@ from pydantic import AfterValidator, Field, JsonValue, model_validator
 from pydantic_core import PydanticCustomError
 
 from shared.jobspec.codecs import Container, VideoCodec
-from shared.jobspec.encryption import Decryption
+from shared.jobspec.encryption import Decryption, Encryption
 from shared.jobspec.fields import Name, ObjectKey, OutputKey
 from shared.jobspec.mismatch import mismatch
 from shared.jobspec.settings import Settings
@@ -112,11 +112,14 @@ class OutputCaption(Sent):
         description="Of a sidecar format: key with {language} (put at its end where it is missing); "
         "five digits from 00000 and the extension are added.",
     )
+    encryption: Encryption | None = Field(None, description="Of the files of a sidecar format.")
 
     @model_validator(mode="after")
     def _has_a_pattern_of_its_own(self) -> Self:
         if self.format.is_embedded and self.pattern is not None:
             raise mismatch("pattern", f"{self.format} lies within the output: it has no key of its own.")
+        if self.format.is_embedded and self.encryption is not None:
+            raise mismatch("encryption", f"{self.format} lies within the output, and is encrypted with it.")
         if not self.format.is_embedded and self.pattern is None:
             raise mismatch("pattern", f"{self.format} is written beside the output: say under which key.")
         return self

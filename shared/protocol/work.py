@@ -93,6 +93,7 @@ class InputCaptionsSpec(Message):
 class CaptionFormatSpec(Message):
     format: CaptionFormat
     pattern: str | None = Field(None, description="The whole key, {language} still in it, without count and extension.")
+    encryption: Cipher | None = None
 
 
 class OutputCaptionsSpec(Message):

@@ -46,6 +46,7 @@ def check(document: JobDocument, presets: Mapping[PresetId, Settings]) -> None:
         _check_whole(document.output_key_prefix + output.key, f"/outputs/{index}/key")
         if output.captions is not None:
             captions.check(output.captions, settings, document, f"/outputs/{index}/captions")
+            captions.check_encryption(output, document, f"/outputs/{index}/captions")
             for key, field in captions.keys(output):
                 _check_whole(document.output_key_prefix + captions.longest(key), f"/outputs/{index}{field}")
     for index, playlist in enumerate(document.playlists):

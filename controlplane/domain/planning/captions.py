@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping
 from typing import Final
 
+from controlplane.domain.content_keys import cipher
 from controlplane.domain.sources import Source, of_captions
 from shared.errors import InvalidField
 from shared.jobspec import JobDocument, Output, Settings
@@ -33,6 +34,15 @@ def check(captions: OutputCaptions, settings: Settings, document: JobDocument, w
         raise InvalidField("With several inputs, captions are named at each of them.", pointer=f"{where}/{field}")
 
 
+def check_encryption(output: Output, document: JobDocument, where: str) -> None:
+    """Raises InvalidField for captions of players that no player could read."""
+    is_played = output.segment_duration is not None or any(output.key in one.output_keys for one in document.playlists)
+    for number, wanted in enumerate(output.captions.formats if output.captions is not None else ()):
+        if wanted.encryption is not None and wanted.format is CaptionFormat.WEBVTT and is_played:
+            detail = "Captions that a playlist names are not encrypted as files: no player could read them."
+            raise InvalidField(detail, pointer=f"{where}/formats/{number}/encryption")
+
+
 def keys(output: Output) -> list[tuple[str, str]]:
     """Every key that captions may take, with {language} in it, and which field of the output says so."""
     if output.captions is None:
@@ -56,7 +66,11 @@ def longest(key: str) -> str:
 def of_output(captions: OutputCaptions, prefix: str, places: Mapping[Source, int]) -> OutputCaptionsSpec:
     return OutputCaptionsSpec(
         formats=tuple(
-            CaptionFormatSpec(format=wanted.format, pattern=prefix + wanted.stem if wanted.pattern else None)
+            CaptionFormatSpec(
+                format=wanted.format,
+                pattern=prefix + wanted.stem if wanted.pattern else None,
+                encryption=cipher(wanted.encryption),
+            )
             for wanted in captions.formats
         ),
         own=of_input(captions.own, places),

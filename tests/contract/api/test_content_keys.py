@@ -128,6 +128,15 @@ async def test_segments_and_members_of_playlists_are_not_encrypted_as_files(tena
     assert answer.fault == (400, "invalid_field", "/playlists/0/output_keys/0")
 
 
+async def test_captions_that_players_read_are_not_encrypted_as_files(tenant: Caller, pipeline: str) -> None:
+    captions = {"formats": [{"format": "webvtt", "pattern": "c-{language}", "encryption": encryption()}]}
+    output = {"key": "s", "preset_id": "1351620000001-200050", "segment_duration": 6, "captions": captions}
+    answer = await tenant.post("/v1/jobs", a_document(pipeline, outputs=[output]))
+    assert answer.fault == (400, "invalid_field", "/outputs/0/captions/formats/0/encryption")
+    captions["formats"][0]["format"] = "srt"
+    assert (await tenant.post("/v1/jobs", a_document(pipeline, outputs=[output]))).status == 201
+
+
 async def test_the_node_is_told_the_keys_themselves(tenant: Caller, pipeline: str, node: Node) -> None:
     thumbnails = {"pattern": "t-{count}", "encryption": encryption(mode="aes-ctr")}
     output = {"key": "film.mp4", "settings": mp4_settings(), "encryption": encryption(), "thumbnails": thumbnails}

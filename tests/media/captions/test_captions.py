@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import re
 import subprocess
+from base64 import b64decode
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from agent.media.captions import read
 from shared.failures import Cause, FailureCode
 from shared.jobspec.captions import CaptionFormat, MergePolicy
+from shared.jobspec.encryption import EncryptionMode
 from shared.protocol import CaptionFormatSpec, CaptionSourceSpec, InputCaptionsSpec, OutputCaptionsSpec, TranscodeFile
 from tests.builders import work_of
 from tests.fields import shows
 from tests.media.encoding import Made, ffmpeg, ffprobe, transcoded
+from tests.unit.agent.jobs.test_encryption import a_cipher, expected
 from tests.unit.agent.media.builders import a_task, an_output, settings
 
 pytestmark = pytest.mark.media
@@ -228,3 +232,33 @@ def test_captions_go_with_their_inputs_through_a_job_of_several(film: Path, capt
             (pytest.approx(start, abs=FRAME), pytest.approx(end, abs=FRAME), text) for start, end, text in expected
         ]
         assert shown(made.file(index)) == shown(sidecar)
+
+
+@shows("inputs[].captions.sources[].encryption", "outputs[].captions.formats[].encryption")
+def test_caption_files_are_read_and_written_encrypted(film: Path, tmp_path: Path) -> None:
+    cipher = a_cipher(EncryptionMode.AES_GCM, 32)
+    english, german = tmp_path / "en.enc", tmp_path / "de.enc"
+    english.write_bytes(expected(cipher, ENGLISH.encode()))
+    german.write_bytes(expected(cipher, GERMAN.encode()))
+    sources = beside(CaptionSourceSpec(input=1, language="en"), CaptionSourceSpec(input=2, language="de"))
+    plain = CaptionFormatSpec(format=CaptionFormat.WEBVTT, pattern="plain-{language}")
+    closed = CaptionFormatSpec(format=CaptionFormat.SRT, pattern="closed-{language}", encryption=cipher)
+    task = a_task(an_output(MP4, captions=OutputCaptionsSpec(formats=(plain, closed))))
+    files = [film, english, german]
+    made = transcoded(
+        tmp_path / "job", files, task.model_copy(update={"captions": (sources,)}), ciphers={1: cipher, 2: cipher}
+    )
+    assert made.failures == {}
+    vectors = {one.key: one.initialization_vector for one in made.objects(role="captions")}
+    found = keys(made)
+    assert shown(found["plain-de00000.vtt"]) == [(0.2, 0.7, "Guten Morgen")]
+    assert vectors["plain-de00000.vtt"] is None
+    texts = {}
+    for language in ("en", "de"):
+        key = f"closed-{language}00000.srt"
+        stored, vector = found[key].read_bytes(), vectors[key]
+        assert vector is not None
+        texts[language] = AESGCM(b64decode(cipher.key)).decrypt(b64decode(vector), stored, None).decode()
+    assert "Good morning" in texts["en"]
+    assert "Guten Morgen" in texts["de"]
+    assert len({vectors[f"closed-{language}00000.srt"] for language in ("en", "de")}) == 2
