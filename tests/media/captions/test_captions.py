@@ -226,10 +226,10 @@ def test_captions_go_with_their_inputs_through_a_job_of_several(film: Path, capt
     assert made.failures == {}
     whole = [(0.0, 0.2, "Good morning"), (0.3, 1.0, "Good night"), (1.2, 1.7, "Good morning"), (1.8, 2.5, "Good night")]
     within = [(0.1, 0.8, "Good night"), (1.0, 1.5, "Good morning"), (1.6, 2.0, "Good night")]
-    for index, expected in enumerate([whole, within]):
+    for index, cues in enumerate([whole, within]):
         (sidecar,) = made.files(index, "captions")
         assert shown(sidecar) == [
-            (pytest.approx(start, abs=FRAME), pytest.approx(end, abs=FRAME), text) for start, end, text in expected
+            (pytest.approx(start, abs=FRAME), pytest.approx(end, abs=FRAME), text) for start, end, text in cues
         ]
         assert shown(made.file(index)) == shown(sidecar)
 
