@@ -25,6 +25,7 @@ from agent.sandbox import Limits
 from agent.sandbox.none import Unconfined
 from agent.vigil import Patience, Vigil
 from shared.clock import SystemClock
+from shared.errors import NotFound
 from shared.failures import Failure
 from shared.protocol import (
     AttemptEvent,
@@ -104,7 +105,7 @@ async def _transcoded(root: Path, sources: list[Path], task: TranscodeFile, ciph
         InputSpec(
             index=at,
             url=str(path),
-            size=path.stat().st_size,
+            size=path.stat().st_size if path.exists() else 0,
             encryption=ciphers.get(at),
             is_input=at not in companions,
         )
@@ -192,6 +193,8 @@ class OnThisDisk(ControlPlane):
         self, url: str, span: tuple[int, int] | None = None, *, unchanged: str | None = None
     ) -> AsyncIterator[Any]:
         """As a server that knows of no parts answers."""
+        if not await asyncio.to_thread(Path(url).exists):
+            raise NotFound("object")
         content = await asyncio.to_thread(Path(url).read_bytes)
 
         async def portions(_: int) -> AsyncIterator[bytes]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import os
 import shutil
 import subprocess
 from fractions import Fraction
@@ -10,11 +12,13 @@ from typing import Any
 
 import pytest
 
+from agent.jobs.encryption import encrypt
 from agent.media import Device, Still, plan
 from agent.media.sizing import Size
 from shared.failures import FailureCode
 from shared.jobspec import Settings, WatermarkSlot
-from shared.protocol import OutputSpec, WatermarkSpec
+from shared.jobspec.encryption import EncryptionMode
+from shared.protocol import Cipher, OutputSpec, WatermarkSpec
 from tests.fields import shows
 from tests.media.encoding import Made, ffmpeg, probed, transcoded
 from tests.media.pixels import Box, bare_png, image, png
@@ -300,3 +304,31 @@ def test_a_bad_picture_fails_its_output_only(
     made = transcoded(tmp_path / "job", [blue, red, bad], a_task(*outputs))
     assert {index: failure.code for index, failure in made.failures.items()} == {0: code}
     assert made.outputs[1].status == made.outputs[2].status == "Complete"
+
+
+def test_a_picture_that_is_missing_or_has_too_many_bytes_fails_its_outputs_only(
+    blue: Path, red: Path, tmp_path: Path
+) -> None:
+    huge = tmp_path / "huge.png"
+    huge.touch()
+    os.truncate(huge, (20 << 20) + 1)
+    outputs = [marked(0, a_mark(1)), marked(1, a_mark(2)), marked(2, a_mark(3)), marked(3)]
+    made = transcoded(tmp_path / "job", [blue, tmp_path / "missing.png", huge, red], a_task(*outputs))
+    codes = {index: failure.code for index, failure in made.failures.items()}
+    assert codes == {0: FailureCode.INPUT_MISSING, 1: FailureCode.FILE_TOO_LARGE}
+    assert not (tmp_path / "job" / "in" / "2").exists()
+    assert box_in(made, 2).size == (80, 40)
+
+
+@shows("outputs[].watermarks[].encryption")
+def test_an_encrypted_picture_is_decrypted(blue: Path, red: Path, tmp_path: Path) -> None:
+    cipher = Cipher(
+        mode=EncryptionMode.AES_CTR,
+        key=base64.b64encode(bytes(range(16))).decode(),
+        initialization_vector=base64.b64encode(bytes(16)).decode(),
+    )
+    secret = tmp_path / "secret"
+    shutil.copyfile(red, secret)
+    encrypt(secret, cipher)
+    made = transcoded(tmp_path / "job", [blue, secret], a_task(marked(0, a_mark(1))), ciphers={1: cipher})
+    assert box_in(made).size == (80, 40)
