@@ -16,7 +16,7 @@ pytestmark = pytest.mark.system
 @pytest.fixture(scope="module")
 def encoder(machine: Machine, tmp_path_factory: pytest.TempPathFactory) -> int:
     film = tmp_path_factory.mktemp("long") / "long.mp4"
-    run("ffmpeg", "-v", "error", "-stream_loop", "20", "-i", str(clip("bunny")), "-c", "copy", str(film))
+    run("ffmpeg", "-v", "error", "-stream_loop", "10", "-i", str(clip("bunny")), "-c", "copy", str(film))
     _, encoder = machine.encode(film)
     return encoder
 
@@ -68,7 +68,7 @@ def test_it_cannot_see_other_processes(encoder: int):
 
 
 def test_the_job_is_none_the_worse_for_it(machine: Machine, encoder: int):
-    wait_until(lambda: encoder not in encoders(), 240)
+    wait_until(lambda: encoder not in encoders(), 270)
     wait_until(lambda: is_active(AGENT), 5)
 
 
