@@ -29,9 +29,10 @@ def cut_sound(stream: Stream, start: float, take: float | None) -> Stream:
     return stream.filter("atrim", **_from(start, take)).filter("asetpts", f"PTS-{start:.6f}/TB")
 
 
-def resized(stream: Stream, width: int, height: int, *, on_gpu: bool) -> Stream:
-    """As if it had always been so large."""
-    return stream.filter("scale_cuda" if on_gpu else "scale", width, height).filter("setsar", 1)
+def resized(stream: Stream, width: int, height: int, *, woven: bool, on_gpu: bool) -> Stream:
+    """As if it had always been so large; of pictures woven of two fields, each by itself."""
+    fields = {"interl": 1} if woven else {}
+    return stream.filter("scale_cuda" if on_gpu else "scale", width, height, **fields).filter("setsar", 1)
 
 
 def lasting_picture(stream: Stream, frames: int, *, fill: float) -> Stream:

@@ -94,13 +94,16 @@ NVDEC_CODECS: Final = frozenset({"h264", "hevc", "mpeg2video", "mpeg4", "vc1", "
 
 
 def _decodes_on_gpu(outputs: Sequence[PlannedOutput], shown: Programme) -> bool:
-    """Where something is encoded there and the card can decode all of it; rotation is done by filters in memory.
+    """Where something is encoded there and the card can decode all of it; rotation, and fields of another size than they
+    come in, are done by filters in memory.
 
     What is stitched is put on a canvas in memory, and would need a decoder on the card for each of its parts.
     """
+    first = shown.parts[0]
     return (
         not shown.is_stitched
-        and _is_for_nvdec(shown.parts[0].facts.video)
+        and _is_for_nvdec(first.facts.video)
+        and not (first.size is not None and first.facts.video is not None and first.facts.video.interlaced)
         and any(output.video is not None and output.video.encoder.on_gpu for output in outputs)
     )
 

@@ -87,7 +87,8 @@ def _alone(part: Part, threads: int, decoding: dict[str, Any], again: int = 0) -
         picture = picture and joining.cut_picture(picture, cut.start, part.take)
         sound = sound and joining.cut_sound(sound, cut.start, part.take)
     if picture is not None and part.size is not None:
-        picture = joining.resized(picture, part.size.width, part.size.height, on_gpu=bool(decoding))
+        woven = video is not None and video.interlaced
+        picture = joining.resized(picture, part.size.width, part.size.height, woven=woven, on_gpu=bool(decoding))
     return Opened(picture, sound)
 
 

@@ -1,0 +1,183 @@
+"""Whole command lines of inputs that are stitched, cut and read as they are said to be."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from fractions import Fraction
+
+import pytest
+
+from agent.media import Device, plan
+from agent.media.hints import hinted
+from shared.protocol import PartSpec, Span
+from tests.unit.agent.media.builders import MOVIE, a_movie, a_sound, a_task, an_output
+from tests.unit.agent.media.test_command_lines import FORMATS, PROCESS
+
+BOUNDS = "-max_pixels 33177600 -max_streams 64 -probesize 50M -protocol_whitelist file,pipe"
+SECOND = replace(
+    a_movie(width=640, height=480, frame_rate=Fraction(30), duration=10.0, interlaced=True, parity="tff", audio=None),
+    duration=10.0,
+)
+THIRD = replace(a_sound(duration=5.0, sample_rate=44100), duration=5.0)
+STITCHED = a_task(
+    an_output("000010"),
+    parts=(PartSpec(clip=Span(start=2, duration=3)), PartSpec(source=1, interlaced=True), PartSpec(source=2)),
+)
+TOLD = PartSpec(clip=Span(start=2, duration=3), frame_rate="25", resolution="640x360", container="mp4")
+HINTED = a_task(an_output("000010"), parts=(TOLD,))
+
+STITCHED_INPUTS = f"""
+{PROCESS}
+-analyzeduration 30M -format_whitelist {FORMATS} {BOUNDS} -ss 2.000000 -t 3.000000 -threads 2 -i file:in/0
+-analyzeduration 30M -format_whitelist {FORMATS} {BOUNDS} -threads 2 -i file:in/1
+-f lavfi -t 8.000000 -i color=c=black:s=1280x720:r=30/1 -f lavfi -t 12.000000 -i anullsrc=r=48000:cl=stereo
+-analyzeduration 30M -format_whitelist {FORMATS} {BOUNDS} -threads 2 -i file:in/2
+-filter_complex
+    [0:0]scale=1280:720[s0];
+    [s0]format=yuv420p[s1];
+    [s1]setsar=1/1[s2];
+    [s2]fps=30/1:start_time=0[s3];
+    [s3]tpad=stop_duration=0.100000:stop_mode=clone[s4];
+    [s4]trim=end_frame=90[s5];
+    [1:0]bwdif=deint=all:mode=send_frame:parity=tff[s6];
+    [s6]fps=30/1:start_time=0[s7];
+    [s7]scale=960:720[s8];
+    [s8]format=yuv420p[s9];
+    [s9]pad=1280:720:160:0[s10];
+    [s10]setsar=1/1[s11];
+    [s11]colorspace=all=bt709:iall=bt601-6-525[s12];
+    [s12]tpad=stop_duration=0.100000:stop_mode=clone[s13];
+    [s13]trim=end_frame=300[s14];
+    [2]format=yuv420p[s15];
+    [s15]setsar=1/1[s16];
+    [s16]trim=end_frame=150[s17];
+    [s5][s14][s17]concat=a=0:n=3:v=1[s18];
+    [s18]fps=30000/1001:start_time=0[s19];
+    [s19]scale=1280:720[s20];
+    [s20]format=yuv420p[s21];
+    [s21]setsar=1/1[s22];
+    [s22]trim=end_frame=539[s23];
+    [0:1]aresample=48000:async=1:first_pts=0[s24];
+    [s24]aformat=channel_layouts=stereo:sample_fmts=fltp:sample_rates=48000[s25];
+    [s25]apad=pad_dur=0.100000[s26];
+    [s26]atrim=end_sample=144000[s27];
+    [3]aformat=channel_layouts=stereo:sample_fmts=fltp:sample_rates=48000[s28];
+    [s28]atrim=end_sample=480000[s29];
+    [4:1]aresample=48000:async=1:first_pts=0[s30];
+    [s30]aformat=channel_layouts=stereo:sample_fmts=fltp:sample_rates=48000[s31];
+    [s31]apad=pad_dur=0.100000[s32];
+    [s32]atrim=end_sample=240000[s33];
+    [s27][s29][s33]concat=a=1:n=3:v=0[s34];
+    [s34]aresample=44100:async=1:first_pts=0[s35];
+    [s35]aformat=channel_layouts=stereo:sample_rates=44100[s36]
+-map [s23] -map [s36] -f mp4 -b:a 160000 -b:v 2400000 -bufsize 48000000 -c:a aac -c:v libx264 -g 90 -level:v 3.1
+    -map_chapters -1 -map_metadata -1 -maxrate 4800000 -movflags +faststart -preset veryfast -profile:v baseline
+    -threads 2 -x264-params b-pyramid=none file:out/o0.mp4
+"""
+STITCHED_INPUTS_ON_A_GPU = f"""
+{PROCESS}
+-analyzeduration 30M -format_whitelist {FORMATS} {BOUNDS} -ss 2.000000 -t 3.000000 -threads 2 -i file:in/0
+-analyzeduration 30M -format_whitelist {FORMATS} {BOUNDS} -threads 2 -i file:in/1
+-f lavfi -t 8.000000 -i color=c=black:s=1280x720:r=30/1 -f lavfi -t 12.000000 -i anullsrc=r=48000:cl=stereo
+-analyzeduration 30M -format_whitelist {FORMATS} {BOUNDS} -threads 2 -i file:in/2
+-filter_complex
+    [0:0]scale=1280:720[s0];
+    [s0]format=yuv420p[s1];
+    [s1]setsar=1/1[s2];
+    [s2]fps=30/1:start_time=0[s3];
+    [s3]tpad=stop_duration=0.100000:stop_mode=clone[s4];
+    [s4]trim=end_frame=90[s5];
+    [1:0]bwdif=deint=all:mode=send_frame:parity=tff[s6];
+    [s6]fps=30/1:start_time=0[s7];
+    [s7]scale=960:720[s8];
+    [s8]format=yuv420p[s9];
+    [s9]pad=1280:720:160:0[s10];
+    [s10]setsar=1/1[s11];
+    [s11]colorspace=all=bt709:iall=bt601-6-525[s12];
+    [s12]tpad=stop_duration=0.100000:stop_mode=clone[s13];
+    [s13]trim=end_frame=300[s14];
+    [2]format=yuv420p[s15];
+    [s15]setsar=1/1[s16];
+    [s16]trim=end_frame=150[s17];
+    [s5][s14][s17]concat=a=0:n=3:v=1[s18];
+    [s18]fps=30000/1001:start_time=0[s19];
+    [s19]scale=1280:720[s20];
+    [s20]format=yuv420p[s21];
+    [s21]setsar=1/1[s22];
+    [s22]trim=end_frame=539[s23];
+    [0:1]aresample=48000:async=1:first_pts=0[s24];
+    [s24]aformat=channel_layouts=stereo:sample_fmts=fltp:sample_rates=48000[s25];
+    [s25]apad=pad_dur=0.100000[s26];
+    [s26]atrim=end_sample=144000[s27];
+    [3]aformat=channel_layouts=stereo:sample_fmts=fltp:sample_rates=48000[s28];
+    [s28]atrim=end_sample=480000[s29];
+    [4:1]aresample=48000:async=1:first_pts=0[s30];
+    [s30]aformat=channel_layouts=stereo:sample_fmts=fltp:sample_rates=48000[s31];
+    [s31]apad=pad_dur=0.100000[s32];
+    [s32]atrim=end_sample=240000[s33];
+    [s27][s29][s33]concat=a=1:n=3:v=0[s34];
+    [s34]aresample=44100:async=1:first_pts=0[s35];
+    [s35]aformat=channel_layouts=stereo:sample_rates=44100[s36]
+-map [s23] -map [s36] -f mp4 -b:a 160000 -b:v 2400000 -bf 0 -bufsize 48000000 -c:a aac -c:v h264_nvenc -forced-idr 1
+    -g 90 -gpu 1 -level:v 3.1 -map_chapters -1 -map_metadata -1 -maxrate 4800000 -movflags +faststart -preset p4
+    -profile:v baseline -rc vbr -rc-lookahead 20 -refs 3 -spatial-aq 1 -threads 2 -tune hq file:out/o0.mp4
+"""
+A_CLIP_WITH_HINTS = f"""
+{PROCESS}
+-f mov -analyzeduration 30M -format_whitelist {FORMATS} {BOUNDS} -threads 2 -i file:in/0
+-filter_complex
+    [0:0]setpts=N*1/25/TB[s0];
+    [s0]trim=duration=3.000000:start=2.000000[s1];
+    [s1]setpts=PTS-2.000000/TB[s2];
+    [s2]scale=640:360[s3];
+    [s3]setsar=1[s4];
+    [s4]scale=640:360[s5];
+    [s5]format=yuv420p[s6];
+    [s6]setsar=1/1[s7];
+    [s7]fps=30000/1001:start_time=0[s8];
+    [s8]trim=end_frame=90[s9];
+    [0:1]atrim=duration=3.000000:start=2.000000[s10];
+    [s10]asetpts=PTS-2.000000/TB[s11];
+    [s11]aresample=44100:async=1:first_pts=0[s12];
+    [s12]aformat=channel_layouts=stereo:sample_rates=44100[s13]
+-map [s9] -map [s13] -f mp4 -b:a 160000 -b:v 2400000 -bufsize 48000000 -c:a aac -c:v libx264 -g 90 -level:v 3.1
+    -map_chapters -1 -map_metadata -1 -maxrate 4800000 -movflags +faststart -preset veryfast -profile:v baseline
+    -threads 2 -x264-params b-pyramid=none file:out/o0.mp4
+"""
+A_CLIP_WITH_HINTS_ON_A_GPU = f"""
+{PROCESS}
+-f mov -analyzeduration 30M -extra_hw_frames 8 -format_whitelist {FORMATS} -hwaccel cuda -hwaccel_device 1
+-hwaccel_output_format cuda {BOUNDS} -threads 2 -i file:in/0
+-filter_complex
+    [0:0]setpts=N*1/25/TB[s0];
+    [s0]trim=duration=3.000000:start=2.000000[s1];
+    [s1]setpts=PTS-2.000000/TB[s2];
+    [s2]scale_cuda=640:360[s3];
+    [s3]setsar=1[s4];
+    [s4]fps=30000/1001:start_time=0[s5];
+    [s5]scale_cuda=640:360:format=yuv420p[s6];
+    [s6]setsar=1/1[s7];
+    [s7]trim=end_frame=90[s8];
+    [0:1]atrim=duration=3.000000:start=2.000000[s9];
+    [s9]asetpts=PTS-2.000000/TB[s10];
+    [s10]aresample=44100:async=1:first_pts=0[s11];
+    [s11]aformat=channel_layouts=stereo:sample_rates=44100[s12]
+-map [s8] -map [s12] -f mp4 -b:a 160000 -b:v 2400000 -bf 0 -bufsize 48000000 -c:a aac -c:v h264_nvenc -forced-idr 1
+    -g 90 -gpu 1 -level:v 3.1 -map_chapters -1 -map_metadata -1 -maxrate 4800000 -movflags +faststart -preset p4
+    -profile:v baseline -rc vbr -rc-lookahead 20 -refs 3 -spatial-aq 1 -threads 2 -tune hq file:out/o0.mp4
+"""
+
+CASES = {
+    "stitched inputs": (STITCHED, (MOVIE, SECOND, THIRD), Device.CPU, STITCHED_INPUTS),
+    "stitched inputs on a gpu": (STITCHED, (MOVIE, SECOND, THIRD), Device.NVENC, STITCHED_INPUTS_ON_A_GPU),
+    "a clip with hints": (HINTED, (hinted(MOVIE, TOLD),), Device.CPU, A_CLIP_WITH_HINTS),
+    "a clip with hints on a gpu": (HINTED, (hinted(MOVIE, TOLD),), Device.NVENC, A_CLIP_WITH_HINTS_ON_A_GPU),
+}
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_the_whole_command_line(case: str) -> None:
+    task, facts, device, expected = CASES[case]
+    [only] = plan(task, facts, device=device, threads=2, gpu=1).passes
+    assert only.argv == re.sub(r";\s+", ";", expected).split()
