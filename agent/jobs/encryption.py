@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import base64
 import os
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -79,7 +80,7 @@ def _of_output(spec: OutputSpec, result: OutputResult, out: Path) -> OutputResul
         "thumbnail": spec.thumbnails.encryption if spec.thumbnails is not None else None,
         **{EXTENSIONS[wanted.format]: wanted.encryption for wanted in _sidecars(spec)},
     }
-    counts = dict.fromkeys(ciphers, 0)
+    counts: Counter[tuple[str, str]] = Counter()
     objects: list[ProducedObject] = []
     for made in result.objects:
         kind = made.key.rpartition(".")[2] if made.role == "captions" else made.role
@@ -87,8 +88,9 @@ def _of_output(spec: OutputSpec, result: OutputResult, out: Path) -> OutputResul
         if cipher is None:
             objects.append(made)
             continue
-        own = nth(cipher, counts[kind])
-        counts[kind] += 1
+        under = (cipher.key, cipher.initialization_vector)
+        own = nth(cipher, counts[under])
+        counts[under] += 1
         encrypt(out / made.name, own)
         size = (out / made.name).stat().st_size
         objects.append(made.model_copy(update={"size": size, "initialization_vector": own.initialization_vector}))

@@ -12,8 +12,9 @@ from cryptography.hazmat.primitives.ciphers.algorithms import AES
 
 from agent.jobs.failure import AttemptFailed
 from shared.failures import FailureCode
+from shared.jobspec.captions import CaptionFormat, MergePolicy
 from shared.jobspec.encryption import EncryptionMode
-from shared.protocol import Cipher
+from shared.protocol import CaptionFormatSpec, CaptionSourceSpec, Cipher, InputCaptionsSpec, OutputCaptionsSpec
 from tests.fields import shows
 from tests.media.encoding import ffprobe, transcoded
 from tests.unit.agent.jobs.test_encryption import a_cipher, expected
@@ -77,3 +78,32 @@ def test_a_wrong_key_is_told_as_such(short: Path, tmp_path: Path) -> None:
     with pytest.raises(AttemptFailed) as failed:
         transcoded(tmp_path / "job", (source,), a_task(an_output(SMALL)), ciphers={0: cipher})
     assert failed.value.failure.code is FailureCode.UNDECIPHERABLE
+
+
+@shows("inputs[].captions.sources[].encryption", "outputs[].captions.formats[].encryption")
+def test_captions_are_read_and_written_encrypted(short: Path, tmp_path: Path) -> None:
+    """Under one key with the film itself: every object has a vector of its own."""
+    cipher = a_cipher(EncryptionMode.AES_CTR)
+    text = b"1\n00:00:00,200 --> 00:00:00,700\nGood morning\n"
+    for language in ("en", "de"):
+        (tmp_path / language).write_bytes(expected(cipher, text))
+    formats = (
+        CaptionFormatSpec(format=CaptionFormat.SRT, pattern="{language}", encryption=cipher),
+        CaptionFormatSpec(format=CaptionFormat.DFXP, pattern="{language}", encryption=cipher),
+        CaptionFormatSpec(format=CaptionFormat.WEBVTT, pattern="{language}"),
+    )
+    sources = tuple(CaptionSourceSpec(input=place, language=one) for place, one in ((1, "en"), (2, "de")))
+    told = InputCaptionsSpec(merge_policy=MergePolicy.OVERRIDE, sources=sources)
+    task = a_task(an_output(SMALL, captions=OutputCaptionsSpec(formats=formats, own=told), encryption=cipher))
+    objects = [short, tmp_path / "en", tmp_path / "de"]
+    made = transcoded(tmp_path / "job", objects, task, ciphers={1: cipher, 2: cipher})
+    assert made.failures == {}
+    stored = {one.key: one for one in made.outputs[0].objects}
+    for language in ("en", "de"):
+        closed = stored[f"{language}00000.srt"]
+        assert opened((made.uploaded / closed.name).read_bytes(), cipher, closed.initialization_vector) == text
+        plain = stored[f"{language}00000.vtt"]
+        assert plain.initialization_vector is None
+        assert (made.uploaded / plain.name).read_bytes().startswith(b"WEBVTT")
+    vectors = [one.initialization_vector for one in stored.values() if one.initialization_vector is not None]
+    assert len(vectors) == len(set(vectors)) == 5
