@@ -230,6 +230,29 @@ def test_a_mark_looks_as_it_is_on_oblong_pixels(blue: Path, tmp_path: Path) -> N
     assert box_in(made).is_near(Box(0, 0, round(90 / (Fraction(16, 9) * 180 / 240)), 90), slack=1)
 
 
+@pytest.mark.parametrize(
+    ("container", "fields"),
+    [
+        ("webm", {"codec": "vp8"}),
+        ("webm", {"codec": "vp9"}),
+        ("gif", {"codec": "gif"}),
+        ("mpg", {"codec": "mpeg2", "quality": 2}),
+        ("mxf", {"codec": "mpeg2", "quality": 2, "chroma_subsampling": "yuv422p"}),
+        ("mp4", {"codec": "h264", "interlaced_mode": "TopFirst"}),
+        ("mp4", {"codec": "hevc"}),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "-".join(map(str, value.values())),
+)
+def test_every_codec_can_be_marked(
+    blue: Path, red: Path, tmp_path: Path, container: str, fields: dict[str, Any]
+) -> None:
+    chosen = settings(container=container, video={"max_width": 320, "max_height": 180} | fields)
+    mark = a_mark(1, horizontal_align="Right", vertical_offset="31px")
+    made = transcoded(tmp_path / "job", [blue, red], a_task(an_output(chosen, watermarks=(mark,), rotate=180)))
+    assert made.failures == {}
+    assert box_in(made).is_near(Box(240, 31, 320, 71), slack=2)
+
+
 def test_a_picture_is_read_once_for_all_outputs(blue: Path, red: Path, tmp_path: Path) -> None:
     corner = a_mark(1, horizontal_align="Right")
     outputs = [marked(0, a_mark(1), corner), marked(1, a_mark(1), max_width=160), marked(2)]
