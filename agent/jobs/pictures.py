@@ -20,8 +20,7 @@ async def stills(
     task: TranscodeFile, lost: Mapping[int, Failure], place: Callable[[int], Path], capture: Capture
 ) -> Mapping[int, Still | Failure]:
     """Of every watermark, by its place in the row of inputs; `lost` are those that could not be fetched."""
-    wanted = sorted({mark.input for output in task.outputs for mark in output.watermarks})
-    return {source: lost.get(source) or await _still(source, place(source), capture) for source in wanted}
+    return await _found({mark.input for output in task.outputs for mark in output.watermarks}, lost, place, capture)
 
 
 async def art(
@@ -29,9 +28,14 @@ async def art(
 ) -> Mapping[int, Still | Failure]:
     """The same of every picture for an album."""
     albums = (output.album_art for output in task.outputs if output.album_art is not None)
-    wanted = sorted({art.input for album in albums for art in album.artwork})
-    found = {source: lost.get(source) or await _still(source, place(source), capture) for source in wanted}
+    found = await _found({art.input for album in albums for art in album.artwork}, lost, place, capture)
     return {source: still if isinstance(still, Still) else _of_album(still) for source, still in found.items()}
+
+
+async def _found(
+    wanted: set[int], lost: Mapping[int, Failure], place: Callable[[int], Path], capture: Capture
+) -> Mapping[int, Still | Failure]:
+    return {source: lost.get(source) or await _still(source, place(source), capture) for source in sorted(wanted)}
 
 
 def _of_album(failure: Failure) -> Failure:
