@@ -255,12 +255,18 @@ def _check_planned(output: PlannedOutput, counted: _Counted) -> None:
         raise _Fault(diagnosis.FAILURES[FailureReason.UNDECODABLE])
     video, audio = output.video, output.audio
     if video is not None and video.seconds is not None:
-        slack = max(SLACK_FRAMES / float(video.picture.rate), SLACK_SHARE * video.seconds)
+        least = SLACK_SECONDS if output.longest else SLACK_FRAMES / float(video.picture.rate)
+        slack = max(least, _share(output, video.seconds))
         _compare(counted.video_seconds or 0.0, video.seconds, slack)
     if audio is not None and audio.seconds is not None:
-        _compare(counted.audio_seconds or 0.0, audio.seconds, _slack(audio.seconds))
+        _compare(counted.audio_seconds or 0.0, audio.seconds, max(SLACK_SECONDS, _share(output, audio.seconds)))
     if output.seconds is None and output.source_seconds is not None:
-        _compare(counted.seconds, output.source_seconds, _slack(output.source_seconds))
+        slack = max(SLACK_SECONDS, _share(output, output.source_seconds))
+        _compare(counted.seconds, output.source_seconds, slack)
+
+
+def _share(output: PlannedOutput, seconds: float) -> float:
+    return SLACK_SHARE * min(seconds, output.longest or seconds)
 
 
 def _compare(made: float, promised: float, slack: float) -> None:

@@ -86,7 +86,11 @@ def plan(
             continue
         refused.update({spec.index: why for spec in of_clip if (why := refusal(spec, stretch.whole, stills))})
         wanted = [
-            replace(planned(spec, stretch.whole, stills, device), caption_tracks=tracks.get(spec.index, 0))
+            replace(
+                planned(spec, stretch.whole, stills, device),
+                caption_tracks=tracks.get(spec.index, 0),
+                longest=stretch.longest,
+            )
             for spec in of_clip
             if spec.index not in refused
         ]

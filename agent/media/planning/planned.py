@@ -65,6 +65,8 @@ class PlannedOutput:
     thumbnails: PlannedThumbnails | None
     source_seconds: float | None
     """How long the input is, where its container says so and the output carries all that the input has."""
+    longest: float | None = None
+    """Seconds of the longest of several inputs: what is missing in the end is missing of one of them."""
     caption_tracks: int = 0
     """Of text within the output, which lie ready in a file of their own."""
     every: Fraction | None = None

@@ -75,6 +75,11 @@ class Programme:
         """Whether it ends where we say, and not where a file does."""
         return self.is_stitched or self.parts[0].is_cut
 
+    @property
+    def longest(self) -> float | None:
+        """Seconds of the longest part, where there are several."""
+        return max(part.facts.duration or 0.0 for part in self.parts) if self.is_stitched else None
+
     def pictures_at(self, rate: Fraction) -> int | None:
         """How many there are at a rate, where it ends as we say."""
         seconds = self.whole.duration

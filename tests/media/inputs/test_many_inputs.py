@@ -7,7 +7,6 @@ from pathlib import Path
 import pytest
 
 from agent.media.planning import staging
-from tests.fields import shows
 from tests.media.comparing import assert_alike, pictures, samples
 from tests.media.encoding import transcoded
 from tests.media.inputs.making import PICTURE, SOUND, movie
@@ -40,7 +39,6 @@ def test_groups_give_what_one_process_would(tmp_path: Path, monkeypatch: pytest.
     assert len(in_groups.files(0, "thumbnail")) == len(at_once.files(0, "thumbnail"))
 
 
-@shows("inputs[]")
 def test_two_hundred_inputs_become_one_output(tmp_path: Path) -> None:
     source, other = (
         movie(tmp_path / "a.mp4", 0.2, size="64x36"),

@@ -124,7 +124,8 @@ def test_an_input_that_is_cut_short_is_not_covered_up(tmp_path: Path) -> None:
     movie(other, 1)
     short = tmp_path / "short.mp4"
     short.write_bytes(whole.read_bytes()[: whole.stat().st_size // 2])
-    made = transcoded(tmp_path / "job", [other, short], a_task(an_output(PICTURE), parts=parts(2)))
+    among = (*(PartSpec(source=0),) * 9, PartSpec(source=1), *(PartSpec(source=0),) * 9)
+    made = transcoded(tmp_path / "job", [other, short], a_task(an_output(PICTURE), parts=among))
     failure = made.failures[0]
     assert (failure.cause, failure.code) == (Cause.INPUT, FailureCode.BAD_INPUT_FORMAT)
 
