@@ -2,8 +2,9 @@
 
 Every process runs with the attempt's workspace as its working directory. The inputs lie in `in/0`, `in/1`, …; everything made lies
 in `out/` under names of ours: `o<index>.<extension>`, `o<index>_%05d.ts`, `j<index>.ts`, `t<index>_%05d.png`, keys `k<index>.key`,
-and the playlists `m<index>.m3u8`, `p<index>.m3u8`, `p<index>.mpd` and the like. No tenant's string reaches a command line or a
-local name. File names in the signatures below are relative to `out/`.
+captions `c<index>_<track>_%05d.vtt`, and the playlists `m<index>.m3u8`, `p<index>.m3u8`, `p<index>.mpd` and the like. Tracks of
+captions lie ready in `in/t<index>.mp4`. No tenant's string reaches a command line or a local name. File names in the signatures
+below are relative to `out/`.
 
     probe      ffprobe_argv(path: str) -> list[str]                         path: "in/0"
                parse_probe(output: bytes, *, size: int, stderr: bytes = b"") -> MediaFacts      raises MediaRefused(.failure)
