@@ -7,7 +7,11 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import hypothesis
 import pytest
+
+hypothesis.settings.register_profile("patient", deadline=None)
+hypothesis.settings.load_profile("patient")  # a machine that is busy elsewhere is no fault of an example
 
 _MARK = "TESTS_OF_PROCESS"
 _ENDING_SECONDS = 10

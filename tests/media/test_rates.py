@@ -141,6 +141,22 @@ def test_rates_with_a_common_divisor_are_aligned_too(tmp_path: Path) -> None:
     assert one[1] == other[1]
 
 
+def test_fragments_of_other_rates_start_together(tmp_path: Path) -> None:
+    """Sixty pictures are one second of the one, and two of the other."""
+    movie = made_at(tmp_path, "60", 4)
+    fixed = {"fixed_gop": True, "keyframes_max_distance": 60}
+    task = a_task(
+        an_output(tiny("fmp4", **fixed), 0, key="a.mp4"),
+        an_output(tiny("fmp4", max_frame_rate="30", **fixed), 1, key="b.mp4"),
+        playlists=(a_playlist(PlaylistFormat.MPEG_DASH, 0, 1, key="index.mpd"),),
+    )
+    made = transcoded(tmp_path / "job", movie, task)
+    assert made.failures == {}
+    published(made, tmp_path / "site")
+    assert key_frame_times(tmp_path / "site" / "a.mp4") == [0, 1, 2, 3]
+    assert key_frame_times(tmp_path / "site" / "b.mp4") == [0, 1, 2, 3]
+
+
 def found_by_idet(file: Path) -> dict[str, int]:
     """How many frames ffmpeg's own detector takes for which kind."""
     told = subprocess.run(
