@@ -17,6 +17,11 @@ from threading import Thread
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
+from tests.needs import needs
+
+PROGRAM = shutil.which("chromium") or shutil.which("chromium-browser")
+needs_browser = needs(PROGRAM is not None and shutil.which("npm") is not None, "chromium and npm are not installed")
+
 ENDING = 5.0
 PATIENCE = 90.0
 """Seconds: a browser on a busy machine takes its time to begin."""
@@ -75,11 +80,10 @@ def played(folder: Path, script: bytes, how: str, *, origin: Callable[[str], byt
 
 @contextmanager
 def _browser(url: str, folder: Path) -> Iterator[None]:
-    program = shutil.which("chromium") or shutil.which("chromium-browser")
-    assert program is not None, "install chromium"
+    assert PROGRAM is not None, "install chromium"
     profile = folder.with_name(f"{folder.name}-profile")
     argv = [
-        program, "--headless=new", "--no-sandbox", "--no-first-run", "--no-zygote", "--disable-gpu", "--disable-breakpad",
+        PROGRAM, "--headless=new", "--no-sandbox", "--no-first-run", "--no-zygote", "--disable-gpu", "--disable-breakpad",
         "--disable-dev-shm-usage", "--disable-background-networking", "--mute-audio",
         "--autoplay-policy=no-user-gesture-required", f"--user-data-dir={profile}", url,
     ]  # fmt: skip

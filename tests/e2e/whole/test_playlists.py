@@ -9,7 +9,7 @@ from urllib.parse import urljoin
 import m3u8
 import pytest
 
-from tests.browser import DASH, HLS, played
+from tests.browser import DASH, HLS, needs_browser, played
 from tests.e2e.whole.service import Service
 from tests.players import player
 
@@ -61,6 +61,7 @@ def test_whatever_playlists_name_is_found_from_where_they_are(links: dict[str, s
         assert len(m3u8.load(variant.absolute_uri).segments) == 3
 
 
+@needs_browser
 @pytest.mark.parametrize(
     ("name", "how", "script"),
     [

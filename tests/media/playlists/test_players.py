@@ -12,12 +12,12 @@ import pytest
 from shared.jobspec import PlaylistFormat
 from shared.jobspec.encryption import EncryptionMode
 from shared.protocol import Cipher, LicenseProtection, OutputSpec, PlaylistSpec, SegmentProtection
-from tests.browser import DASH, HLS, SHAKA, played
+from tests.browser import DASH, HLS, SHAKA, needs_browser, played
 from tests.media.playlists.origin import Origin
 from tests.media.playlists.sites import AUDIO, IV, KEY, SMALLER, VIDEO, a_playlist, an_output, site
 from tests.players import player
 
-pytestmark = [pytest.mark.media, pytest.mark.xdist_group("browser")]
+pytestmark = [pytest.mark.media, pytest.mark.xdist_group("browser"), needs_browser]
 
 TOGETHER = (
     an_output(0, "v/high", "ts", video=VIDEO, audio=AUDIO),
