@@ -33,18 +33,24 @@ class MergePolicy(StrEnum):
 
 
 class Artwork(Sent):
-    input_key: Annotated[ObjectKey, Field(pattern=r"\.(jpe?g|png)$")]
+    input_key: Annotated[ObjectKey, Field(pattern=r"\.(jpe?g|png)$")] = Field(
+        description="A png or jpg in the pipeline's input bucket."
+    )
     max_width: Annotated[int, Field(ge=16, le=4096)] | Literal["auto"] = Field("auto", description="600 with auto.")
     max_height: Annotated[int, Field(ge=16, le=4096)] | Literal["auto"] = Field("auto", description="600 with auto.")
-    sizing_policy: SizingPolicy = SizingPolicy.SHRINK_TO_FIT
+    sizing_policy: SizingPolicy = Field(
+        SizingPolicy.SHRINK_TO_FIT, description="How the picture meets `max_width` and `max_height`."
+    )
     padding_policy: PaddingPolicy = Field(PaddingPolicy.NO_PAD, description="With Pad, bars are white.")
     format: Literal["jpg", "png"] | None = Field(None, description="That of the picture when null.")
     encryption: Decryption | None = Field(None, description="How the picture is encrypted.")
 
 
 class AlbumArt(Sent):
-    merge_policy: MergePolicy = MergePolicy.REPLACE
-    artwork: tuple[Artwork, ...] = Field((), max_length=MOST)
+    merge_policy: MergePolicy = Field(
+        MergePolicy.REPLACE, description="What becomes of the pictures that the input has."
+    )
+    artwork: tuple[Artwork, ...] = Field((), max_length=MOST, description="Pictures, the first of them the cover.")
 
 
 def unfit(art: AlbumArt, settings: Settings) -> tuple[str, str] | None:

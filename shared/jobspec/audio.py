@@ -23,18 +23,23 @@ class Loudness(Sent):
 
     integrated: Annotated[float, Field(ge=-40, le=-5)] = Field(-23.0, description="LUFS.")
     true_peak: Annotated[float, Field(ge=-9, le=0)] = Field(-1.0, description="dBTP, at most.")
-    range: Annotated[float, Field(ge=1, le=50)] = Field(15.0, description="LU, about.")
 
 
 class AudioSettings(Sent):
-    codec: AudioCodec
-    bit_rate: Annotated[int, Field(ge=16_000, le=512_000)] | None = None
-    sample_rate: Literal["auto", 22050, 32000, 44100, 48000, 96000, 192000] = "auto"
+    codec: AudioCodec = Field(description="Of the sound; which ones a container carries is told above.")
+    bit_rate: Annotated[int, Field(ge=16_000, le=512_000)] | None = Field(
+        None, description="Bits per second; the encoder's own choice when null."
+    )
+    sample_rate: Literal["auto", 22050, 32000, 44100, 48000, 96000, 192000] = Field(
+        "auto", description="In hertz; as the input's with auto."
+    )
     channels: Literal["auto", 0, 1, 2] = Field("auto", description="0 drops the sound.")
-    packing_mode: PackingMode = PackingMode.SINGLE_TRACK
-    profile: Literal["auto", "AAC-LC", "HE-AAC", "HE-AACv2"] | None = None
-    bit_depth: Literal[8, 16, 24, 32] | None = None
-    signed: bool = True
+    packing_mode: PackingMode = Field(
+        PackingMode.SINGLE_TRACK, description="How the channels of mxf lie in tracks; MOS adds silent ones up to eight."
+    )
+    profile: Literal["auto", "AAC-LC", "HE-AAC", "HE-AACv2"] | None = Field(None, description="Of AAC.")
+    bit_depth: Literal[8, 16, 24, 32] | None = Field(None, description="Of a sample, of pcm and flac.")
+    signed: bool = Field(True, description="Whether samples of pcm have a sign: those of 8 bits have none.")
     loudness: Loudness | None = Field(None, description="Without it, sound stays as loud as it is.")
 
     @model_validator(mode="after")

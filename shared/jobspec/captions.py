@@ -73,7 +73,7 @@ def _offset(offset: float | str) -> float | str:
 class CaptionSource(Sent):
     """One file with the captions of one language: dfxp, ebu-tt, scc, smpte-tt, srt, ttml or webvtt, told by its content."""
 
-    key: ObjectKey
+    key: ObjectKey = Field(description="Of an object in the pipeline's input bucket.")
     language: Annotated[str, AfterValidator(_language)] = Field(description="ISO 639-1 or ISO 639-2, in small letters.")
     offset: Annotated[float | str, AfterValidator(_offset)] = Field(
         0.0, description="Seconds, or [+-]HH:mm:ss.SSS: how much later than the file says every caption is shown."
@@ -86,8 +86,11 @@ Sources = Annotated[tuple[CaptionSource, ...], Field(max_length=20)]
 
 
 class InputCaptions(Sent):
-    merge_policy: MergePolicy = MergePolicy.MERGE_OVERRIDE
-    sources: Sources = ()
+    merge_policy: MergePolicy = Field(
+        MergePolicy.MERGE_OVERRIDE,
+        description="Which of two captions in one language counts: that of a file, or that embedded in the input.",
+    )
+    sources: Sources = Field((), description="Files beside the input, one for each language.")
 
     @model_validator(mode="after")
     def _has_each_language_once(self) -> Self:
@@ -106,7 +109,7 @@ def check_languages(sources: tuple[CaptionSource, ...]) -> None:
 
 
 class OutputCaption(Sent):
-    format: CaptionFormat
+    format: CaptionFormat = Field(description="mov-text and cea-708 lie within the output, the others beside it.")
     pattern: OutputKey | None = Field(
         None,
         description="Of a sidecar format: key with {language} (put at its end where it is missing); "
@@ -135,7 +138,9 @@ _DEPRECATED: Final[dict[str, JsonValue]] = {"deprecated": True}
 
 
 class OutputCaptions(Sent):
-    formats: Annotated[tuple[OutputCaption, ...], Field(min_length=1, max_length=4)]
+    formats: Annotated[tuple[OutputCaption, ...], Field(min_length=1, max_length=4)] = Field(
+        description="At most one of them within the output."
+    )
     merge_policy: MergePolicy | None = Field(
         None, description="Deprecated, of jobs with one input: instead of the input's.", json_schema_extra=_DEPRECATED
     )

@@ -79,7 +79,7 @@ class KeyMaterial(Sent):
 class Decryption(KeyMaterial):
     """Of an object that is read."""
 
-    mode: EncryptionMode
+    mode: EncryptionMode = Field(description="The cipher, AES with a key of 128, 192 or 256 bits.")
 
     @model_validator(mode="after")
     def _is_given(self) -> Self:
@@ -92,7 +92,7 @@ class Decryption(KeyMaterial):
 class Encryption(KeyMaterial):
     """Of what is written; without a key or a vector one is made, and the job is answered with it."""
 
-    mode: EncryptionMode
+    mode: EncryptionMode = Field(description="The cipher, AES with a key of 128, 192 or 256 bits.")
 
 
 def may_hold_keys(document: str) -> bool:

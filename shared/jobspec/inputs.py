@@ -23,7 +23,7 @@ Resolution = Annotated[str, Field(pattern=r"^(auto|[1-9]\d{0,3}x[1-9]\d{0,3})$")
 
 
 class Input(Sent):
-    key: ObjectKey
+    key: ObjectKey = Field(description="Of an object in the pipeline's input bucket.")
     sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")] | None = Field(
         None,
         description="Of the whole object, in hexadecimal: a node that fetches something else does not transcode it.",

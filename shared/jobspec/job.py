@@ -41,9 +41,11 @@ class HardwarePreference(StrEnum):
 class Placement(Sent):
     """Where the work may run."""
 
-    cluster_id: Slug | None = None
-    labels: dict[LabelKey, LabelValue] = Field(default_factory=dict, max_length=10)
-    hardware: HardwarePreference = HardwarePreference.PREFER
+    cluster_id: Slug | None = Field(None, description="Only nodes of this cluster take it.")
+    labels: dict[LabelKey, LabelValue] = Field(
+        default_factory=dict, max_length=10, description="Only nodes that have all of these take it."
+    )
+    hardware: HardwarePreference = Field(HardwarePreference.PREFER, description="Whether a card encodes.")
 
 
 _ANYWHERE = Placement()
@@ -55,21 +57,29 @@ def _anywhere() -> Placement:
 
 
 class JobDocument(Sent):
-    pipeline_id: TranscoderId
+    pipeline_id: TranscoderId = Field(description="Where it waits, and whose buckets it reads from and writes to.")
     client_request_token: ClientRequestToken | None = Field(
         None, description="Makes this create happen once: the same token and document again give the first answer."
     )
-    priority: Annotated[int, Field(ge=-50, le=50)] = 0
-    start: StartPolicy = StartPolicy.AUTO
+    priority: Annotated[int, Field(ge=-50, le=50)] = Field(
+        0, description="Higher ones go first among the jobs of a tenant; against others it counts up to a ceiling."
+    )
+    start: StartPolicy = Field(StartPolicy.AUTO, description="With manual it waits, Submitted, until it is started.")
     placement: Placement = Field(default_factory=_anywhere)
     inputs: Annotated[tuple[Input, ...], Field(min_length=1, max_length=MOST_INPUTS)] = Field(
         description="Shown one after the other in every output."
     )
-    output_key_prefix: KeyPrefix = ""
-    outputs: Annotated[tuple[Output, ...], Field(min_length=1, max_length=30)]
-    playlists: Annotated[tuple[Playlist, ...], Field(max_length=30)] = ()
-    metadata: dict[MetadataKey, MetadataValue] = Field(default_factory=dict, max_length=10)
-    max_attempts: Annotated[int, Field(ge=1, le=10)] = 3
+    output_key_prefix: KeyPrefix = Field("", description="Stands before every key that the job writes.")
+    outputs: Annotated[tuple[Output, ...], Field(min_length=1, max_length=30)] = Field(
+        description="What is made, each by itself: one may fail while others are made."
+    )
+    playlists: Annotated[tuple[Playlist, ...], Field(max_length=30)] = Field(
+        (), description="Outputs named together for players."
+    )
+    metadata: dict[MetadataKey, MetadataValue] = Field(
+        default_factory=dict, max_length=10, description="The sender's own notes; jobs are found by them."
+    )
+    max_attempts: Annotated[int, Field(ge=1, le=10)] = Field(3, description="How often it is tried when nodes fail it.")
 
     @model_validator(mode="after")
     def _names_are_unique(self) -> Self:

@@ -26,9 +26,9 @@ Rotation = Literal["auto", 0, 90, 180, 270]
 class Sprite(Sent):
     """All thumbnails of an output on sheets, `key-00001` and so on, and `key.vtt`, which says where on them a time is shown."""
 
-    key: OutputKey
-    columns: Annotated[int, Field(ge=1, le=50)] = 10
-    rows: Annotated[int, Field(ge=1, le=50)] = 10
+    key: OutputKey = Field(description="Of the sheets and of the map, without count and extension.")
+    columns: Annotated[int, Field(ge=1, le=50)] = Field(10, description="Thumbnails beside each other on a sheet.")
+    rows: Annotated[int, Field(ge=1, le=50)] = Field(10, description="Thumbnails above each other on a sheet.")
 
 
 class OutputThumbnails(Sent):
@@ -37,20 +37,26 @@ class OutputThumbnails(Sent):
     pattern: Annotated[OutputKey, Field(pattern=r"\{count\}")] = Field(
         description="Key with {count}, five digits from 00001, and optionally {resolution}; the extension is added."
     )
-    format: Literal["jpg", "png"] | None = None
-    interval: Annotated[int, Field(ge=1, le=99_999)] | None = None
-    max_width: ThumbnailPixels | None = None
-    max_height: ThumbnailPixels | None = None
-    sizing_policy: SizingPolicy | None = None
-    padding_policy: PaddingPolicy | None = None
-    encryption: Encryption | None = None
+    format: Literal["jpg", "png"] | None = Field(None, description="Instead of the preset's.")
+    interval: Annotated[int, Field(ge=1, le=99_999)] | None = Field(
+        None, description="Seconds from one to the next, instead of the preset's."
+    )
+    max_width: ThumbnailPixels | None = Field(None, description="Instead of the preset's.")
+    max_height: ThumbnailPixels | None = Field(None, description="Instead of the preset's.")
+    sizing_policy: SizingPolicy | None = Field(None, description="Instead of the preset's.")
+    padding_policy: PaddingPolicy | None = Field(None, description="Instead of the preset's.")
+    encryption: Encryption | None = Field(None, description="Of each of them, with a vector of its own.")
     sprite: Sprite | None = Field(None, description="Sheets of all of them besides, for the seek bars of players.")
 
 
 class Output(Sent):
-    key: OutputKey
-    preset_id: TranscoderId | None = None
-    settings: Settings | None = None
+    key: OutputKey = Field(
+        description="Of what is made, after `output_key_prefix`; for a row of segments, the stem of their keys."
+    )
+    preset_id: TranscoderId | None = Field(
+        None, description="Of a preset that says what it is to be; or `settings` do."
+    )
+    settings: Settings | None = Field(None, description="What it is to be, as in a preset.")
     segment_duration: Annotated[float, Field(ge=1, le=60)] | None = Field(
         None,
         description="Seconds; makes a ts output a row of segments with a playlist, and is the length of an fmp4's fragments.",

@@ -25,7 +25,7 @@ class HlsContentProtection(KeyMaterial):
 
     key_lengths: ClassVar[tuple[int, ...]] = (16,)
 
-    method: Literal["aes-128"]
+    method: Literal["aes-128"] = Field(description="How segments are encrypted.")
     license_acquisition_url: LicenseUrl | None = Field(
         None, description="Where players get the key: with `NoStore`, which needs it."
     )
@@ -65,7 +65,7 @@ class PlayReadyDrm(KeyMaterial):
     key_id: KeyId = Field(
         description="Of the key at the licence server, as UUIDs are written: most significant byte first."
     )
-    license_acquisition_url: LicenseUrl
+    license_acquisition_url: LicenseUrl = Field(description="Of the server that gives players their licences.")
 
     @model_validator(mode="after")
     def _has_a_key(self) -> Self:

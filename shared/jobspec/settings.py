@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Self
 
-from pydantic import model_validator
+from pydantic import Field, model_validator
 
 from shared.jobspec.audio import AudioSettings, PackingMode
 from shared.jobspec.codecs import AUDIO_CODECS, VIDEO_CODECS, AudioCodec, Container
@@ -18,10 +18,10 @@ from shared.models import Sent
 
 
 class Settings(Sent):
-    container: Container
-    video: VideoSettings | None = None
-    audio: AudioSettings | None = None
-    thumbnails: ThumbnailSettings | None = None
+    container: Container = Field(description="What kind of file it is.")
+    video: VideoSettings | None = Field(None, description="Without it, the output has no picture.")
+    audio: AudioSettings | None = Field(None, description="Without it, the output has no sound.")
+    thumbnails: ThumbnailSettings | None = Field(None, description="What thumbnails are, where an output has any.")
 
     @model_validator(mode="after")
     def _container_carries_its_codecs(self) -> Self:

@@ -35,11 +35,13 @@ H264Level = Literal["1", "1b", "1.1", "1.2", "1.3", "2", "2.1", "2.2", "3", "3.1
 
 
 class VideoSettings(Sent):
-    codec: VideoCodec
+    codec: VideoCodec = Field(description="Of the pictures; which ones a container carries is told above.")
     bit_rate: Annotated[int, Field(ge=10_000, le=100_000_000)] | None = Field(
         None, description="Average bits per second; null lets the encoder aim at constant quality."
     )
-    max_bit_rate: Annotated[int, Field(ge=10_000, le=100_000_000)] | None = None
+    max_bit_rate: Annotated[int, Field(ge=10_000, le=100_000_000)] | None = Field(
+        None, description="Bits per second that no stretch as long as the buffer exceeds."
+    )
     buffer_size: Annotated[int, Field(ge=10_000, le=1_000_000_000)] | None = Field(
         None, description="Bits of the decoder's rate buffer; ten times `max_bit_rate` when null."
     )
@@ -52,23 +54,40 @@ class VideoSettings(Sent):
     two_pass: bool = Field(
         False, description="Looks through everything first: `bit_rate` is met better, at up to twice the time."
     )
-    level: H264Level | None = None
-    max_reference_frames: Annotated[int, Field(ge=1, le=16)] | None = None
-    chroma_subsampling: Literal["yuv420p", "yuv422p"] = "yuv420p"
-    interlaced_mode: InterlacedMode = InterlacedMode.PROGRESSIVE
-    color_space_conversion: ColorSpaceConversion = ColorSpaceConversion.NONE
+    level: H264Level | None = Field(None, description="H.264: how much its decoders must bear.")
+    max_reference_frames: Annotated[int, Field(ge=1, le=16)] | None = Field(
+        None, description="Pictures that another one may refer to."
+    )
+    chroma_subsampling: Literal["yuv420p", "yuv422p"] = Field(
+        "yuv420p", description="How coarse colours are: yuv422p of MPEG-2 only."
+    )
+    interlaced_mode: InterlacedMode = Field(
+        InterlacedMode.PROGRESSIVE,
+        description="Whether pictures are woven of two fields, and which of them is first; with Auto, as the input's.",
+    )
+    color_space_conversion: ColorSpaceConversion = Field(
+        ColorSpaceConversion.NONE,
+        description="Between the colours of standard and high definition; with Auto, as the size of the output wants.",
+    )
     loop_count: Annotated[int, Field(ge=0, le=100)] | Literal["infinite"] = Field(
         "infinite", description="Of an animated GIF."
     )
     keyframes_max_distance: Annotated[int, Field(ge=1, le=100_000)] = Field(90, description="Frames.")
-    fixed_gop: bool = False
-    frame_rate: FrameRate | Literal["auto"] = "auto"
+    fixed_gop: bool = Field(False, description="Key frames at exactly that distance, whatever is shown.")
+    frame_rate: FrameRate | Literal["auto"] = Field(
+        "auto", description="Frames per second; those of the input with auto."
+    )
     max_frame_rate: FrameRate | None = Field(None, description='With `frame_rate` "auto".')
     max_width: Pixels | None = Field(None, description="1920 when null.")
     max_height: Pixels | None = Field(None, description="1080 when null.")
-    display_aspect_ratio: AspectRatio = "auto"
-    sizing_policy: SizingPolicy = SizingPolicy.SHRINK_TO_FIT
-    padding_policy: PaddingPolicy = PaddingPolicy.NO_PAD
+    display_aspect_ratio: AspectRatio = Field("auto", description="The shape in which players show the picture.")
+    sizing_policy: SizingPolicy = Field(
+        SizingPolicy.SHRINK_TO_FIT,
+        description="How the picture meets `max_width` and `max_height`; what shrinks is never enlarged.",
+    )
+    padding_policy: PaddingPolicy = Field(
+        PaddingPolicy.NO_PAD, description="With Pad, black bars fill up to `max_width` and `max_height`."
+    )
     watermarks: tuple[WatermarkSlot, ...] = Field(
         (), max_length=4, description="Places for pictures; empty unless an output's `watermarks` name them."
     )

@@ -39,13 +39,15 @@ SlotId = Annotated[str, Field(min_length=1, max_length=40)]
 class WatermarkSlot(Sent):
     """A place where a job may put a picture, named by its id."""
 
-    id: SlotId
+    id: SlotId = Field(description="What an output's `watermarks` call it.")
     max_width: Annotated[Length, AfterValidator(_is_visible)]
     max_height: Annotated[Length, AfterValidator(_is_visible)]
-    sizing_policy: Literal["Fit", "Stretch", "ShrinkToFit"] = "ShrinkToFit"
-    horizontal_align: Literal["Left", "Right", "Center"]
+    sizing_policy: Literal["Fit", "Stretch", "ShrinkToFit"] = Field(
+        "ShrinkToFit", description="How the picture meets `max_width` and `max_height`; what shrinks is never enlarged."
+    )
+    horizontal_align: Literal["Left", "Right", "Center"] = Field(description="From which border its offset counts.")
     horizontal_offset: Length = "0px"
-    vertical_align: Literal["Top", "Bottom", "Center"]
+    vertical_align: Literal["Top", "Bottom", "Center"] = Field(description="From which border its offset counts.")
     vertical_offset: Length = "0px"
     opacity: Annotated[float, Field(ge=0, le=100)] = Field(
         100.0, description="Percent by which the picture hides the video; its own transparency is kept."

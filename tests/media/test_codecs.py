@@ -84,7 +84,7 @@ def test_opus_alone_is_as_long_as_its_source(plain: Path, tmp_path: Path) -> Non
     assert made.outputs[0].duration == pytest.approx(2, abs=0.03)
 
 
-@shows("settings.audio.loudness")
+@shows("settings.audio.loudness.integrated", "settings.audio.loudness.true_peak")
 @pytest.mark.parametrize("target", [-16.0, -36.0])
 def test_sound_is_brought_to_a_loudness(tmp_path: Path, target: float) -> None:
     source = tmp_path / "noise.wav"
@@ -115,6 +115,7 @@ def test_two_passes_look_through_everything_first(plain: Path, tmp_path: Path, c
     assert psnr(made.file(), plain) > 25
 
 
+@shows("settings.video.bit_rate")
 def test_two_passes_meet_the_bit_rate_better_than_one(tmp_path: Path) -> None:
     """Four still seconds, then two full of noise: who has not looked ahead has saved up too much or too little."""
     source = tmp_path / "uneven.mp4"

@@ -117,7 +117,7 @@ def _light(code: float) -> float:
     return code / 4.5 if code < 0.081 else float(((code + 0.099) / 1.099) ** (1 / 0.45))
 
 
-@shows("settings.video.color_space_conversion", "answer: outputs[].applied_color_space_conversion")
+@shows("settings.video.color_space_conversion", "outputs[].applied_color_space_conversion")
 @pytest.mark.parametrize(
     ("mode", "source", "tagged", "applied", "becomes"),
     [

@@ -40,7 +40,14 @@ def opened(stored: bytes, cipher: Cipher, vector: str | None) -> bytes:
     return text[: -text[-1]] if cipher.mode is EncryptionMode.AES_CBC_PKCS7 else text
 
 
-@shows("inputs[].encryption", "outputs[].encryption", "outputs[].thumbnails.encryption")
+@shows(
+    "inputs[].encryption",
+    "outputs[].encryption",
+    "outputs[].thumbnails.encryption",
+    "encryption.mode",
+    "encryption.key",
+    "encryption.initialization_vector",
+)
 @pytest.mark.parametrize(
     ("mode", "length"), [(EncryptionMode.AES_CBC_PKCS7, 16), (EncryptionMode.AES_CTR, 24), (EncryptionMode.AES_GCM, 32)]
 )

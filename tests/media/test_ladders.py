@@ -74,6 +74,14 @@ def test_bandwidths_are_those_of_the_segments(bunny: Path, tmp_path: Path) -> No
     assert variant.stream_info.average_bandwidth == pytest.approx(sum(sizes) * 8 / SECONDS, abs=1)
 
 
+@shows(
+    "outputs[].thumbnails.interval",
+    "outputs[].thumbnails.format",
+    "settings.thumbnails.interval",
+    "settings.thumbnails.format",
+    "settings.thumbnails.max_width",
+    "settings.thumbnails.max_height",
+)
 def test_thumbnails_are_as_many_and_as_large_as_planned(bunny: Path, tmp_path: Path) -> None:
     task = a_task(
         an_output("000061", key="movie.mp4", thumbnails=thumbnails(2)),

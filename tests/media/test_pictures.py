@@ -98,6 +98,8 @@ def expected(policy: str, padding: str, source: str) -> tuple[tuple[int, int], B
     "settings.video.padding_policy",
     "settings.video.max_width",
     "settings.video.max_height",
+    "settings.thumbnails.sizing_policy",
+    "settings.thumbnails.padding_policy",
     "outputs[].thumbnails.sizing_policy",
     "outputs[].thumbnails.padding_policy",
     "outputs[].thumbnails.max_width",

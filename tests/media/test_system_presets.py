@@ -17,6 +17,7 @@ from shared.jobspec.codecs import AudioCodec, Container, VideoCodec
 from shared.jobspec.video import InterlacedMode
 from shared.presets import SYSTEM_PRESETS
 from shared.protocol import OutputSpec, ThumbnailSpec, TranscodeFile
+from tests.fields import shows
 from tests.media.encoding import Made, ffprobe, transcoded
 
 pytestmark = pytest.mark.media
@@ -41,6 +42,23 @@ PROFILES = {"baseline": "Constrained Baseline", "main": "Main", "high": "High", 
 DEPTHS = {8: "pcm_u8", 16: "pcm_s16le", 24: "pcm_s24le", 32: "pcm_s32le"}
 
 
+@shows(
+    "settings.container",
+    "settings.video.codec",
+    "settings.video.profile",
+    "settings.video.level",
+    "settings.video.max_reference_frames",
+    "settings.video.chroma_subsampling",
+    "settings.audio.codec",
+    "settings.audio.bit_rate",
+    "settings.audio.sample_rate",
+    "settings.audio.channels",
+    "settings.audio.packing_mode",
+    "settings.audio.profile",
+    "settings.audio.bit_depth",
+    "settings.audio.signed",
+    "settings.thumbnails",
+)
 @pytest.mark.parametrize("preset_id", SYSTEM_PRESETS)
 def test_a_system_preset_makes_what_it_says(preset_id: PresetId, short: Path, tmp_path: Path) -> None:
     settings = SYSTEM_PRESETS[preset_id].settings

@@ -10,7 +10,8 @@ from pydantic import BaseModel
 
 from agent import settings as of_agents
 from controlplane import settings as of_control_planes
-from tests import permission_tables, settings_tables
+from tests import field_tables, permission_tables, settings_tables
+from tests.fields import answers, fields, is_shown, marks
 from tests.lifecycle_diagrams import DOCUMENT, with_diagrams
 
 
@@ -30,6 +31,24 @@ def test_the_table_of_actions_is_that_of_the_catalogue() -> None:
     text = permission_tables.DOCUMENT.read_text()
     assert "`jobs:` " in text
     assert permission_tables.with_table(text) == text, "run `python -m tests.permission_tables`"
+
+
+def test_every_field_of_a_job_is_described_and_shown_by_a_test() -> None:
+    shown, described = marks(), {**fields(), **answers()}
+    assert [path for path, text in described.items() if not text] == [], "say what it is for"
+    assert [path for path in described if not is_shown(path, shown)] == [], "mark a test of it with `shows`"
+    assert [path for path in shown if path not in described] == [], "a mark names what is no field"
+
+
+def test_the_table_of_fields_is_that_of_the_models_and_the_marks() -> None:
+    assert field_tables.DOCUMENT.read_text() == field_tables.document(), "run `python -m tests.field_tables`"
+
+
+def test_fields_are_found_through_every_kind_of_nesting() -> None:
+    found = fields()
+    assert found.keys() >= {"inputs[].clip.start", "settings.video.watermarks[].opacity", "encryption.key_md5"}
+    assert "outputs[].settings.container" not in found, "what stands at several places is named once"
+    assert answers().keys() >= {"timing", "outputs[].status", "inputs[].detected"}
 
 
 @pytest.mark.parametrize(

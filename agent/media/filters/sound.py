@@ -18,7 +18,7 @@ def heard(stream: Stream, *, rate: int, channels: int, sample_format: str | None
 
 def as_loud(stream: Stream, loudness: Loudness) -> Stream:
     """What follows brings the rate back: to find peaks between samples, the filter raises it."""
-    return stream.filter("loudnorm", I=loudness.integrated, TP=loudness.true_peak, LRA=loudness.range)
+    return stream.filter("loudnorm", I=loudness.integrated, TP=loudness.true_peak)
 
 
 def single_channels(stream: Stream, count: int, *, tracks: int) -> list[Stream]:

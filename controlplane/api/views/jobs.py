@@ -58,25 +58,28 @@ class ContentKeysView(Answer):
 
 
 class OutputView(Output):
-    id: str
-    status: JobStatus
-    status_detail: StatusDetail | None = None
-    width: int | None = None
-    height: int | None = None
-    frame_rate: float | None = None
+    id: str = Field(description="Its number in the job, from 1.")
+    status: JobStatus = Field(
+        description="Of the only output, that of its job. Of several, Submitted until it is worked on, Complete when it is made: "
+        "its objects are there when the job has ended. A later attempt begins them anew."
+    )
+    status_detail: StatusDetail | None = Field(None, description="Why it failed.")
+    width: int | None = Field(None, description="Pixels.")
+    height: int | None = Field(None, description="Pixels.")
+    frame_rate: float | None = Field(None, description="Frames per second.")
     duration: float | None = Field(None, description="Seconds.")
     size: int | None = Field(None, description="Bytes, of all media of this output.")
-    encoder: str | None = None
+    encoder: str | None = Field(None, description="What made it, as ffmpeg calls it.")
     applied_color_space_conversion: str | None = Field(
         None, description='The conversion of colours that was made: "None", "Bt709ToBt601", "Bt601ToBt709", …'
     )
-    objects: list[ObjectView] = []
+    objects: list[ObjectView] = Field([], description="What it is in the output bucket.")
 
 
 class PlaylistView(Playlist):
-    status: JobStatus
-    status_detail: StatusDetail | None = None
-    objects: list[ObjectView] = []
+    status: JobStatus = Field(description="That of its job, until that has ended.")
+    status_detail: StatusDetail | None = Field(None, description="Why it failed.")
+    objects: list[ObjectView] = Field([], description="What it is in the output bucket.")
 
 
 class AttemptView(Answer):
@@ -98,9 +101,9 @@ class WaitingView(Answer):
 
 
 class JobView(Answer):
-    id: JobId
+    id: JobId = Field(description="What the job is called from now on.")
     pipeline_id: PipelineId
-    status: JobStatus
+    status: JobStatus = Field(description="Complete when every output and playlist is, Error when one of them failed.")
     status_detail: StatusDetail | None = Field(
         None, description="Why the whole job failed, where one reason covers it."
     )
@@ -117,8 +120,8 @@ class JobView(Answer):
     max_attempts: int
     retry_of: JobId | None = Field(None, description="The job that this one repeats.")
     progress: Progress | None
-    attempt: AttemptView | None
-    timing: Timing
+    attempt: AttemptView | None = Field(description="The present one, or the last.")
+    timing: Timing = Field(description="When it was submitted, first begun, and ended.")
 
 
 def job(

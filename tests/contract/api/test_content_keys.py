@@ -11,6 +11,7 @@ import pytest
 from shared.jobspec.encryption import EncryptionMode
 from tests.builders import mp4_settings
 from tests.contract.api.service import Caller, Node, Service, a_document
+from tests.fields import shows
 
 KEY = bytes(range(32))
 VECTOR = bytes(range(16))
@@ -86,6 +87,7 @@ async def test_a_key_that_was_sealed_for_another_tenant_is_refused(
     assert answer.fault == (400, "invalid_field", "/outputs/0/encryption/key")
 
 
+@shows("encryption.key_md5")
 @pytest.mark.parametrize(
     ("changes", "field"),
     [

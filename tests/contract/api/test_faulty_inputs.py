@@ -12,6 +12,7 @@ from shared.failures import Cause, Failure, FailureCode
 from shared.protocol import Failed, Finished, OutputResult
 from shared.statuses import JobStatus
 from tests.contract.api.service import Caller, Node, Service, serving
+from tests.fields import shows
 
 NOT_MEDIA = Failure(cause=Cause.INPUT, code=FailureCode.BAD_INPUT_FORMAT, message="It is no movie.")
 
@@ -42,6 +43,7 @@ async def is_tried(tenant: Caller, pipeline: str) -> bool:
     return status == "Submitted"
 
 
+@shows("status_detail")
 async def test_after_three_failures_for_one_cause_a_job_fails_when_it_is_submitted(
     tenant: Caller, node: Node, pipeline: str
 ) -> None:

@@ -18,9 +18,11 @@ from shared.failures import Cause
 from shared.protocol import Failed, Stopped
 from tests.builders import a_failure, eventually, finished
 from tests.contract.api.service import OUT, Caller, Node, Service, a_document, serving
+from tests.fields import shows
 
 
 class TestTokens:
+    @shows("client_request_token")
     async def test_the_same_request_again_is_answered_with_the_first_job(self, tenant: Caller, pipeline: str) -> None:
         document = a_document(pipeline, client_request_token="token")
         first, again = await tenant.post("/v1/jobs", document), await tenant.post("/v1/jobs", document)
@@ -193,6 +195,7 @@ class TestVerbs:
         await node.report((await node.take()).ref, Failed(failure=a_failure(Cause.INPUT)))
         return job_id
 
+    @shows("retry_of")
     async def test_a_retry_is_a_new_job_that_names_the_old_one(self, tenant: Caller, pipeline: str, node: Node) -> None:
         job_id = await self.a_failed_job(tenant, pipeline, node)
         before = (await tenant.get(f"/v1/jobs/{job_id}")).json

@@ -9,6 +9,7 @@ import pytest
 
 from controlplane.store.operations import matching
 from tests.contract.api.service import Caller
+from tests.fields import shows
 
 
 async def walk(tenant: Caller, size: int = 50, **query: str) -> list[str]:
@@ -37,6 +38,7 @@ async def test_just_the_jobs_that_have_it_are_found_in_either_order(
     assert await walk(tenant, size, **{"metadata.order": "9"}) == []
 
 
+@shows("metadata")
 async def test_several_narrow_further_and_so_does_what_else_is_asked(tenant: Caller, pipeline: str) -> None:
     other = await tenant.pipeline("another")
     both = {"order": "1", "dish": "lasagna"}

@@ -12,6 +12,7 @@ from shared.statuses import JobStatus, Phase
 from tests.builders import a_failure, free_of
 from tests.contract.api.service import Caller, Node, a_document
 from tests.contract.api.test_jobs import watching
+from tests.fields import shows
 
 State = Literal[JobStatus.PROGRESSING, JobStatus.COMPLETE, JobStatus.ERROR]
 FAILURE = a_failure(Cause.INPUT).model_copy(update={"code": FailureCode.WATERMARK_UNREADABLE})
@@ -48,6 +49,7 @@ async def test_all_wait_with_their_job_and_the_first_begins_with_it(tenant: Call
     assert await statuses(tenant, job_id) == ["Progressing", "Submitted", "Submitted"]
 
 
+@shows("outputs[].status", "outputs[].status_detail")
 @pytest.mark.parametrize("by", ["progress", "beat"])
 async def test_each_is_as_its_node_says_while_the_job_goes_on(
     tenant: Caller, pipeline: str, node: Node, by: str
@@ -91,6 +93,7 @@ async def test_a_node_that_tells_of_outputs_that_are_none_changes_nothing(
     assert await statuses(tenant, job_id) == ["Progressing", "Submitted", "Submitted"]
 
 
+@shows("progress")
 async def test_whoever_watches_is_told_of_each_as_it_ends(tenant: Caller, pipeline: str, node: Node) -> None:
     job_id = await tenant.submit(pipeline, outputs=three())
     async with watching(tenant, job_id) as events:

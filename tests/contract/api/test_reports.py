@@ -27,6 +27,7 @@ from shared.protocol import (
 from shared.statuses import JobStatus
 from tests.builders import a_failure, eventually, finished, finished_hls, hls_document, produced
 from tests.contract.api.service import OUT, Caller, Node, Service, serving
+from tests.fields import shows
 
 
 class TestReports:
@@ -170,6 +171,7 @@ class TestReports:
         assert await tenant.keys() == ["high.m3u8", "high00001.ts", "index.m3u8", "low.m3u8", "low00001.ts"]
         assert await tenant.keys("thumbs") == ["high-thumb-00001.png", "low-thumb-00001.png"]
 
+    @shows("playlists[].status", "playlists[].status_detail")
     async def test_one_output_in_the_way_fails_the_playlist_that_names_it_and_not_its_sibling(
         self, tenant: Caller, node: Node
     ) -> None:

@@ -11,6 +11,7 @@ import pytest
 from tests.builders import finished, mp4_settings, ts_settings
 from tests.contract.api.service import OUT, Caller, Node, Service, a_document
 from tests.contract.api.test_jobs import ended
+from tests.fields import shows
 
 
 class TestPipelines:
@@ -45,6 +46,7 @@ class TestPipelines:
         assert (await tenant.call("PATCH", path, {"name": None})).fault == (400, "invalid_field", "/name")
         assert (await tenant.call("PATCH", path, {})).status == 200
 
+    @shows("pipeline_id")
     async def test_a_paused_pipeline_takes_jobs_and_starts_none(
         self, tenant: Caller, pipeline: str, node: Node
     ) -> None:

@@ -8,6 +8,7 @@ import pytest
 
 from controlplane.domain.permissions import Role
 from tests.contract.api.service import Answer, Caller, Node, Service, a_document
+from tests.fields import shows
 
 CALLERS = 16
 LIMIT = 5
@@ -63,6 +64,7 @@ async def test_whoever_asks_at_once_just_as_many_are_let_in_and_the_refusal_says
     assert (await tenant.post("/v1/jobs", a_document(pipeline))).status == 201
 
 
+@shows("waiting_because")
 async def test_a_job_that_waits_for_its_users_limit_says_so_and_goes_on_when_it_is_raised(
     tenant: Caller, anna: Caller, pipeline: str, node: Node
 ) -> None:

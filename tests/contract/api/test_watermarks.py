@@ -8,6 +8,7 @@ from typing import Any
 from shared.protocol import InputSpec
 from tests.builders import finished
 from tests.contract.api.service import OUT, Caller, Node, a_document
+from tests.fields import shows
 
 PRESET = "1351620000001-000010"
 SLOT = {
@@ -47,6 +48,7 @@ def told(one: InputSpec) -> tuple[bool, int]:
     return one.is_input, one.size
 
 
+@shows("settings.video.watermarks[].id")
 async def test_slots_of_a_preset_are_kept_when_it_is_deleted(tenant: Caller, pipeline: str, node: Node) -> None:
     settings = {"container": "mp4", "video": {"codec": "h264", "watermarks": [SLOT]}}
     preset = (await tenant.post("/v1/presets", {"name": "marked", "settings": settings})).json["id"]

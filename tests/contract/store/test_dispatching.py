@@ -17,6 +17,7 @@ from shared.protocol import Failed, HandedBack
 from shared.statuses import PipelineStatus, TaskState
 from tests.builders import a_capacity, a_failure, finished
 from tests.contract.store.world import CLUSTER, OTHER_TENANT, TENANT, World
+from tests.fields import shows
 from tests.soak import times
 
 
@@ -59,6 +60,7 @@ async def test_a_task_that_wants_more_threads_than_a_node_has_takes_the_whole_no
     assert grant.granted.cpu_threads == 8
 
 
+@shows("priority")
 async def test_priority_goes_first_and_then_age(world: World) -> None:
     await world.add_node()
     low, first, second = (
@@ -161,6 +163,7 @@ async def test_a_paused_pipeline_gives_nothing_and_goes_on_when_resumed(world: W
         assert len(await world.grant()) == granted
 
 
+@shows("placement.cluster_id")
 async def test_work_goes_only_to_the_cluster_that_was_asked_for(world: World) -> None:
     london = ClusterId("london-1")
     await world.store.write(resources.add_cluster(london, "London", world.now))
@@ -172,6 +175,7 @@ async def test_work_goes_only_to_the_cluster_that_was_asked_for(world: World) ->
     assert grant.node_id == there
 
 
+@shows("placement.labels")
 async def test_work_goes_only_to_nodes_that_wear_every_label(world: World) -> None:
     plain = await world.add_node("plain")
     half = await world.add_node("half", labels={"disk": "ssd", "site": "b"})
@@ -182,6 +186,7 @@ async def test_work_goes_only_to_nodes_that_wear_every_label(world: World) -> No
     assert grant.node_id == whole
 
 
+@shows("placement.hardware")
 async def test_required_hardware_waits_for_a_card_and_avoided_hardware_leaves_it(world: World) -> None:
     demand = Demand(cpu_threads=2, memory=1, scratch=1, nvenc_sessions=1)
     without = await world.add_node("without")

@@ -15,6 +15,7 @@ from shared.protocol import AttemptProgress, AttemptRef, Failed, HandedBack, Out
 from shared.statuses import JobStatus, TaskState
 from tests.builders import a_failure, finished, some_progress
 from tests.contract.store.world import CLUSTER, LEASE_MS, TENANT, World
+from tests.fields import shows
 
 BOOT = BootId("boot-1-of-one")
 
@@ -190,6 +191,7 @@ async def test_a_hello_that_is_sent_again_ends_nothing(world: World) -> None:
     assert await beat(world, grant) == "keep"
 
 
+@shows("max_attempts")
 async def test_work_that_kills_its_agent_ends_in_error_after_its_attempts(world: World) -> None:
     node_id = await world.add_node()
     job_id = await world.submit(max_attempts=2)

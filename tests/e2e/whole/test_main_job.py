@@ -15,6 +15,7 @@ import pytest
 
 from tests.clips import clip
 from tests.e2e.whole.service import Refused, Service
+from tests.fields import shows
 
 pytestmark = [pytest.mark.media, pytest.mark.xdist_group("whole service")]
 
@@ -43,6 +44,15 @@ def staged(service: Service) -> list[Path]:
     return list((service.outputs / ".transcoder" / "staging").iterdir())
 
 
+@shows(
+    "output_key_prefix",
+    "outputs[].key",
+    "outputs[].preset_id",
+    "outputs[].thumbnails.pattern",
+    "inputs[].detected",
+    "cluster_id",
+    "playlists[].objects",
+)
 def test_one_job_makes_a_ladder_an_mp4_and_thumbnails(service: Service) -> None:
     base = prefix()
     mp4 = {
@@ -55,6 +65,8 @@ def test_one_job_makes_a_ladder_an_mp4_and_thumbnails(service: Service) -> None:
     assert job["status"] == "Complete", job
     assert {output["status"] for output in [*job["outputs"], *job["playlists"]]} == {"Complete"}
     assert job["inputs"][0]["detected"]["width"] == 1280
+    assert job["cluster_id"] == "here"
+    assert [made["key"] for made in job["playlists"][0]["objects"]] == [f"{base}hls/index.m3u8"]
     folder = service.outputs / base
     master = m3u8.load(str(folder / "hls" / "index.m3u8"))
     assert [entry.uri for entry in master.playlists] == ["1000k.m3u8", "600k.m3u8", "400k.m3u8"]
@@ -136,6 +148,7 @@ def test_an_output_that_exists_is_left_alone_and_fails_alone(service: Service) -
     assert (service.outputs / base / "sound.mp3").read_bytes() == b"mine"
 
 
+@shows("start")
 def test_a_held_job_waits_for_start_and_a_canceled_one_never_runs(service: Service) -> None:
     held = service.submit("in/bunny.mp4", MP3, prefix(), start="manual")
     canceled = service.submit("in/bunny.mp4", MP3, prefix(), start="manual")

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from base64 import b64encode
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import pytest
+from cryptography.hazmat.primitives.ciphers import Cipher
+from cryptography.hazmat.primitives.ciphers.algorithms import AES
+from cryptography.hazmat.primitives.ciphers.modes import CTR
 
 from tests.e2e.whole.service import Service
+from tests.fields import shows
 from tests.media.encoding import ffmpeg, ffprobe
 from tests.media.pixels import png
 
@@ -20,6 +25,12 @@ SLOT = {
 LARGE: dict[str, Any] = {"codec": "h264", "quality": 28, "max_width": 640, "max_height": 360}
 SMALL: dict[str, Any] = LARGE | {"max_width": 320, "max_height": 180, "watermarks": [SLOT]}
 SOUND: dict[str, Any] = {"codec": "mp3", "bit_rate": 64_000}
+KEY, VECTOR = b"k" * 16, b"v" * 16
+SECRET = {
+    "mode": "aes-ctr",
+    "key": b64encode(KEY).decode(),
+    "initialization_vector": b64encode(VECTOR).decode(),
+}
 ENDS = ("Complete", "Error")
 
 
@@ -35,6 +46,7 @@ def sources(service: Service, tmp_path_factory: pytest.TempPathFactory) -> None:
     for name, content in {
         "film.mp4": film.read_bytes(),
         "good.png": good.read_bytes(),
+        "secret.png": Cipher(AES(KEY), CTR(VECTOR)).encryptor().update(good.read_bytes()),
         "bad.png": b"This is no picture.\n" * 20,
         "bad.srt": b"\x00\xff This is no caption.\n" * 20,
         "good.srt": b"1\n00:00:01,000 --> 00:00:02,000\nHello\n",
@@ -47,8 +59,8 @@ def marked(key: str, picture: str) -> dict[str, Any]:
     return {"key": key, "settings": {"container": "mp4", "video": SMALL}, "watermarks": [mark]}
 
 
-def sound(key: str, picture: str) -> dict[str, Any]:
-    art = {"artwork": [{"input_key": f"outputs/{picture}"}]}
+def sound(key: str, picture: str, **fields: Any) -> dict[str, Any]:
+    art = {"artwork": [{"input_key": f"outputs/{picture}"} | fields]}
     return {"key": key, "settings": {"container": "mp3", "audio": SOUND}, "album_art": art}
 
 
@@ -77,6 +89,25 @@ def is_later(before: str, after: str) -> bool:
     return before == after or before == "Submitted" or (before == "Progressing" and after in ENDS)
 
 
+@shows(
+    "id",
+    "status",
+    "inputs[].detected",
+    "outputs[].settings",
+    "outputs[].id",
+    "outputs[].status",
+    "outputs[].status_detail",
+    "outputs[].width",
+    "outputs[].height",
+    "outputs[].frame_rate",
+    "outputs[].duration",
+    "outputs[].size",
+    "outputs[].encoder",
+    "outputs[].objects",
+    "outputs[].album_art.artwork[].encryption",
+    "attempt",
+    "timing",
+)
 @pytest.mark.usefixtures("sources")
 def test_what_one_output_needs_and_cannot_have_fails_that_output_only(service: Service) -> None:
     outputs = [
@@ -88,16 +119,35 @@ def test_what_one_output_needs_and_cannot_have_fails_that_output_only(service: S
         sound("no-art.mp3", "none.jpg"),
         told("captions.mp4", "good.srt"),
         told("bad-captions.mp4", "bad.srt"),
+        sound("secret-art.mp3", "secret.png", encryption=SECRET),
     ]
     job_id = service.submit("outputs/film.mp4", outputs, "alone/")
     sights = seen_until_it_ends(service, job_id)
     job = service.job(job_id)
     assert job["status"] == "Error"
+    assert (job["id"], job["attempt"]["number"]) == (job_id, 1)
+    assert job["inputs"][0]["detected"] == {
+        "width": 640,
+        "height": 360,
+        "frame_rate": 25.0,
+        "duration": pytest.approx(4, abs=0.05),
+        "size": (service.root / "server" / "buckets" / service.tenant_id / "input" / "outputs" / "film.mp4")
+        .stat()
+        .st_size,
+    }
+    moments = [job["timing"][name] for name in ("submitted_at", "started_at", "finished_at")]
+    assert moments == sorted(moments)
+    assert [output["id"] for output in job["outputs"]] == [str(number) for number in range(1, 10)]
+    assert [output["encoder"] for output in job["outputs"][:1]] == ["libx264"]
     codes = [output["status_detail"] and output["status_detail"]["code"] for output in job["outputs"]]
     assert codes[:5] == [None, None, 4003, 3001, None], job["outputs"]
     assert codes[5] in range(4009, 4014) or codes[5] == 3001
     assert codes[6] is None
     assert codes[7] in range(4100, 4107)
+    assert codes[8] is None
+    for name in ("art.mp3", "secret-art.mp3"):
+        streams = ffprobe(service.outputs / "alone" / name)["streams"]
+        assert [(one["codec_name"], one["width"]) for one in streams if one["codec_type"] == "video"] == [("png", 40)]
     for output, code in zip(job["outputs"], codes, strict=True):
         assert output["status"] == ("Error" if code else "Complete")
         assert bool(output["objects"]) == bool(output["size"]) == bool(output["duration"]) == (code is None)

@@ -15,6 +15,7 @@ from agent.jobs.failure import AttemptFailed
 from agent.jobs.fetch import PART, fetch
 from shared.failures import Cause, FailureCode
 from shared.protocol import InputSpec
+from tests.fields import shows
 from tests.unit.agent.builders import Sleeps, a_ref
 from tests.unit.agent.serving import Handler, client_of, problem
 
@@ -293,6 +294,7 @@ async def test_a_part_that_is_not_the_one_asked_for_is_not_written(tmp_path: Pat
     assert (tmp_path / "0").read_bytes() == b""
 
 
+@shows("inputs[].sha256")
 async def test_a_checksum_that_the_tenant_named_is_compared(tmp_path: Path) -> None:
     right, wrong = hashlib.sha256(MOVIE).hexdigest(), hashlib.sha256(b"").hexdigest()
     await bring(served, tmp_path / "0", sha256=right)
