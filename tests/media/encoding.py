@@ -195,14 +195,14 @@ class OnThisDisk(ControlPlane):
         """As a server that knows of no parts answers."""
         if not await asyncio.to_thread(Path(url).exists):
             raise NotFound("object")
-        content = await asyncio.to_thread(Path(url).read_bytes)
+        with await asyncio.to_thread(Path(url).open, "rb") as file:
 
-        async def portions(_: int) -> AsyncIterator[bytes]:
-            if content:
-                yield content
+            async def portions(most: int) -> AsyncIterator[bytes]:
+                while portion := await asyncio.to_thread(file.read, most):
+                    yield portion
 
-        stream = SimpleNamespace(iter_chunked=portions)
-        yield SimpleNamespace(status=200, headers={}, content_length=len(content), content=stream)
+            stream = SimpleNamespace(iter_chunked=portions)
+            yield SimpleNamespace(status=200, headers={}, content_length=Path(url).stat().st_size, content=stream)
 
     async def persistently(self, call: Callable[[], Awaitable[ResultT]], *, patience: float | None) -> ResultT:
         return await call()
