@@ -42,9 +42,11 @@ async def test_only_the_owner_of_a_lease_can_accept_it(world: World) -> None:
     await world.add_node("other")
     job_id = await world.submit()
     (grant,) = await world.grant(NodeId("nd_one"))
+    before = await world.stood()
     for stranger in strangers(grant):
         with pytest.raises(StaleLease):
             await world.accept(stranger)
+    assert await world.stood() == before
     assert (await world.job(job_id)).status is JobStatus.SUBMITTED
     await world.accept(grant)
 
