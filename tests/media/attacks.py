@@ -171,9 +171,12 @@ def _elsewhere(film: bytes, target: Path) -> bytes:
 
 
 def shows_canary(file: Path) -> bool:
-    """Whether a file holds the words, or a film in the colour."""
-    if WORDS in file.read_bytes():
-        return True
+    """Whether a file holds the words, or a film in the colour; what was swept away since it was listed shows nothing."""
+    try:
+        if WORDS in file.read_bytes():
+            return True
+    except FileNotFoundError:
+        return False
     pixel = ("-frames:v", "1", "-vf", "scale=1:1", "-f", "rawvideo", "-pix_fmt", "rgb24", "-")
     done = subprocess.run(
         ["ffmpeg", "-v", "error", "-i", str(file), *pixel], capture_output=True, stdin=subprocess.DEVNULL, check=False
