@@ -21,21 +21,21 @@ from controlplane.api import (
     audit,
     events,
     jobs,
-    keys,
     objects,
     operations,
     pages,
     quotas,
     resources,
     routing,
-    throttling,
     users,
 )
-from controlplane.api.connections import Guard
-from controlplane.api.problems import problems
+from controlplane.api.problems import problem
 from controlplane.auth.bearer import Bearers
 from controlplane.auth.content_keys import Seal
 from controlplane.auth.throttling import Throttle
+from controlplane.http import keys, throttling
+from controlplane.http.answering import answering
+from controlplane.http.connections import Guard
 from controlplane.services.audit import Audit, AuditedStore, Sealer
 from controlplane.services.buckets import Buckets
 from controlplane.services.clusters import Clusters
@@ -131,11 +131,11 @@ def make_app(settings: Settings, database: Store, clock: Clock, secret: bytes) -
 
     guard = Guard(settings)
     counted = [guard.middleware()] if settings.proxies else []
-    app = web.Application(middlewares=[problems, *counted], client_max_size=settings.max_document_size)
-    app[routing.BEARERS] = bearers = Bearers(store, clock, settings.rates, settings.failures_per_minute)
-    app[routing.AUDIT] = Audit(store, clock, page_tokens, sealer)
+    app = web.Application(middlewares=[answering(problem, {}), *counted], client_max_size=settings.max_document_size)
+    app[keys.BEARERS] = bearers = Bearers(store, clock, settings.rates, settings.failures_per_minute)
+    app[keys.AUDIT] = Audit(store, clock, page_tokens, sealer)
     app[throttling.THROTTLE] = Throttle(clock)
-    app[routing.MAX_DOCUMENT] = settings.max_document_size
+    app[keys.MAX_DOCUMENT] = settings.max_document_size
     app[keys.GUARD] = guard
     app[keys.CLOCK] = clock
     app[keys.SETTINGS] = settings

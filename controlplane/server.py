@@ -13,8 +13,8 @@ import structlog
 from aiohttp import web
 
 from controlplane import systemd
-from controlplane.api.keys import GUARD
 from controlplane.app import make_app, open_store, read_secret
+from controlplane.http.keys import GUARD
 from controlplane.settings import Settings
 from controlplane.tls import Tls
 from shared.clock import SystemClock

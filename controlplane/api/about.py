@@ -8,13 +8,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
-from controlplane.api.keys import BUCKETS, JOBS, PIPELINES, PRESETS, TENANTS, USERS
 from controlplane.api.requests import RetryOfFailed
-from controlplane.api.routing import PLACEHOLDER, Call, Find, Route
+from controlplane.api.routing import Find, Route
 from controlplane.domain.permissions import Action, Resources
-from controlplane.services.presets import AnyPreset
-from controlplane.store.records import Bucket, Job, Pipeline, TenantEvent
-from shared.ids import ClusterId, JobId, KeyId, PipelineId, PresetId, UserId
+from controlplane.http.calls import PLACEHOLDER, Call
+from controlplane.http.keys import BUCKETS, JOBS, PIPELINES, PRESETS, TENANTS, USERS
+from controlplane.services.naming import of_bucket, of_job, of_pipeline, of_preset
+from shared.ids import JobId, KeyId, PipelineId, PresetId, UserId
 from shared.jobspec import JobDocument
 
 
@@ -59,31 +59,6 @@ async def user(call: Call[Any]) -> Resources:
 async def key(call: Call[Any]) -> Resources:
     await call.request.app[TENANTS].key(call.principal.tenant_id, KeyId(call.path("key_id")))
     return ()
-
-
-def of_job(found: Job) -> Resources:
-    return _names_of_job(found.id, found.pipeline_id, found.cluster_id)
-
-
-def of_event(found: TenantEvent) -> Resources:
-    return _names_of_job(found.job_id, found.pipeline_id, found.cluster_id)
-
-
-def of_pipeline(found: Pipeline) -> Resources:
-    return (f"pipeline/{found.id}",)
-
-
-def of_preset(found: AnyPreset) -> Resources:
-    return (f"preset/{found.id}",)
-
-
-def of_bucket(found: Bucket) -> Resources:
-    return (f"bucket/{found.name}",)
-
-
-def _names_of_job(job_id: JobId, pipeline_id: PipelineId, cluster_id: ClusterId | None) -> Resources:
-    names = (f"job/{job_id}", f"pipeline/{pipeline_id}")
-    return (*names, f"cluster/{cluster_id}") if cluster_id else names
 
 
 _FINDERS: Final[Mapping[str, Find]] = {

@@ -9,12 +9,11 @@ from typing import Any, TypeVar
 from aiohttp import web
 from pydantic import BaseModel, ValidationError
 
-from controlplane.api.connections import caller, held, site
-from controlplane.api.finishing import to_its_end
-from controlplane.api.keys import BUCKETS, CLUSTERS, DISPATCHER, LOGS, PUBLISHER, QUOTAS
-from controlplane.api.problems import REQUEST_ID, invalid
-from controlplane.api.reading import document
-from controlplane.api.routing import BEARERS, MAX_DOCUMENT
+from controlplane.http.answering import REQUEST_ID
+from controlplane.http.connections import caller, held, site
+from controlplane.http.finishing import to_its_end
+from controlplane.http.keys import BEARERS, BUCKETS, CLUSTERS, DISPATCHER, LOGS, MAX_DOCUMENT, PUBLISHER, QUOTAS
+from controlplane.http.reading import document, invalid
 from controlplane.services.acting import ACTING, Acting
 from controlplane.services.buckets import CHECK_SIZE
 from controlplane.store.records import Node

@@ -6,8 +6,10 @@ from typing import Final
 
 from controlplane.api import views
 from controlplane.api.requests import AuditQuery
-from controlplane.api.routing import AUDIT, Call, Reply, Routes
+from controlplane.api.routing import Reply, Routes
 from controlplane.domain.permissions import Action
+from controlplane.http.calls import Call
+from controlplane.http.keys import AUDIT
 from shared.errors import Forbidden
 
 routes: Final = Routes("audit")

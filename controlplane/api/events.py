@@ -8,16 +8,18 @@ from typing import Final
 
 from aiohttp import web
 
-from controlplane.api import about, views
-from controlplane.api.connections import held
+from controlplane.api import views
 from controlplane.api.jobs import QUIET_SECONDS, last_event_id
-from controlplane.api.keys import EVENTS
 from controlplane.api.paging import page
 from controlplane.api.requests import TenantEventsQuery
-from controlplane.api.routing import Call, Reply, Routes, authenticated
+from controlplane.api.routing import Reply, Routes
 from controlplane.api.streaming import EventStream
 from controlplane.auth.principal import Principal
 from controlplane.domain.permissions import Action
+from controlplane.http.calls import Call, authenticated
+from controlplane.http.connections import held
+from controlplane.http.keys import EVENTS
+from controlplane.services import naming
 from controlplane.store.records import TenantEvent
 from shared.errors import TranscoderError
 
@@ -42,7 +44,7 @@ async def tenant_events(call: Call[None]) -> Reply | web.StreamResponse:
     def find(after: str, size: int) -> Awaitable[list[TenantEvent]]:
         return events.after(tenant_id, int(after or call.query.after or 0), size)
 
-    return Reply(await page(call, ["events"], find, lambda found: str(found.id), views.tenant_event, about.of_event))
+    return Reply(await page(call, ["events"], find, lambda found: str(found.id), views.tenant_event, naming.of_event))
 
 
 async def _streamed(call: Call[None]) -> web.StreamResponse:
@@ -54,7 +56,7 @@ async def _streamed(call: Call[None]) -> web.StreamResponse:
         if caller is None:
             break
         for event in happened:
-            if caller.may(call.action, about.of_event(event)):
+            if caller.may(call.action, naming.of_event(event)):
                 await stream.send(views.tenant_event(event), event=event.type, event_id=str(event.id))
         if not happened:
             await stream.comment("quiet")

@@ -9,15 +9,17 @@ from typing import Any, Final
 from aiohttp import web
 
 from controlplane.api import about, views
-from controlplane.api.connections import held
-from controlplane.api.keys import BUCKETS, JOBS, LOGS, REASONS, SETTINGS
 from controlplane.api.links import absolute
-from controlplane.api.paging import visible
 from controlplane.api.requests import LAST_EVENT, EventsQuery, JobsQuery, LogQuery, RetryOfFailed, RetryOfJob
-from controlplane.api.routing import Call, Reply, Routes, authenticated
+from controlplane.api.routing import Reply, Routes
 from controlplane.api.streaming import EventStream
 from controlplane.domain.lifecycle import TERMINAL_JOBS
 from controlplane.domain.permissions import Action
+from controlplane.http.calls import Call, authenticated
+from controlplane.http.connections import held
+from controlplane.http.keys import BUCKETS, JOBS, LOGS, REASONS, SETTINGS
+from controlplane.http.looking import visible
+from controlplane.services import naming
 from controlplane.services.jobs import Jobs, Submission
 from controlplane.services.logs import START, Position
 from controlplane.store.records import Job
@@ -70,7 +72,7 @@ async def page(call: Call[None]) -> Reply:
             tenant_id, wanted, query.metadata, ascending=query.ascending, page_token=token, size=size
         )
 
-    found, more = await visible(call, batch, about.of_job)
+    found, more = await visible(call, batch, naming.of_job, token=query.page_token, size=query.page_size)
     return Reply({"items": [await _view(call, job) for job in found], "next_page_token": more})
 
 

@@ -14,9 +14,9 @@ from typing import Final
 from aiohttp import web
 from aiohttp.abc import AbstractStreamWriter
 
-from controlplane.api.finishing import to_its_end
-from controlplane.api.keys import BUCKETS, SETTINGS
-from controlplane.api.reading import refuse_encoding
+from controlplane.http.finishing import to_its_end
+from controlplane.http.keys import BUCKETS, SETTINGS
+from controlplane.http.reading import refuse_encoding
 from controlplane.services.buckets import Followed
 from controlplane.storage.files import Upload
 from shared.errors import ErrorCode, InvalidField, TooLarge, TranscoderError

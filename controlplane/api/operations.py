@@ -7,7 +7,6 @@ from typing import Any, Final
 
 from controlplane.api import views
 from controlplane.api.jobs import retried
-from controlplane.api.keys import CLUSTERS, TENANTS, USERS
 from controlplane.api.paging import page
 from controlplane.api.requests import (
     ClusterChanges,
@@ -22,8 +21,10 @@ from controlplane.api.requests import (
     RetryOfFailed,
     TenantChanges,
 )
-from controlplane.api.routing import Call, Reply, Routes
+from controlplane.api.routing import Reply, Routes
 from controlplane.domain.permissions import Action
+from controlplane.http.calls import Call
+from controlplane.http.keys import CLUSTERS, TENANTS, USERS
 from shared.clock import to_datetime
 from shared.ids import ClusterId, NodeId, TenantId
 

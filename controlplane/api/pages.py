@@ -13,10 +13,11 @@ import orjson
 from aiohttp import web
 
 from controlplane.api import openapi
-from controlplane.api.keys import HEALTH, SETTINGS
 from controlplane.api.problems import STATUS
-from controlplane.api.routing import Route, authenticated
+from controlplane.api.routing import Route
 from controlplane.domain.permissions import Role
+from controlplane.http.calls import authenticated
+from controlplane.http.keys import HEALTH, SETTINGS
 from shared.errors import ErrorCode, NotFound
 
 _DOCS: Final = """<!doctype html>

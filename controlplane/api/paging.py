@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Any, Final, TypeVar
+from typing import Any, TypeVar
 
-from controlplane.api.keys import PAGES
-from controlplane.api.routing import Call
 from controlplane.api.views import Page
 from controlplane.domain.permissions import Resources
+from controlplane.http.calls import Call
+from controlplane.http.keys import PAGES
+from controlplane.http.looking import visible
 
 Found = TypeVar("Found")
-MOST_BATCHES: Final = 10
 
 
 async def page(
@@ -33,24 +33,5 @@ async def page(
         found = await find(pages.read(token, whole) if token else "", size + 1)
         return found[:size], pages.make(key(found[size - 1]), whole) if len(found) > size else None
 
-    seen, more = await visible(call, batch, about)
+    seen, more = await visible(call, batch, about, token=call.query.page_token, size=call.query.page_size)
     return Page[Any](items=[view(one) for one in seen], next_page_token=more)
-
-
-async def visible(
-    call: Call[Any],
-    batch: Callable[[str | None, int], Awaitable[tuple[list[Found], str | None]]],
-    about: Callable[[Found], Resources],
-) -> tuple[list[Found], str | None]:
-    """What a caller may see of a list, page by page: `batch(token, size)` gives what there is, and the next token.
-
-    A page on which too much is left out is a short one, and yet not the last.
-    """
-    seen: list[Found] = []
-    token, size = call.query.page_token, call.query.page_size
-    for _ in range(MOST_BATCHES):
-        found, token = await batch(token, size - len(seen))
-        seen += [one for one in found if call.may(about(one))] if call.principal.statements else found
-        if token is None or len(seen) == size:
-            break
-    return seen, token

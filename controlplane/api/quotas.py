@@ -10,10 +10,11 @@ from typing import Any, Final
 from aiohttp import web
 
 from controlplane.api import views
-from controlplane.api.keys import CLOCK, QUOTAS
 from controlplane.api.requests import Limits, Repair, UsageQuery, UserLimits
-from controlplane.api.routing import Call, Reply, Routes
+from controlplane.api.routing import Reply, Routes
 from controlplane.domain.permissions import Action
+from controlplane.http.calls import Call
+from controlplane.http.keys import CLOCK, QUOTAS
 from controlplane.store.records import Usage
 from shared.clock import to_datetime
 from shared.errors import InvalidField

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from functools import partial
 from typing import Any, Final
 
-from controlplane.api import about, views
-from controlplane.api.keys import BUCKETS, PIPELINES, PRESETS, SETTINGS
+from controlplane.api import views
 from controlplane.api.links import absolute
 from controlplane.api.paging import page
 from controlplane.api.requests import (
@@ -21,10 +19,13 @@ from controlplane.api.requests import (
     PageQuery,
     PipelineChanges,
 )
-from controlplane.api.routing import Call, Reply, Routes
-from controlplane.auth.principal import Principal
+from controlplane.api.routing import Reply, Routes
 from controlplane.domain.permissions import Action
+from controlplane.http.calls import Call
+from controlplane.http.keys import BUCKETS, PIPELINES, PRESETS, SETTINGS
+from controlplane.services import naming
 from controlplane.services.buckets import UPLOAD_LIFETIME
+from controlplane.services.pipelines import check_buckets
 from controlplane.store.records import Pipeline
 from shared.errors import InvalidField
 from shared.ids import PipelineId, PresetId
@@ -45,7 +46,7 @@ buckets: Final = Routes("buckets")
     status=201,
 )
 async def create_pipeline(call: Call[NewPipeline]) -> Reply:
-    _check_buckets(call.principal, dict(call.body))
+    check_buckets(call.principal, dict(call.body))
     made = await call.request.app[PIPELINES].create(call.principal.tenant, **dict(call.body))
     return _pipeline(made, status=201)
 
@@ -60,7 +61,7 @@ async def create_pipeline(call: Call[NewPipeline]) -> Reply:
 )
 async def list_pipelines(call: Call[None]) -> Reply:
     find = partial(call.request.app[PIPELINES].page, call.principal.tenant)
-    return Reply(await page(call, ["pipelines"], find, lambda found: found.id, views.pipeline, about.of_pipeline))
+    return Reply(await page(call, ["pipelines"], find, lambda found: found.id, views.pipeline, naming.of_pipeline))
 
 
 @pipelines.add(
@@ -87,7 +88,7 @@ async def update_pipeline(call: Call[PipelineChanges]) -> Reply:
     null = next((name for name, value in changes.items() if value is None), None)
     if null is not None:
         raise InvalidField("This cannot be null.", pointer=f"/{null}")
-    _check_buckets(call.principal, changes)
+    check_buckets(call.principal, changes)
     service = call.request.app[PIPELINES]
     return _pipeline(
         await service.update(call.principal.tenant, _pipeline_id(call), changes, if_version=_if_match(call))
@@ -151,7 +152,7 @@ async def create_preset(call: Call[NewPreset]) -> Reply:
 )
 async def list_presets(call: Call[None]) -> Reply:
     find = partial(call.request.app[PRESETS].page, call.principal.tenant_id)
-    return Reply(await page(call, ["presets"], find, lambda found: found.id, views.preset, about.of_preset))
+    return Reply(await page(call, ["presets"], find, lambda found: found.id, views.preset, naming.of_preset))
 
 
 @presets.add(
@@ -198,7 +199,7 @@ async def create_bucket(call: Call[NewBucket]) -> Reply:
 )
 async def list_buckets(call: Call[None]) -> Reply:
     find = partial(call.request.app[BUCKETS].page, call.principal.tenant)
-    return Reply(await page(call, ["buckets"], find, lambda found: found.name, views.bucket, about.of_bucket))
+    return Reply(await page(call, ["buckets"], find, lambda found: found.name, views.bucket, naming.of_bucket))
 
 
 @buckets.add(
@@ -280,20 +281,6 @@ async def create_link(call: Call[NewLink]) -> Reply:
     path = await app[BUCKETS].download_link(call.principal.tenant, call.path("bucket"), call.body.key)
     url = absolute(call.request, app[SETTINGS], path)
     return Reply(views.LinkView(method="GET", url=url, expires_in=app[SETTINGS].link_lifetime), status=201)
-
-
-_USES: Final = {
-    "input_bucket": Action.OBJECTS_DOWNLOAD,
-    "output_bucket": Action.OBJECTS_CREATE,
-    "thumbnail_bucket": Action.OBJECTS_CREATE,
-}
-
-
-def _check_buckets(principal: Principal, document: Mapping[str, str | None]) -> None:
-    """A pipeline reads and writes for whoever submits to it: its maker must be allowed that. Raises Forbidden."""
-    for field, action in _USES.items():
-        if (name := document.get(field)) is not None:
-            principal.check(action, (f"bucket/{name}",))
 
 
 async def _set_status(call: Call[None], status: PipelineStatus) -> Reply:

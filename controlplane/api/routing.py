@@ -5,61 +5,22 @@ The same values make the router, the OpenAPI document and the tests that go thro
 
 from __future__ import annotations
 
-import re
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from dataclasses import dataclass, field
-from functools import partial
-from typing import Any, Final, Generic, TypeVar
+from typing import Any, Final
 
 import orjson
 from aiohttp import web
 from pydantic import BaseModel, ValidationError
 
-from controlplane.api.connections import caller, site
-from controlplane.api.finishing import to_its_end
-from controlplane.api.problems import REQUEST_ID, invalid
-from controlplane.api.reading import document
 from controlplane.api.requests import PageQuery
-from controlplane.api.throttling import count
-from controlplane.auth.bearer import Bearers
 from controlplane.auth.principal import Principal
-from controlplane.domain.permissions import OPERATORS_OWN, Action, Resources, Role
+from controlplane.domain.permissions import Action, Resources, Role
 from controlplane.domain.throttle import Operation, operation
-from controlplane.services.acting import ACTING, Acting
-from controlplane.services.audit import Audit
-from shared.errors import NotFound
-
-AUDIT: Final = web.AppKey("audit", Audit)
-BEARERS: Final = web.AppKey("bearers", Bearers)
-MAX_DOCUMENT: Final = web.AppKey("max_document", int)
-
-Body = TypeVar("Body")
-PLACEHOLDER: Final = re.compile(r"\{(\w+)(?::[^}]+)?\}")
-_THING: Final = {"key": "object"}
-"""Where a placeholder has another name than the thing."""
-
-
-@dataclass(frozen=True)
-class Call(Generic[Body]):
-    """A request that was let in and understood."""
-
-    principal: Principal
-    action: Action
-    body: Body
-    sent: bytes
-    query: Any
-    request: web.Request
-
-    def path(self, name: str) -> str:
-        """What stands at a placeholder. Raises NotFound for what nothing is named, and what PostgreSQL cannot be asked."""
-        value = self.request.match_info[name]
-        if "\0" in value:
-            raise NotFound(_THING.get(name, name.removesuffix("_id")))
-        return value
-
-    def may(self, resources: Resources) -> bool:
-        """Whether the caller may do what it asks to these."""
-        return self.principal.may(self.action, resources)
+from controlplane.http.calls import PLACEHOLDER, Call, authenticated, carried_out, is_audited
+from controlplane.http.keys import MAX_DOCUMENT
+from controlplane.http.reading import document, invalid
+from controlplane.http.throttling import count
 
 
 @dataclass(frozen=True)
@@ -105,8 +66,7 @@ class Route:
         return self.method != "GET"
 
     def is_audited(self, role: Role) -> bool:
-        """Whatever changes something, and operators' looks at tenants' things."""
-        return self.changes or (role is Role.OPERATOR and self.permission.noun not in OPERATORS_OWN)
+        return is_audited(self.permission, role, changes=self.changes)
 
 
 Serve = Callable[[Call[Any]], Coroutine[Any, Any, Reply | web.StreamResponse]]
@@ -189,13 +149,14 @@ def handler(route: Route, find: Find | None) -> Callable[[web.Request], Awaitabl
         call = Call(principal, route.permission, body, sent, query, request)
         if principal.statements and find is not None:
             principal.check(route.permission, await find(call))
-        acting = _acting(route, principal, request)
-        before = ACTING.set(acting)  # the next request of this connection may be another's
-        try:
-            served = _served(route, call, acting)
-            reply = await (served if may_break_off else to_its_end(served))
-        finally:
-            ACTING.reset(before)
+        reply = await carried_out(
+            call,
+            route.serve,
+            operation=route.operation,
+            changes=route.changes,
+            may_break_off=may_break_off,
+            is_stream=route.is_stream,
+        )
         return reply if isinstance(reply, web.StreamResponse) else _render(reply)
 
     return handle
@@ -206,35 +167,6 @@ async def _refuse(route: Route, principal: Principal, request: web.Request, find
     if find is not None and PLACEHOLDER.search(route.path):
         await find(Call(principal, route.permission, None, b"", None, request))
     principal.check(route.permission, ())
-
-
-async def _served(route: Route, call: Call[Any], acting: Acting) -> Reply | web.StreamResponse:
-    """What is refused leaves no row in the audit log; a stream is looked at from its beginning."""
-    audit = call.request.app[AUDIT]
-    if route.is_stream:
-        await audit.settle(acting)
-    reply = await route.serve(call)
-    await audit.settle(acting)
-    return reply
-
-
-def _acting(route: Route, principal: Principal, request: web.Request) -> Acting:
-    named = request.match_info
-    return Acting(
-        user_id=principal.user_id,
-        role=principal.role,
-        tenant_id=principal.tenant_id or named.get("tenant_id"),
-        address=caller(request),
-        request_id=request[REQUEST_ID],
-        action=route.operation,
-        objects=tuple(named.values()),
-        is_owed=route.is_audited(principal.role),
-    )
-
-
-async def authenticated(request: web.Request) -> Principal:
-    """Raises Unauthenticated, or Throttled after many wrong credentials from one address."""
-    return await request.app[BEARERS].principal(request.headers.get("Authorization"), partial(site, request))
 
 
 class _NoQuery(BaseModel, extra="forbid"):

@@ -10,7 +10,7 @@ from aiohttp import web
 from multidict import CIMultiDict
 from pydantic import BaseModel
 
-from controlplane.api.throttling import tell
+from controlplane.http.throttling import tell
 
 
 class EventStream:

@@ -7,11 +7,12 @@ from functools import partial
 from typing import Any, Final
 
 from controlplane.api import views
-from controlplane.api.keys import TENANTS, USERS
 from controlplane.api.paging import page
 from controlplane.api.requests import KeysQuery, NewKey, NewUser, PageQuery, Permission, UserChanges
-from controlplane.api.routing import Call, Reply, Routes
+from controlplane.api.routing import Reply, Routes
 from controlplane.domain.permissions import Action, Statement
+from controlplane.http.calls import Call
+from controlplane.http.keys import TENANTS, USERS
 from shared.ids import KeyId, UserId
 
 routes: Final = Routes("users")

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Final
+from typing import Any, Final
 
+from controlplane.auth.principal import Principal
+from controlplane.domain.permissions import Action
 from controlplane.services.dispatch import Dispatcher
 from controlplane.store.operations import resources
 from controlplane.store.port import Store
@@ -87,3 +89,17 @@ class Pipelines:
 
     async def delete(self, tenant_id: TenantId, pipeline_id: PipelineId) -> None:
         await self._store.write(resources.delete_pipeline(tenant_id, pipeline_id))
+
+
+_USES: Final = {
+    "input_bucket": Action.OBJECTS_DOWNLOAD,
+    "output_bucket": Action.OBJECTS_CREATE,
+    "thumbnail_bucket": Action.OBJECTS_CREATE,
+}
+
+
+def check_buckets(principal: Principal, document: Mapping[str, Any]) -> None:
+    """A pipeline reads and writes for whoever submits to it: its maker must be allowed that. Raises Forbidden."""
+    for field, action in _USES.items():
+        if (name := document.get(field)) is not None:
+            principal.check(action, (f"bucket/{name}",))

@@ -11,8 +11,9 @@ from typing import Any, TypeVar
 
 from aiohttp import web
 
-from controlplane.api import agents, keys, routing
+from controlplane.api import agents
 from controlplane.app import make_app
+from controlplane.http import keys
 from controlplane.settings import Settings
 from controlplane.storage.links import PATH
 from controlplane.store.records import Node
@@ -114,7 +115,7 @@ class Server:
     async def call(self, name: str, authorization: str, body: bytes) -> bytes:
         """An agent's message, as its route would serve it. Raises what the route would turn into a refusal."""
         kind, function = CALLS[name]
-        node = await self.app[routing.BEARERS].node(authorization, lambda: "192.0.2.1")
+        node = await self.app[keys.BEARERS].node(authorization, lambda: "192.0.2.1")
         answer = await function(self.app, node, kind.model_validate_json(body))
         return bytes(answer.model_dump_json().encode())
 

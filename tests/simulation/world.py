@@ -17,8 +17,8 @@ from typing import Any
 
 import structlog
 
-from controlplane.api import keys, routing
 from controlplane.auth.principal import Principal
+from controlplane.http import keys
 from shared.errors import StorageFull, TranscoderError, Unavailable
 from shared.ids import ClusterId, JobId, NodeId
 from shared.jobspec import JobDocument
@@ -127,7 +127,7 @@ class World:
         for name in TENANTS:
             tenant = await app[keys.TENANTS].create(name, 1)
             _, key = await app[keys.TENANTS].create_first_key(tenant.id, "simulation", None)
-            principal = await app[routing.BEARERS].principal(f"Bearer {key}", lambda: "127.0.0.1")
+            principal = await app[keys.BEARERS].principal(f"Bearer {key}", lambda: "127.0.0.1")
             await app[keys.BUCKETS].create(tenant.id, "media", None)
             pipeline = await app[keys.PIPELINES].create(
                 tenant.id, name="all", input_bucket="media", output_bucket="media", thumbnail_bucket=None

@@ -13,8 +13,8 @@ from typing import Any
 import aiohttp
 from aiohttp import web
 
-from controlplane.api.keys import CLUSTERS, DISPATCHER, GUARD, TENANTS
 from controlplane.app import make_app
+from controlplane.http.keys import CLUSTERS, DISPATCHER, GUARD, TENANTS
 from controlplane.settings import Settings
 from controlplane.store.port import Store
 from controlplane.store.sqlite import SqliteStore

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from controlplane.api.keys import CLUSTERS
+from controlplane.http.keys import CLUSTERS
 from shared.failures import Cause
 from shared.protocol import (
     EnrolRequest,

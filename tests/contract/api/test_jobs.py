@@ -12,7 +12,7 @@ from typing import Any
 import aiohttp
 import pytest
 
-from controlplane.api.keys import JOBS
+from controlplane.http.keys import JOBS
 from controlplane.services.jobs import LISTED_MS
 from shared.failures import Cause
 from shared.protocol import Failed, Stopped

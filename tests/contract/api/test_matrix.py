@@ -11,9 +11,10 @@ from typing import Any
 
 import pytest
 
-from controlplane.api.routing import PLACEHOLDER, Route
+from controlplane.api.routing import Route
 from controlplane.app import ROUTES
 from controlplane.domain.permissions import GRANTS, Role
+from controlplane.http.calls import PLACEHOLDER
 from tests.builders import mp4_settings
 from tests.contract.api.service import Answer, Caller, Service, a_document
 

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from controlplane.api.keys import BUCKETS
+from controlplane.http.keys import BUCKETS
 from tests.builders import eventually
 from tests.contract.api.service import Answer, Caller, Service
 

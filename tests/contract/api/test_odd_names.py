@@ -10,9 +10,9 @@ import pytest
 from pydantic import BaseModel
 
 from controlplane.api.requests import ClusterChanges, NewLink, NewUpload, RetryOfFailed
-from controlplane.api.routing import PLACEHOLDER
 from controlplane.app import ROUTES
 from controlplane.domain.permissions import GRANTS, Role
+from controlplane.http.calls import PLACEHOLDER
 from controlplane.store.postgres import PostgresStore
 from tests.contract.api.service import Caller, Service, serving
 from tests.postgres import postgres_cluster, postgres_dsn

@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 from pydantic import BaseModel
 
-from controlplane.api.routing import PLACEHOLDER
 from controlplane.api.views import JobView
 from controlplane.app import ROUTES
 from controlplane.domain.permissions import GRANTS, Role
+from controlplane.http.calls import PLACEHOLDER
 from shared.errors import ErrorCode, Unavailable
 from tests.builders import MP4_PRESET
 from tests.contract.api.service import Caller, Node, Service, a_document

@@ -13,8 +13,8 @@ from typing import Any
 import aiohttp
 import pytest
 
-from controlplane.api.keys import PUBLISHER
 from controlplane.domain.quota import Quota
+from controlplane.http.keys import PUBLISHER
 from controlplane.services.buckets import UPLOAD_LIFETIME
 from shared.protocol import DetectedProperties, Finished, OutputResult, ProbedRequest, StartTask
 from shared.statuses import JobStatus

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from controlplane.api.keys import PUBLISHER
+from controlplane.http.keys import PUBLISHER
 from controlplane.store.operations import results
 from shared.failures import Cause
 from shared.ids import LeaseId

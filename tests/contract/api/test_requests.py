@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from controlplane.api.keys import JOBS
 from controlplane.api.problems import STATUS
+from controlplane.http.keys import JOBS
 from shared.errors import ErrorCode
 from tests.builders import hls_document, mp4_settings, ts_settings
 from tests.contract.api.service import Caller, Service, a_document

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from controlplane.api.keys import PUBLISHER, SETTINGS
+from controlplane.http.keys import PUBLISHER, SETTINGS
 from controlplane.services.audit import Sealer
 from controlplane.services.retention import Sweeper
 from controlplane.store.operations import resources

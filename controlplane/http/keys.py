@@ -6,7 +6,9 @@ from typing import Final
 
 from aiohttp import web
 
-from controlplane.api.connections import Guard
+from controlplane.auth.bearer import Bearers
+from controlplane.http.connections import Guard
+from controlplane.services.audit import Audit
 from controlplane.services.buckets import Buckets
 from controlplane.services.clusters import Clusters
 from controlplane.services.dispatch import Dispatcher
@@ -25,6 +27,8 @@ from controlplane.services.waiting import Reasons
 from controlplane.settings import Settings
 from shared.clock import Clock
 
+AUDIT: Final = web.AppKey("audit", Audit)
+BEARERS: Final = web.AppKey("bearers", Bearers)
 BUCKETS: Final = web.AppKey("buckets", Buckets)
 CLOCK: Final = web.AppKey("clock", Clock)
 CLUSTERS: Final = web.AppKey("clusters", Clusters)
@@ -34,6 +38,7 @@ GUARD: Final = web.AppKey("guard", Guard)
 HEALTH: Final = web.AppKey("health", Health)
 JOBS: Final = web.AppKey("jobs", Jobs)
 LOGS: Final = web.AppKey("logs", Logs)
+MAX_DOCUMENT: Final = web.AppKey("max_document", int)
 PAGES: Final = web.AppKey("pages", Pages)
 PIPELINES: Final = web.AppKey("pipelines", Pipelines)
 PRESETS: Final = web.AppKey("presets", Presets)

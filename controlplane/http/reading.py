@@ -1,0 +1,74 @@
+"""Reads documents: whole, soon, and no larger than their route takes; and says what is wrong with one."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from typing import Final
+
+from aiohttp import web
+from pydantic import ValidationError
+
+from controlplane.http.keys import SETTINGS
+from shared.errors import ErrorCode, InvalidField, MalformedRequest, TooLarge, TranscoderError
+from shared.models import NOT_SUPPORTED_YET
+
+_RENAMED: Final = {"missing": ErrorCode.MISSING_FIELD, "extra_forbidden": ErrorCode.UNKNOWN_FIELD}
+
+
+async def document(request: web.Request, limit: int) -> bytes:
+    """The body. Raises TranscoderError: too large, too slow, or compressed, which none of ours is."""
+    refuse_encoding(request)
+    if (request.content_length or 0) > limit:
+        raise TooLarge("The document is too large.")
+    body = request.content if request.content_length is not None else request.clone(client_max_size=limit)
+    if request.content.is_eof():
+        return await body.read()
+    try:
+        async with asyncio.timeout(request.app[SETTINGS].body_timeout):
+            return await body.read()
+    except TimeoutError as error:
+        raise TranscoderError.of(ErrorCode.TOO_SLOW, "The document did not arrive in time.") from error
+
+
+def refuse_encoding(request: web.Request) -> None:
+    """A few bytes would become many here, and what is kept is what was sent."""
+    if request.headers.get("Content-Encoding", "identity").lower() != "identity":
+        raise TranscoderError.of(ErrorCode.UNSUPPORTED_ENCODING, "Send it as it is, without a `Content-Encoding`.")
+
+
+def invalid(error: ValidationError) -> TranscoderError:
+    """The first thing that is wrong with a document, with a pointer to it."""
+    first = error.errors(include_url=False, include_input=False)[0]
+    location = [str(part) for place, part in enumerate(first["loc"]) if not _is_tag(first["loc"], place)]
+    context = first.get("ctx", {})
+    if "field" in context:
+        location += str(context["field"]).split("/")
+    pointer = "".join("/" + part.replace("~", "~0").replace("/", "~1") for part in location)
+    if first["type"] in ("json_invalid", "json_type"):
+        return MalformedRequest(f"The body is not JSON: {context.get('error', first['msg'])}.")
+    if first["type"] == "extra_forbidden" and location and location[-1] in NOT_SUPPORTED_YET:
+        detail = f"`{location[-1]}` is not supported by this release."
+        return TranscoderError.of(ErrorCode.NOT_SUPPORTED_YET, detail, pointer=pointer)
+    detail = {"missing": "This field is required.", "extra_forbidden": "There is no such field."}.get(
+        first["type"], first["msg"]
+    )
+    code = _RENAMED.get(first["type"])
+    return TranscoderError.of(code, detail, pointer=pointer) if code else InvalidField(detail, pointer=pointer)
+
+
+def _is_tag(location: Sequence[str | int], place: int) -> bool:
+    """Names that pydantic puts at the end of a location: for the branch of a union that it tried, or for a key's own rule.
+
+    Not those directly below a field whose keys are the tenant's own.
+    """
+    part = location[place]
+    if not isinstance(part, str) or place != len(location) - 1:
+        return False
+    if place > 0 and location[place - 1] in _FREE_FIELDS:
+        return False
+    return part.startswith(("literal[", "function-", "constrained-")) or part in _TAGS
+
+
+_TAGS: Final = frozenset({"int", "str", "float", "bool", "[key]"})
+_FREE_FIELDS: Final = frozenset({"metadata", "labels"})
