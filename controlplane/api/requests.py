@@ -16,6 +16,7 @@ from pydantic import (
     model_validator,
 )
 
+from controlplane.domain.notifications import Notifications
 from controlplane.domain.permissions import GRANTS, KINDS, Role, matches
 from controlplane.domain.quota import DEFAULTS, MINUTE_MS, Quota
 from controlplane.domain.throttle import Operation
@@ -143,6 +144,7 @@ class NewPipeline(Sent):
     input_bucket: BucketName
     output_bucket: BucketName
     thumbnail_bucket: BucketName | None = Field(None, description="The output bucket when null.")
+    notifications: Notifications = Field(Notifications(), description="Which topics are told of what.")
 
 
 class PipelineChanges(Sent):
@@ -150,6 +152,7 @@ class PipelineChanges(Sent):
     input_bucket: BucketName | None = None
     output_bucket: BucketName | None = None
     thumbnail_bucket: BucketName | None = None
+    notifications: Notifications | None = Field(None, description="In the place of all four.")
 
 
 class NewPreset(Sent):

@@ -88,11 +88,17 @@ async def update_pipeline(call: Call[PipelineChanges]) -> Reply:
     null = next((name for name, value in changes.items() if value is None), None)
     if null is not None:
         raise InvalidField("This cannot be null.", pointer=f"/{null}")
+    changes.pop("notifications", None)
     check_buckets(call.principal, changes)
     service = call.request.app[PIPELINES]
-    return _pipeline(
-        await service.update(call.principal.tenant, _pipeline_id(call), changes, if_version=_if_match(call))
+    changed = await service.update(
+        call.principal.tenant,
+        _pipeline_id(call),
+        changes,
+        notifications=call.body.notifications,
+        if_version=_if_match(call),
     )
+    return _pipeline(changed)
 
 
 @pipelines.add(

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from controlplane.auth.principal import Principal
+from controlplane.domain.notifications import Notifications
 from controlplane.domain.permissions import Action
 from controlplane.services.dispatch import Dispatcher
 from controlplane.store.operations import resources
@@ -15,6 +16,7 @@ from shared.clock import Clock
 from shared.ids import PipelineId, TenantId, TranscoderIds
 from shared.statuses import PipelineStatus
 
+NOBODY: Final = Notifications()
 MOST_KNOWN: Final = 10_000
 
 
@@ -51,7 +53,14 @@ class Pipelines:
         self._dispatcher = dispatcher
 
     async def create(
-        self, tenant_id: TenantId, *, name: str, input_bucket: str, output_bucket: str, thumbnail_bucket: str | None
+        self,
+        tenant_id: TenantId,
+        *,
+        name: str,
+        input_bucket: str,
+        output_bucket: str,
+        thumbnail_bucket: str | None,
+        notifications: Notifications = NOBODY,
     ) -> Pipeline:
         now = self._clock.now_ms()
         pipeline = Pipeline(
@@ -64,6 +73,7 @@ class Pipelines:
             status=PipelineStatus.ACTIVE,
             version=1,
             created_at=now,
+            notifications=notifications.model_dump_json(),
         )
         return await self._store.write(resources.add_pipeline(pipeline))
 
@@ -74,9 +84,18 @@ class Pipelines:
         return await self._store.read(resources.pipelines(tenant_id, after, size))
 
     async def update(
-        self, tenant_id: TenantId, pipeline_id: PipelineId, changes: Mapping[str, str], *, if_version: int | None
+        self,
+        tenant_id: TenantId,
+        pipeline_id: PipelineId,
+        changes: Mapping[str, str],
+        *,
+        notifications: Notifications | None = None,
+        if_version: int | None,
     ) -> Pipeline:
-        """Jobs that were submitted keep the buckets that they were submitted with."""
+        """Jobs that were submitted keep the buckets that they were submitted with. Of what happens to them from now on, the
+        new topics are told."""
+        if notifications is not None:
+            changes = {**changes, "notifications": notifications.model_dump_json()}
         return await self._store.write(
             resources.update_pipeline(tenant_id, pipeline_id, changes, if_version=if_version)
         )

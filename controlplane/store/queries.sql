@@ -354,8 +354,8 @@ SELECT root FROM forgotten_roots ORDER BY root
 DELETE FROM forgotten_roots WHERE at < :before
 
 -- name: insert_pipeline
-INSERT INTO pipelines (id, tenant_id, name, input_bucket, output_bucket, thumbnail_bucket, status, created_at)
-VALUES (:id, :tenant_id, :name, :input_bucket, :output_bucket, :thumbnail_bucket, 'Active', :now)
+INSERT INTO pipelines (id, tenant_id, name, input_bucket, output_bucket, thumbnail_bucket, notifications, status, created_at)
+VALUES (:id, :tenant_id, :name, :input_bucket, :output_bucket, :thumbnail_bucket, :notifications, 'Active', :now)
 
 -- name: pipeline
 SELECT * FROM pipelines WHERE id = :id AND tenant_id = :tenant_id
@@ -373,7 +373,7 @@ SELECT * FROM pipelines WHERE tenant_id = :tenant_id AND id > :after ORDER BY id
 
 -- name: update_pipeline
 UPDATE pipelines SET name = :name, input_bucket = :input_bucket, output_bucket = :output_bucket,
-       thumbnail_bucket = :thumbnail_bucket, version = version + 1
+       thumbnail_bucket = :thumbnail_bucket, notifications = :notifications, version = version + 1
  WHERE id = :id AND tenant_id = :tenant_id AND (CAST(:version AS BIGINT) IS NULL OR version = :version)
 RETURNING *
 

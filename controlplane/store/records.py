@@ -164,6 +164,8 @@ class Pipeline:
     status: PipelineStatus
     version: int
     created_at: int
+    notifications: str = "{}"
+    """`Notifications` as JSON."""
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ import datetime as dt
 
 from pydantic import Field
 
+from controlplane.domain.notifications import Notifications
 from controlplane.services.presets import AnyPreset
 from controlplane.storage.files import ObjectInfo
 from controlplane.store import records
@@ -22,6 +23,7 @@ class PipelineView(Answer):
     input_bucket: str
     output_bucket: str
     thumbnail_bucket: str
+    notifications: Notifications = Field(description="Which topics are told of what.")
     status: PipelineStatus
     created_at: dt.datetime
 
@@ -33,6 +35,7 @@ def pipeline(found: records.Pipeline) -> PipelineView:
         input_bucket=found.input_bucket,
         output_bucket=found.output_bucket,
         thumbnail_bucket=found.thumbnail_bucket,
+        notifications=Notifications.model_validate_json(found.notifications),
         status=found.status,
         created_at=to_datetime(found.created_at),
     )

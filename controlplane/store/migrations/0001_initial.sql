@@ -156,6 +156,7 @@ CREATE TABLE pipelines (
   input_bucket TEXT NOT NULL,
   output_bucket TEXT NOT NULL,
   thumbnail_bucket TEXT NOT NULL,
+  notifications TEXT NOT NULL DEFAULT '{{}}',
   status TEXT NOT NULL,
   version BIGINT NOT NULL DEFAULT 1,
   created_at BIGINT NOT NULL

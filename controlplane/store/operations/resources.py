@@ -108,6 +108,7 @@ def add_pipeline(pipeline: Pipeline) -> Op[Pipeline]:
         input_bucket=pipeline.input_bucket,
         output_bucket=pipeline.output_bucket,
         thumbnail_bucket=pipeline.thumbnail_bucket,
+        notifications=pipeline.notifications,
         now=pipeline.created_at,
     )
     return pipeline
@@ -147,6 +148,7 @@ def update_pipeline(
         input_bucket=changed.input_bucket,
         output_bucket=changed.output_bucket,
         thumbnail_bucket=changed.thumbnail_bucket,
+        notifications=changed.notifications,
         version=if_version,
     )
     if not rows:

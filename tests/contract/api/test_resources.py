@@ -46,6 +46,26 @@ class TestPipelines:
         assert (await tenant.call("PATCH", path, {"name": None})).fault == (400, "invalid_field", "/name")
         assert (await tenant.call("PATCH", path, {})).status == 200
 
+    async def test_a_pipeline_tells_topics_and_a_change_names_all_of_them(self, tenant: Caller, pipeline: str) -> None:
+        path, nobody = f"/v1/pipelines/{pipeline}", dict.fromkeys(("progressing", "completed", "warning", "error"))
+        assert (await tenant.get(path)).json["notifications"] == nobody
+        topic = "arn:aws:sns:eu-west-1:123456789012:finished"
+        for event in nobody:
+            changed = await tenant.call("PATCH", path, {"notifications": {event: topic}})
+            assert changed.json["notifications"] == nobody | {event: topic}
+        await tenant.call("PATCH", path, {"name": "new"})
+        assert (await tenant.get(path)).json["notifications"] == nobody | {"error": topic}
+        document = {"name": "p", "input_bucket": "bucket", "output_bucket": "bucket"}
+        made = await tenant.post("/v1/pipelines", document | {"notifications": {"completed": topic}})
+        assert (made.status, made.json["notifications"]) == (201, nobody | {"completed": topic})
+
+    @pytest.mark.parametrize(
+        "arn", ["finished", "", "arn:aws:sqs:eu-west-1:123456789012:q", 'arn:aws:sns:eu:123456789012:"']
+    )
+    async def test_what_is_no_topic_is_refused_by_name(self, tenant: Caller, pipeline: str, arn: str) -> None:
+        answer = await tenant.call("PATCH", f"/v1/pipelines/{pipeline}", {"notifications": {"warning": arn}})
+        assert answer.fault == (400, "invalid_field", "/notifications/warning")
+
     @shows("pipeline_id")
     async def test_a_paused_pipeline_takes_jobs_and_starts_none(
         self, tenant: Caller, pipeline: str, node: Node
