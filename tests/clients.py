@@ -23,7 +23,9 @@ from tests.needs import needs
 CACHE: Final = Path(__file__).resolve().parents[1] / ".cache" / "clients"
 PINNED: Final = Path(__file__).parent / "data" / "clients"
 
-needs_node = needs(shutil.which("node") is not None and shutil.which("npm") is not None, "node and npm are not installed")
+needs_node = needs(
+    shutil.which("node") is not None and shutil.which("npm") is not None, "node and npm are not installed"
+)
 
 
 def todays_boto3() -> Path:

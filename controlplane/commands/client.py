@@ -225,6 +225,8 @@ async def _refuse(response: aiohttp.ClientResponse) -> None:
         return
     try:
         problem = json.loads(await response.read())
+        if (vendors := response.headers.get("x-amzn-ErrorType")) is not None:
+            raise Refused(f"{problem['message']} [{vendors}]")
         place = f" ({problem['pointer']})" if problem.get("pointer") else ""
         message = f"{problem['detail']}{place} [{problem['code']}]"
         if problem["code"] in _NOT_NOW and problem.get("retry_after") is not None:
