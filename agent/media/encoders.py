@@ -100,7 +100,7 @@ def _x264(video: VideoSettings) -> Options:
         options |= _average(video)
     else:
         options |= {"crf": video.quality if video.quality is not None else 23} | _ceiling(video)
-    if video.max_reference_frames == 1:
+    if video.max_reference_frames in (0, 1):
         options["bf"] = 0
     return options | _x264_params(video)
 
@@ -131,7 +131,7 @@ def _h264_nvenc(video: VideoSettings) -> Options:
         options |= {"cq": video.quality if video.quality is not None else 23, "b:v": 0} | _ceiling(video)
     if video.max_reference_frames is not None:
         options["refs"] = video.max_reference_frames
-    if video.max_reference_frames == 1 or video.profile == "baseline":
+    if video.max_reference_frames in (0, 1) or video.profile == "baseline":
         options["bf"] = 0
     return options | ({"no-scenecut": 1, "strict_gop": 1} if video.fixed_gop else {})
 
@@ -142,7 +142,7 @@ def _x265(video: VideoSettings) -> Options:
         options |= _average(video)
     else:
         options |= {"crf": video.quality if video.quality is not None else 28} | _ceiling(video)
-    wanted = {"log-level": "error", "open-gop": 0, "ref": video.max_reference_frames}
+    wanted = {"log-level": "error", "open-gop": 0, "ref": video.max_reference_frames or None}
     if video.fixed_gop:
         wanted["scenecut"] = 0
     return options | {"x265-params": ":".join(f"{name}={value}" for name, value in wanted.items() if value is not None)}
@@ -202,7 +202,7 @@ def _vpx_quality(video: VideoSettings) -> int:
 
 
 def _average(video: VideoSettings) -> Options:
-    assert video.bit_rate is not None
+    assert isinstance(video.bit_rate, int)
     peak = video.max_bit_rate or PEAK * video.bit_rate
     return {"b:v": video.bit_rate, "maxrate": peak, "bufsize": video.buffer_size or 10 * peak}
 
@@ -228,7 +228,7 @@ A_LITTLE: Final = 0.004
 
 def key_frames(video: VideoSettings, encoder: VideoEncoder, *, every: Fraction | None) -> Options:
     """Where pictures start that need no other; `every` some seconds wherever a player may have to start."""
-    options: Options = {"g": video.keyframes_max_distance}
+    options: Options = {"g": 1 if video.max_reference_frames == 0 else video.keyframes_max_distance}
     if video.codec is VideoCodec.GIF:
         return {}
     if video.codec is VideoCodec.AV1:  # whose encoder starts anew at this distance and nowhere else

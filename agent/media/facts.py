@@ -39,6 +39,8 @@ class VideoFacts:
     transfer: str | None = None
     parity: Literal["auto", "tff", "bff"] = "auto"
     """Which field is the first, where each picture does not say so itself."""
+    bit_rate: int | None = None
+    """Bits per second on average, where the file tells, or its size and what else is in it."""
 
     @property
     def is_rgb(self) -> bool:

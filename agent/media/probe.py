@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from fractions import Fraction
 from typing import Any, Final
 
@@ -78,6 +79,8 @@ def _parsed(output: bytes, size: int, stderr: bytes) -> MediaFacts:
         )
     begin = _seconds(answer["format"].get("start_time")) or 0.0
     video = next((video for stream in streams if (video := _video(stream, begin))), None)
+    if video is not None:
+        video = replace(video, bit_rate=_bit_rate(video.index, streams, answer["format"]))
     audio = next((audio for stream in streams if (audio := _audio(stream, begin))), None)
     if video is None and audio is None:
         _refuse_by(stderr)
@@ -152,6 +155,13 @@ def _video(stream: Mapping[str, Any], begin: float) -> VideoFacts | None:
         primaries=_known(stream.get("color_primaries")),
         transfer=_known(stream.get("color_transfer")),
     )
+
+
+def _bit_rate(index: int, streams: Sequence[Mapping[str, Any]], whole: Mapping[str, Any]) -> int | None:
+    """Of one stream; where it does not say, what the others leave of the file's."""
+    rates = {int(stream["index"]): int(_seconds(stream.get("bit_rate")) or 0) for stream in streams}
+    left = int(_seconds(whole.get("bit_rate")) or 0) - sum(rates.values())
+    return rates[index] or max(left, 0) or None
 
 
 def _cover(stream: Mapping[str, Any]) -> Cover | None:

@@ -6,14 +6,11 @@ however long and thin, is ever scaled to more than the frame holds.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
-from typing import Final
 
 from shared.jobspec import PaddingPolicy, SizingPolicy, ThumbnailSettings, VideoCodec, VideoSettings
-
-DEFAULT_WIDTH: Final = 1920
-DEFAULT_HEIGHT: Final = 1080
+from shared.jobspec.sizing import exact
 
 
 @dataclass(frozen=True)
@@ -61,16 +58,52 @@ def of_video(video: VideoSettings, source: Size, pixel_aspect: Fraction, *, wove
     `woven` of two fields, each of which needs an even height.
     """
     grid = Size(1, 1) if video.codec is VideoCodec.GIF else Size(2, 4 if woven else 2)
-    height = video.max_height or DEFAULT_HEIGHT
-    box = Size(video.max_width or DEFAULT_WIDTH, height // grid.height * grid.height)
-    if video.display_aspect_ratio == "auto":
+    width, height = video.bounds
+    box = Size(width, height // grid.height * grid.height)
+    if exact(video.resolution):
+        return _exactly(box, _shape(video.aspect_ratio), source, pixel_aspect, grid)
+    shown = _shape(video.aspect_ratio)
+    if shown:
+        return _within(shown, box, source, pixel_aspect, grid)
+    shape = _shape(video.display_aspect_ratio)
+    if shape is None:
         return _sized(video.sizing_policy, video.padding_policy, source, pixel_aspect, box, Fraction(1), grid)
-    across, down = map(int, video.display_aspect_ratio.split(":"))
-    shape = Fraction(across, down)
     sizing = _sized(
         video.sizing_policy, video.padding_policy, source, pixel_aspect, box, shape * box.height / box.width, grid
     )
-    return Sizing(source, sizing.cropped, sizing.scaled, sizing.frame, shape * sizing.frame.height / sizing.frame.width)
+    return replace(sizing, pixel_aspect=shape * sizing.frame.height / sizing.frame.width)
+
+
+def _shape(name: str | None) -> Fraction | None:
+    """4/3 of "4:3"."""
+    if name in (None, "auto"):
+        return None
+    across, _, down = str(name).partition(":")
+    return Fraction(int(across), int(down))
+
+
+def _exactly(frame: Size, shape: Fraction | None, source: Size, pixel_aspect: Fraction, grid: Size) -> Sizing:
+    """All of the frame, in the shape of the source; or with bars, in a shape of its own."""
+    if shape is None:
+        pixel = pixel_aspect * source.width * frame.height / (source.height * frame.width)
+        return _sized(SizingPolicy.STRETCH, PaddingPolicy.NO_PAD, source, pixel_aspect, frame, pixel, grid)
+    pixel = shape * frame.height / frame.width
+    return _sized(SizingPolicy.FIT, PaddingPolicy.PAD, source, pixel_aspect, frame, pixel, grid)
+
+
+def _within(shape: Fraction, box: Size, source: Size, pixel_aspect: Fraction, grid: Size) -> Sizing:
+    """As large as it is, with the bars that give the frame its shape, all of it within the box."""
+    room = Size(
+        min(box.width, _on_grid(box.height * shape, box.width, grid.width)),
+        min(box.height, _on_grid(box.width / shape, box.height, grid.height)),
+    )
+    sizing = _sized(SizingPolicy.SHRINK_TO_FIT, PaddingPolicy.NO_PAD, source, pixel_aspect, room, Fraction(1), grid)
+    shown = sizing.scaled
+    frame = Size(
+        max(shown.width, _on_grid(shown.height * shape, room.width, grid.width)),
+        max(shown.height, _on_grid(shown.width / shape, room.height, grid.height)),
+    )
+    return replace(sizing, frame=frame)
 
 
 def of_part(canvas: Size, source: Size, pixel_aspect: Fraction) -> Sizing:
@@ -79,7 +112,11 @@ def of_part(canvas: Size, source: Size, pixel_aspect: Fraction) -> Sizing:
 
 
 def of_thumbnails(thumbnails: ThumbnailSettings, source: Size, pixel_aspect: Fraction) -> Sizing:
-    box = Size(thumbnails.max_width or DEFAULT_WIDTH, thumbnails.max_height or DEFAULT_HEIGHT)
+    box = Size(*thumbnails.bounds)
+    if exact(thumbnails.resolution):
+        return _exactly(
+            box, _shape(thumbnails.aspect_ratio) or Fraction(box.width, box.height), source, pixel_aspect, Size(1, 1)
+        )
     return _sized(
         thumbnails.sizing_policy, thumbnails.padding_policy, source, pixel_aspect, box, Fraction(1), Size(1, 1)
     )

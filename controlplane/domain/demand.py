@@ -53,4 +53,5 @@ def rounded_up(amount: int) -> int:
 def _pixel_rate(video: VideoSettings) -> int:
     """At most: the picture is never larger than its bounds."""
     rate = video.max_frame_rate if video.frame_rate == "auto" else video.frame_rate
-    return int((video.max_width or 1920) * (video.max_height or 1080) * (float(rate) if rate else _UNKNOWN_RATE))
+    width, height = video.bounds
+    return int(width * height * (float(rate) if rate else _UNKNOWN_RATE))

@@ -40,6 +40,9 @@ class AudioSettings(Sent):
     profile: Literal["auto", "AAC-LC", "HE-AAC", "HE-AACv2"] | None = Field(None, description="Of AAC.")
     bit_depth: Literal[8, 16, 24, 32] | None = Field(None, description="Of a sample, of pcm and flac.")
     signed: bool = Field(True, description="Whether samples of pcm have a sign: those of 8 bits have none.")
+    bit_order: Literal["LittleEndian"] | None = Field(
+        None, description="Of the bytes of a pcm sample: the least significant first, which they are anyway."
+    )
     loudness: Loudness | None = Field(None, description="Without it, sound stays as loud as it is.")
 
     @model_validator(mode="after")
@@ -56,6 +59,8 @@ class AudioSettings(Sent):
             raise mismatch("packing_mode", "Only pcm is packed into several tracks.")
         if self.codec is AudioCodec.PCM and self.signed == (self.bit_depth == 8):
             raise mismatch("signed", "pcm is unsigned with 8 bits, and signed with more.")
+        if self.bit_order is not None and self.codec is not AudioCodec.PCM:
+            raise mismatch("bit_order", "Only samples of pcm have an order of bytes.")
         if self.sample_rate != "auto" and self.sample_rate > _HIGHEST_SAMPLE_RATES.get(self.codec, 192000):
             raise mismatch("sample_rate", f"{self.codec} has no sample rate of {self.sample_rate} here.")
         if self.codec is AudioCodec.OPUS and self.sample_rate not in ("auto", 48000):

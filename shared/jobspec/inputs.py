@@ -12,7 +12,8 @@ from shared.jobspec.encryption import Decryption
 from shared.jobspec.fields import (
     ObjectKey,
 )
-from shared.jobspec.video import AspectRatio, FrameRate
+from shared.jobspec.sizing import AspectRatio
+from shared.jobspec.video import FrameRate
 from shared.models import Sent
 
 InputContainer = Literal[

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
-from shared.jobspec.sizing import PaddingPolicy, SizingPolicy, ThumbnailPixels
+from shared.jobspec import sizing
+from shared.jobspec.mismatch import mismatch
+from shared.jobspec.sizing import AspectRatio, PaddingPolicy, Resolution, SizingPolicy, ThumbnailPixels
 from shared.models import Sent
 
 
@@ -21,3 +23,26 @@ class ThumbnailSettings(Sent):
     padding_policy: PaddingPolicy = Field(
         PaddingPolicy.NO_PAD, description="With Pad, black bars fill up to `max_width` and `max_height`."
     )
+    resolution: Annotated[Resolution, Field(pattern="x")] | None = Field(
+        None,
+        description='Deprecated: exactly this size, "192x108"; the picture fits in, with black bars.',
+        json_schema_extra=sizing.DEPRECATED,
+    )
+    aspect_ratio: AspectRatio | None = Field(
+        None,
+        description="Deprecated, with `resolution`: the shape in which it is to be shown, whatever its pixels are.",
+        json_schema_extra=sizing.DEPRECATED,
+    )
+
+    @model_validator(mode="after")
+    def _is_sized_in_one_way(self) -> Self:
+        sizing.check_one_way(self, self.resolution, self.aspect_ratio, even=False)
+        if self.aspect_ratio is not None and self.resolution is None:
+            raise mismatch("aspect_ratio", "`aspect_ratio` goes with `resolution` only.")
+        return self
+
+    @property
+    def bounds(self) -> tuple[int, int]:
+        """Width and height that it has at most."""
+        size = self.max_width or sizing.DEFAULT_WIDTH, self.max_height or sizing.DEFAULT_HEIGHT
+        return sizing.exact(self.resolution) or size

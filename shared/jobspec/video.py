@@ -7,9 +7,10 @@ from typing import Annotated, Final, Literal, Self
 
 from pydantic import Field, model_validator
 
+from shared.jobspec import sizing
 from shared.jobspec.codecs import VideoCodec
 from shared.jobspec.mismatch import mismatch
-from shared.jobspec.sizing import PaddingPolicy, Pixels, SizingPolicy
+from shared.jobspec.sizing import AspectRatio, PaddingPolicy, Pixels, Resolution, SizingPolicy
 from shared.jobspec.watermarks import WatermarkSlot
 from shared.models import Sent
 
@@ -30,16 +31,18 @@ class ColorSpaceConversion(StrEnum):
 
 FrameRate = Literal["10", "15", "23.97", "24", "25", "29.97", "30", "50", "60"]
 """Nominal rates; "23.97" and "29.97" are 24000/1001 and 30000/1001."""
-AspectRatio = Literal["auto", "1:1", "4:3", "3:2", "16:9"]
+LEAST_BIT_RATE: Final = 10_000
+MOST_BIT_RATE: Final = 100_000_000
 H264Level = Literal["1", "1b", "1.1", "1.2", "1.3", "2", "2.1", "2.2", "3", "3.1", "3.2", "4", "4.1"]
 
 
 class VideoSettings(Sent):
     codec: VideoCodec = Field(description="Of the pictures; which ones a container carries is told above.")
-    bit_rate: Annotated[int, Field(ge=10_000, le=100_000_000)] | None = Field(
-        None, description="Average bits per second; null lets the encoder aim at constant quality."
+    bit_rate: Annotated[int, Field(ge=LEAST_BIT_RATE, le=MOST_BIT_RATE)] | Literal["auto"] | None = Field(
+        None,
+        description="Average bits per second; those of the input with auto; null lets the encoder aim at constant quality.",
     )
-    max_bit_rate: Annotated[int, Field(ge=10_000, le=100_000_000)] | None = Field(
+    max_bit_rate: Annotated[int, Field(ge=LEAST_BIT_RATE, le=MOST_BIT_RATE)] | None = Field(
         None, description="Bits per second that no stretch as long as the buffer exceeds."
     )
     buffer_size: Annotated[int, Field(ge=10_000, le=1_000_000_000)] | None = Field(
@@ -49,14 +52,14 @@ class VideoSettings(Sent):
         None, description="Constant rate factor, lower is better; instead of `bit_rate`."
     )
     profile: Literal["baseline", "main", "high", "0", "1", "2", "3"] | None = Field(
-        None, description="H.264: baseline, main, high. HEVC: main. VP8 and VP9: 0 to 3."
+        None, description="H.264: baseline, main, high. HEVC: main. VP8: 0 to 3. VP9: 0."
     )
     two_pass: bool = Field(
         False, description="Looks through everything first: `bit_rate` is met better, at up to twice the time."
     )
     level: H264Level | None = Field(None, description="H.264: how much its decoders must bear.")
-    max_reference_frames: Annotated[int, Field(ge=1, le=16)] | None = Field(
-        None, description="Pictures that another one may refer to."
+    max_reference_frames: Annotated[int, Field(ge=0, le=16)] | None = Field(
+        None, description="H.264 and HEVC: pictures that another one may refer to; with 0, every one stands by itself."
     )
     chroma_subsampling: Literal["yuv420p", "yuv422p"] = Field(
         "yuv420p", description="How coarse colours are: yuv422p of MPEG-2 only."
@@ -88,6 +91,17 @@ class VideoSettings(Sent):
     padding_policy: PaddingPolicy = Field(
         PaddingPolicy.NO_PAD, description="With Pad, black bars fill up to `max_width` and `max_height`."
     )
+    resolution: Resolution | None = Field(
+        None,
+        description='Deprecated: exactly this size, "640x480". As auto, the picture keeps its own, up to 1920x1080.',
+        json_schema_extra=sizing.DEPRECATED,
+    )
+    aspect_ratio: AspectRatio | None = Field(
+        None,
+        description="Deprecated: the shape in which the frame is shown, with black bars where the picture has another. "
+        "As auto, that of the picture, whatever its `resolution`.",
+        json_schema_extra=sizing.DEPRECATED,
+    )
     watermarks: tuple[WatermarkSlot, ...] = Field(
         (), max_length=4, description="Places for pictures; empty unless an output's `watermarks` name them."
     )
@@ -106,8 +120,12 @@ class VideoSettings(Sent):
             raise mismatch("profile", f"{self.codec} has no profile {self.profile!r}.")
         if self.level is not None and self.codec is not VideoCodec.H264:
             raise mismatch("level", "Only h264 has levels here.")
-        if self.max_bit_rate is not None and self.bit_rate is not None and self.max_bit_rate < self.bit_rate:
+        if self.max_bit_rate is not None and isinstance(self.bit_rate, int) and self.max_bit_rate < self.bit_rate:
             raise mismatch("max_bit_rate", "`max_bit_rate` is at least `bit_rate`.")
+        if self.max_reference_frames is not None and self.codec not in _REFERRING:
+            raise mismatch("max_reference_frames", f"{self.codec} has no such bound.")
+        if self.max_reference_frames == 0 and self.fixed_gop and self.keyframes_max_distance > 1:
+            raise mismatch("max_reference_frames", "Where no picture refers to another, every one is a key frame.")
         if self.chroma_subsampling == "yuv422p" and self.codec is not VideoCodec.MPEG2:
             raise mismatch("chroma_subsampling", "Only mpeg2 is made in yuv422p.")
         if self.codec is VideoCodec.MPEG2 and self.frame_rate in ("10", "15"):
@@ -123,14 +141,22 @@ class VideoSettings(Sent):
             raise mismatch("quality", "A gif has no quality to choose.")
         if len({slot.id for slot in self.watermarks}) < len(self.watermarks):
             raise mismatch("watermarks", "Two slots have the same id.")
+        sizing.check_one_way(self, self.resolution, self.aspect_ratio, even=True)
         return self
 
+    @property
+    def bounds(self) -> tuple[int, int]:
+        """Width and height that it has at most."""
+        size = self.max_width or sizing.DEFAULT_WIDTH, self.max_height or sizing.DEFAULT_HEIGHT
+        return sizing.exact(self.resolution) or size
 
+
+_REFERRING: Final = frozenset({VideoCodec.H264, VideoCodec.HEVC})
 TWO_PASS: Final = frozenset({VideoCodec.H264, VideoCodec.MPEG2, VideoCodec.VP8, VideoCodec.VP9})
 _PROFILES: Final[dict[VideoCodec, frozenset[str]]] = {
     VideoCodec.H264: frozenset({"baseline", "main", "high"}),
     VideoCodec.VP8: frozenset({"0", "1", "2", "3"}),
-    VideoCodec.VP9: frozenset({"0", "1", "2", "3"}),
+    VideoCodec.VP9: frozenset({"0"}),  # the others are of more bits or finer colours
     VideoCodec.AV1: frozenset(),
     VideoCodec.HEVC: frozenset({"main"}),
     VideoCodec.MPEG2: frozenset(),

@@ -106,10 +106,11 @@ _HLS_AUDIO: Final = (
     ("200060", 160, "AAC-LC", "System Preset: HLS Audio 160 kilobits/second"),
     ("200071", 64, "auto", "System preset: HLS Audio 64 kilobits/second"),
 )
+_LITTLE_ENDIAN: Final[Fields] = {"codec": "pcm", "bit_order": "LittleEndian"}
 _LOSSLESS: Final[tuple[tuple[str, str, str, Fields], ...]] = (
     ("300110", "Audio FLAC - CD", "flac", {"codec": "flac", "bit_depth": 16}),
-    ("300200", "Audio WAV 44100 Hz, 8 bit", "wav", {"codec": "pcm", "bit_depth": 8, "signed": False}),
-    ("300300", "Audio WAV 44100 Hz, 16 bit - CD Quality", "wav", {"codec": "pcm", "bit_depth": 16}),
+    ("300200", "Audio WAV 44100 Hz, 8 bit", "wav", _LITTLE_ENDIAN | {"bit_depth": 8, "signed": False}),
+    ("300300", "Audio WAV 44100 Hz, 16 bit - CD Quality", "wav", _LITTLE_ENDIAN | {"bit_depth": 16}),
 )
 _BROADCAST_CODECS: Final[dict[str, tuple[Fields, Fields]]] = {
     "mpg": (
@@ -122,7 +123,7 @@ _BROADCAST_CODECS: Final[dict[str, tuple[Fields, Fields]]] = {
     ),
     "mxf": (
         {"codec": "mpeg2", "chroma_subsampling": "yuv422p"},
-        {"codec": "pcm", "bit_depth": 24, "sample_rate": 48000, "channels": 2, "packing_mode": "OneChannelPerTrack"},
+        _LITTLE_ENDIAN | {"bit_depth": 24, "sample_rate": 48000, "channels": 2, "packing_mode": "OneChannelPerTrack"},
     ),
 }
 _VERTICAL: Final[tuple[Literal["Top", "Bottom"], ...]] = ("Top", "Bottom")

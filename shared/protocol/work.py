@@ -22,8 +22,8 @@ from shared.jobspec.captions import CaptionFormat, MergePolicy
 from shared.jobspec.encryption import EncryptionMode
 from shared.jobspec.inputs import InputContainer
 from shared.jobspec.outputs import Rotation
-from shared.jobspec.sizing import PaddingPolicy, SizingPolicy
-from shared.jobspec.video import AspectRatio, FrameRate
+from shared.jobspec.sizing import AspectRatio, PaddingPolicy, SizingPolicy
+from shared.jobspec.video import FrameRate
 from shared.models import Message
 
 

@@ -194,6 +194,39 @@ def test_fields_and_bars_survive_a_turn(tmp_path: Path) -> None:
     assert image(made.file()).box(is_content).size == pytest.approx((63, 112), abs=2)
 
 
+@shows(
+    "settings.video.resolution",
+    "settings.video.aspect_ratio",
+    "settings.thumbnails.resolution",
+    "settings.thumbnails.aspect_ratio",
+)
+def test_the_deprecated_fields_size_as_they_did(tmp_path: Path) -> None:
+    movie = a_map(tmp_path / "map.mp4", 160, 90)
+    wanted: tuple[tuple[dict[str, str], dict[str, str], str, tuple[int, int], Box], ...] = (
+        # of the video, of the thumbnails; shown in this shape, with so many pixels, the picture lying there
+        ({"resolution": "120x96"}, {"resolution": "120x96"}, "16:9", (120, 96), Box(0, 0, 120, 96)),
+        ({"resolution": "128x96", "aspect_ratio": "4:3"}, {"resolution": "128x96"}, "4:3", (128, 96), Box(0, 12, 128, 84)),
+        ({"aspect_ratio": "4:3"}, {"resolution": "60x90", "aspect_ratio": "4:3"}, "4:3", (160, 120), Box(0, 15, 160, 105)),
+    )  # fmt: skip
+    outputs = []
+    for index, (fields, thumbnails, *_) in enumerate(wanted):
+        pictures = ThumbnailSettings.model_validate(thumbnails | {"format": "png"}, strict=False)
+        made_of = settings(container="mp4", video={"codec": "h264", "quality": 2} | fields)
+        outputs.append(an_output(made_of, index, thumbnails=ThumbnailSpec(pattern="t{count}", settings=pictures)))
+    made = transcoded(tmp_path / "job", movie, a_task(*outputs))
+    assert made.failures == {}
+    for index, (_, _, shape, size, place) in enumerate(wanted):
+        shown = image(made.file(index))
+        box, covered = seen(shown)
+        assert (shown.width, shown.height) == size
+        assert box.is_near(place, slack=2)
+        assert covered == pytest.approx((0, 0, 1, 1), abs=0.045)
+        assert ffprobe(made.file(index))["streams"][0]["display_aspect_ratio"] == shape
+    boxes = [image(made.files(index, "thumbnail")[0]).box(is_content) for index in range(len(wanted))]
+    assert [box.size for box in boxes] == [(120, 68), (128, 72), (60, 68)]
+    assert ffprobe(made.files(2, "thumbnail")[0])["streams"][0]["display_aspect_ratio"] == "4:3"
+
+
 @shows("settings.video.display_aspect_ratio")
 @pytest.mark.parametrize("source", SOURCES)
 def test_a_display_aspect_ratio_is_that_of_the_frame_and_bends_nothing(tmp_path: Path, source: str) -> None:

@@ -84,3 +84,39 @@ def test_sound_is_as_the_inputs_or_not_at_all(tmp_path: Path) -> None:
     sounds = [stream for stream in ffprobe(made.file(0))["streams"] if stream["codec_type"] == "audio"]
     assert [(sound["sample_rate"], sound["channels"]) for sound in sounds] == [("32000", 1)]
     assert [stream["codec_type"] for stream in ffprobe(made.file(1))["streams"]] == ["video"]
+
+
+@shows("settings.audio.bit_order=LittleEndian")
+def test_a_sample_begins_with_its_least_significant_byte(tmp_path: Path) -> None:
+    source = tmp_path / "steady.wav"
+    ffmpeg("-f", "lavfi", "-i", "aevalsrc=0.25:s=44100:d=0.2", "-c:a", "pcm_s24le", str(source))
+    audio = {"codec": "pcm", "bit_depth": 24, "bit_order": "LittleEndian"}
+    made = transcoded(tmp_path / "job", source, a_task(an_output(settings(container="wav", audio=audio))))
+    sample = made.file().read_bytes()[-300:-297]
+    assert int.from_bytes(sample, "little", signed=True) == pytest.approx(0.25 * 2**23, abs=256)
+
+
+@shows("settings.video.bit_rate=auto")
+def test_a_bit_rate_can_be_that_of_the_input(tmp_path: Path) -> None:
+    told, bare = tmp_path / "told.mp4", tmp_path / "bare.mkv"
+    steady = ("-b:v", "500k", "-maxrate", "500k", "-bufsize", "100k", "-pix_fmt", "yuv420p")
+    ffmpeg("-f", "lavfi", "-i", "color=gray:s=320x180:r=25:d=3,noise=alls=40:allf=t", *steady, str(told))
+    ffmpeg("-i", str(told), "-c", "copy", str(bare))
+    for source in (told, bare):  # the second does not say how much of it is the picture
+        made = made_with(
+            tmp_path / source.stem,
+            source,
+            {"bit_rate": "auto"},
+            {"bit_rate": "auto", "max_bit_rate": 200_000, "buffer_size": 100_000},
+        )
+        whole, bound = (8 * made.file(index).stat().st_size / 3 for index in (0, 1))
+        assert whole == pytest.approx(8 * source.stat().st_size / 3, rel=0.3)
+        assert bound < 300_000 < whole
+
+
+@shows("settings.video.max_reference_frames=0")
+def test_without_references_every_picture_is_a_key_frame(noisy: Path, tmp_path: Path) -> None:
+    made = made_with(tmp_path, noisy, {"max_reference_frames": 0})
+    packets = ffprobe(made.file(), "-show_entries", "packet=flags")["packets"]
+    assert len(packets) == 75
+    assert all(packet["flags"].startswith("K") for packet in packets)

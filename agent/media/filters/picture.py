@@ -122,7 +122,8 @@ def thumbnails(stream: Stream, wanted: Stills, *, on_gpu: bool) -> Stream:
     if wanted.hdr:
         stream = tone_mapped(stream, wanted.hdr)
     stream = stream.filter("format", "rgb24" if wanted.format == "png" else "gbrp")
-    stream = _padded(_turned(stream, wanted.turn), wanted.sizing).filter("setsar", 1)
+    stream = _padded(_turned(stream, wanted.turn), wanted.sizing)
+    stream = stream.filter("setsar", 1 if wanted.sizing.pixel_aspect == 1 else _ratio(wanted.sizing.pixel_aspect))
     return stream if wanted.format == "png" else stream.filter("format", "yuvj420p")  # by BT.601, as jpg is
 
 

@@ -19,6 +19,7 @@ from agent.media.sizing import Size
 from shared.failures import Cause, Failure, FailureCode
 from shared.jobspec import AudioSettings, Container, VideoCodec, VideoSettings
 from shared.jobspec.audio import PackingMode
+from shared.jobspec.video import LEAST_BIT_RATE, MOST_BIT_RATE
 from shared.protocol import OutputSpec, ThumbnailSpec, WatermarkSpec
 
 MOS_TRACKS: Final = 8
@@ -48,6 +49,7 @@ def too_fast_or_slow(output: PlannedOutput) -> Failure | None:
 
 
 def planned(spec: OutputSpec, source: MediaFacts, stills: Stills, device: Device) -> PlannedOutput:
+    spec = _at_a_rate(spec, source.video)
     settings = spec.settings
     video = audio = thumbnails = None
     if source.video is not None and settings.video is not None:
@@ -59,6 +61,16 @@ def planned(spec: OutputSpec, source: MediaFacts, stills: Stills, device: Device
     carries_all = (video is not None or source.video is None) and (audio is not None or source.audio is None)
     seconds = source.duration if source.duration_is_exact and carries_all else None
     return PlannedOutput(spec, video, audio, thumbnails, seconds)
+
+
+def _at_a_rate(spec: OutputSpec, source: VideoFacts | None) -> OutputSpec:
+    """With the bit rate of the input, where that is asked for; at constant quality, where the input tells none."""
+    video = spec.settings.video
+    if source is None or video is None or video.bit_rate != "auto":
+        return spec
+    rate = source.bit_rate and min(max(source.bit_rate, LEAST_BIT_RATE), video.max_bit_rate or MOST_BIT_RATE)
+    changed = video.model_copy(update={"bit_rate": rate, "two_pass": video.two_pass and rate is not None})
+    return spec.model_copy(update={"settings": spec.settings.model_copy(update={"video": changed})})
 
 
 def in_software(output: PlannedOutput) -> PlannedOutput:

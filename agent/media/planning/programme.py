@@ -162,18 +162,20 @@ def _stitched(parts: tuple[Part, ...], on: Canvas | None, under: Bed | None) -> 
     facts = [one.facts for one in parts]
     shown = Programme(parts, facts[0], on, under)
     seconds = float(sum(shown.frames()) / shown.rate) if all(one.duration for one in facts) else None
+    rates = [one.video.bit_rate for one in facts if one.video is not None]
+    highest = max((rate for rate in rates if rate is not None), default=None)
     whole = MediaFacts(
         format="stitched",
         size=sum(one.size for one in facts),
         duration=seconds,
         duration_is_exact=seconds is not None and all(one.duration_is_exact for one in facts),
-        video=_picture(on, seconds) if on else None,
+        video=_picture(on, seconds, highest) if on else None,
         audio=AudioFacts(0, "pcm", under.channels, under.sample_rate, seconds, 0.0) if under else None,
     )
     return replace(shown, whole=whole)
 
 
-def _picture(on: Canvas, seconds: float | None) -> VideoFacts:
+def _picture(on: Canvas, seconds: float | None, bit_rate: int | None) -> VideoFacts:
     return VideoFacts(
         index=0,
         codec="rawvideo",
@@ -192,6 +194,7 @@ def _picture(on: Canvas, seconds: float | None) -> VideoFacts:
         frames=None,
         start=0.0,
         parity="auto",
+        bit_rate=bit_rate,
     )
 
 

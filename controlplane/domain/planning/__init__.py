@@ -28,6 +28,7 @@ from shared.jobspec import (
     Output,
     OutputThumbnails,
     Settings,
+    ThumbnailSettings,
 )
 from shared.jobspec.fields import MAX_KEY_BYTES, RESERVED_SEGMENT, object_key
 from shared.jobspec.outputs import Sprite
@@ -132,8 +133,8 @@ def _check_sprite(wish: OutputThumbnails, sprite: Sprite, settings: Settings, wh
     base = settings.thumbnails or PLAIN_THUMBNAILS
     if wish.encryption is not None:
         raise InvalidField("Sheets would show what the thumbnails are encrypted for.", pointer=where)
-    across = sprite.columns * (wish.max_width or base.max_width or 1920)
-    down = sprite.rows * (wish.max_height or base.max_height or 1080)
+    width, height = _wished(wish, base).bounds
+    across, down = sprite.columns * width, sprite.rows * height
     if across * down > LARGEST_SHEET:
         detail = f"A sheet would have up to {across}x{down} pixels; make its thumbnails smaller or fewer."
         raise InvalidField(detail, pointer=where)
@@ -143,11 +144,18 @@ def _thumbnails(wish: OutputThumbnails | None, settings: Settings, prefix: str) 
     if wish is None:
         return None
     base = settings.thumbnails or PLAIN_THUMBNAILS
-    changes = wish.model_dump(exclude={"pattern", "encryption", "sprite"}, exclude_none=True)
     return ThumbnailSpec(
         pattern=prefix + wish.pattern,
-        settings=base.model_copy(update=changes),
+        settings=_wished(wish, base),
         encryption=cipher(wish.encryption),
         sprite=wish.sprite
         and SpriteSpec(key=prefix + wish.sprite.key, columns=wish.sprite.columns, rows=wish.sprite.rows),
     )
+
+
+def _wished(wish: OutputThumbnails, base: ThumbnailSettings) -> ThumbnailSettings:
+    """What the preset says, changed; a size that the output names is instead of a deprecated one."""
+    changes = wish.model_dump(exclude={"pattern", "encryption", "sprite"}, exclude_none=True)
+    if changes.keys() & {"max_width", "max_height", "sizing_policy", "padding_policy"}:
+        changes |= {"resolution": None, "aspect_ratio": None}
+    return base.model_copy(update=changes)

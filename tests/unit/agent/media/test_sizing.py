@@ -128,3 +128,46 @@ def test_shrinking_and_keeping_never_enlarge(source: Size, box: Size, policy: Si
     result = sized(str(source), str(box), policy)
     assert result.scaled.width <= source.width + 1
     assert result.scaled.height <= source.height + 1
+
+
+@pytest.mark.parametrize(
+    ("resolution", "aspect_ratio", "source", "scaled", "frame", "pixel"),
+    [
+        ("640x480", None, "1280x720", "640x480", "640x480", Fraction(4, 3)),
+        ("640x480", "auto", "1280x720", "640x480", "640x480", Fraction(4, 3)),
+        ("640x480", "4:3", "1280x720", "640x360", "640x480", Fraction(1)),
+        ("640x480", "16:9", "1280x720", "640x480", "640x480", Fraction(4, 3)),
+        ("640x480", "16:9", "320x240", "480x480", "640x480", Fraction(4, 3)),
+        (None, "4:3", "640x360", "640x360", "640x480", Fraction(1)),
+        ("auto", "4:3", "640x360", "640x360", "640x480", Fraction(1)),
+        ("auto", "16:9", "640x480", "640x480", "854x480", Fraction(1)),
+        ("auto", "4:3", "3840x2160", "1440x810", "1440x1080", Fraction(1)),
+        ("auto", "1:1", "720x1280", "608x1080", "1080x1080", Fraction(1)),
+        ("auto", "auto", "3840x2160", "1920x1080", "1920x1080", Fraction(1)),
+    ],
+)
+def test_the_deprecated_fields_size_as_they_did(
+    resolution: str | None, aspect_ratio: str | None, source: str, scaled: str, frame: str, pixel: Fraction
+) -> None:
+    video = VideoSettings.model_validate(
+        {"codec": "h264", "resolution": resolution, "aspect_ratio": aspect_ratio}, strict=False
+    )
+    result = of_video(video, size(source), SQUARE)
+    assert (str(result.scaled), str(result.frame), result.pixel_aspect) == (scaled, frame, pixel)
+    assert not result.crops
+
+
+@given(
+    source=st.builds(Size, st.integers(2, 4000), st.integers(2, 4000)),
+    shape=st.sampled_from(("1:1", "4:3", "3:2", "16:9")),
+)
+def test_bars_give_a_frame_its_shape_and_no_more(source: Size, shape: str) -> None:
+    video = VideoSettings.model_validate({"codec": "h264", "aspect_ratio": shape}, strict=False)
+    result = of_video(video, source, SQUARE)
+    across, down = map(int, shape.split(":"))
+    assert abs(result.frame.width - Fraction(result.frame.height * across, down)) <= 4
+    assert result.frame.width <= 1920
+    assert result.frame.height <= 1080
+    assert abs(result.frame.width - result.scaled.width) <= 4 or abs(result.frame.height - result.scaled.height) <= 4
+    assert result.scaled.width <= result.frame.width
+    assert result.scaled.height <= result.frame.height

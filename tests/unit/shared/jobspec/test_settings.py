@@ -36,6 +36,16 @@ def field_at_fault(**settings: Any) -> str:
         ("video/fixed_gop", {"container": "fmp4", "video": H264}),
         ("video/quality", {"container": "mp4", "video": H264 | {"quality": 20, "bit_rate": 100_000}}),
         ("video/profile", {"container": "mp4", "video": H264 | {"profile": "2"}}),
+        ("video/profile", {"container": "webm", "video": {"codec": "vp9", "profile": "1"}}),
+        ("video/max_reference_frames", {"container": "webm", "video": {"codec": "vp8", "max_reference_frames": 3}}),
+        ("video/max_reference_frames", MP4 | {"video": H264 | {"max_reference_frames": 0, "fixed_gop": True}}),
+        ("video/max_width", MP4 | {"video": H264 | {"resolution": "640x480", "max_width": 640}}),
+        ("video/sizing_policy", MP4 | {"video": H264 | {"aspect_ratio": "4:3", "sizing_policy": "Fit"}}),
+        ("video/resolution", MP4 | {"video": H264 | {"resolution": "641x480"}}),
+        ("video/resolution", MP4 | {"video": H264 | {"resolution": "640x4098"}}),
+        ("thumbnails/max_height", MP4 | {"video": H264, "thumbnails": {"resolution": "192x109", "max_height": 100}}),
+        ("thumbnails/resolution", MP4 | {"video": H264, "thumbnails": {"resolution": "192x15"}}),
+        ("thumbnails/aspect_ratio", MP4 | {"video": H264, "thumbnails": {"aspect_ratio": "4:3"}}),
         ("video/level", {"container": "webm", "video": {"codec": "vp9", "level": "3"}}),
         ("video/max_bit_rate", {"container": "mp4", "video": H264 | {"bit_rate": 200_000, "max_bit_rate": 100_000}}),
         ("video/max_frame_rate", {"container": "mp4", "video": H264 | {"frame_rate": "25", "max_frame_rate": "30"}}),
@@ -53,6 +63,7 @@ def field_at_fault(**settings: Any) -> str:
         ("audio/sample_rate", {"container": "mp3", "audio": {"codec": "mp3", "sample_rate": 96000}}),
         ("audio/packing_mode", {"container": "mp4", "audio": AAC | {"packing_mode": "OneChannelPerTrack"}}),
         ("audio/packing_mode", {"container": "wav", "audio": PCM | {"packing_mode": "OneChannelPerTrack"}}),
+        ("audio/bit_order", {"container": "mp4", "audio": AAC | {"bit_order": "LittleEndian"}}),
         ("audio/channels", {"container": "mp4", "audio": AAC | {"channels": 0}}),
         ("audio/bit_depth", {"container": "mxf", "audio": PCM | {"bit_depth": 32}}),
         ("audio/sample_rate", {"container": "mxf", "audio": PCM | {"sample_rate": 44100}}),
@@ -73,6 +84,13 @@ def test_eight_bits_of_pcm_are_unsigned() -> None:
     )
     assert settings.audio is not None
     assert not settings.audio.signed
+
+
+def test_a_sample_begins_with_its_least_significant_byte_and_no_other() -> None:
+    with pytest.raises(ValidationError) as refusal:
+        Settings.model_validate({"container": "wav", "audio": PCM | {"bit_order": "BigEndian"}}, strict=False)
+    [error] = refusal.value.errors()
+    assert error["loc"] == ("audio", "bit_order")
 
 
 @pytest.mark.parametrize("length", ["101%", "100.5%", "10", "10em", "-1px", "12345px", "1e1%", "0px", "0.0%"])

@@ -85,7 +85,6 @@ def _audio(published: dict[str, Any] | None) -> dict[str, Any] | None:
     if not published:
         return None
     options = published.get("CodecOptions", {})
-    assert options.get("BitOrder", "LittleEndian") == "LittleEndian"
     return {
         "codec": published["Codec"].lower(),
         "bit_rate": int(published["BitRate"]) * 1000 if "BitRate" in published else None,
@@ -94,6 +93,7 @@ def _audio(published: dict[str, Any] | None) -> dict[str, Any] | None:
         "packing_mode": published.get("AudioPackingMode", "SingleTrack"),
         "profile": options.get("Profile"),
         "bit_depth": int(options["BitDepth"]) if "BitDepth" in options else None,
+        "bit_order": options.get("BitOrder"),
         "loudness": None,
         "signed": options.get("Signed", "Signed") == "Signed",
     }
@@ -109,6 +109,8 @@ def _thumbnails(published: dict[str, Any] | None) -> dict[str, Any] | None:
         "max_height": int(published["MaxHeight"]),
         "sizing_policy": published["SizingPolicy"],
         "padding_policy": published["PaddingPolicy"],
+        "resolution": None,
+        "aspect_ratio": None,
     }
 
 
