@@ -11,7 +11,7 @@ from pydantic import Field
 
 from controlplane.api.views.pages import moment
 from controlplane.domain.auditing import Deed
-from controlplane.domain.lifecycle import output_status
+from controlplane.domain.outcomes import outcomes
 from controlplane.domain.waiting import Code, Waiting
 from controlplane.services.content_keys import RevealedKey
 from controlplane.store import records
@@ -21,7 +21,7 @@ from shared.ids import Attempt, ClusterId, JobId, NodeId, PipelineId, TenantId
 from shared.jobspec import Input, Output, Placement, Playlist, StartPolicy
 from shared.jobspec.encryption import digest, encoded
 from shared.models import Answer
-from shared.protocol import DetectedProperties, OutputProgress, Progress
+from shared.protocol import DetectedProperties, Progress
 from shared.statuses import JobStatus
 
 
@@ -132,19 +132,16 @@ def job(
     `document` is the job's, where somebody has it at hand.
     """
     document = document or orjson.loads(found.document)
-    result = orjson.loads(found.result) if found.result else {}
-    failure = _detail(result.get("failure"))
-    detected = result.get("inputs") or []
-    outcomes = {outcome["index"]: outcome for outcome in result.get("outputs") or []}
-    lists = {outcome["index"]: outcome for outcome in result.get("playlists") or []}
+    inputs, outputs, playlists = document["inputs"], document["outputs"], document["playlists"]
+    came = outcomes(
+        found.status, found.result, progress, inputs=len(inputs), outputs=len(outputs), playlists=len(playlists)
+    )
     has_begun = found.attempt and found.status is not JobStatus.SUBMITTED
-    unmade: dict[str, Any] = {"status": found.status, "status_detail": failure, "objects": []}
-    unmade_outputs = _unmade_outputs({**_NO_FACTS, **unmade}, progress, len(document["outputs"]))
     return {
         "id": found.id,
         "pipeline_id": found.pipeline_id,
         "status": found.status,
-        "status_detail": failure,
+        "status_detail": came.status_detail,
         "waiting_because": {"code": waiting.code, "message": waiting.message, "details": waiting.details}
         if waiting
         else None,
@@ -152,18 +149,13 @@ def job(
         "start": document["start"],
         "placement": document["placement"],
         "cluster_id": found.cluster_id,
-        "inputs": [
-            {**wanted, "detected": detected[index] if index < len(detected) else None}
-            for index, wanted in enumerate(document["inputs"])
-        ],
+        "inputs": [{**wanted, "detected": file} for wanted, file in zip(inputs, came.inputs, strict=True)],
         "output_key_prefix": document["output_key_prefix"],
         "outputs": [
-            {"id": str(index + 1), **wanted, **_made(outcomes.get(index), unmade_outputs[index], _OUTPUT_FACTS)}
-            for index, wanted in enumerate(document["outputs"])
+            {"id": str(number), **wanted, **outcome}
+            for number, (wanted, outcome) in enumerate(zip(outputs, came.outputs, strict=True), 1)
         ],
-        "playlists": [
-            {**wanted, **_made(lists.get(index), unmade, ())} for index, wanted in enumerate(document["playlists"])
-        ],
+        "playlists": [{**wanted, **outcome} for wanted, outcome in zip(playlists, came.playlists, strict=True)],
         "metadata": document["metadata"],
         "max_attempts": document["max_attempts"],
         "retry_of": found.retry_of,
@@ -195,51 +187,6 @@ def content_keys(found: Sequence[RevealedKey]) -> ContentKeysView:
             for one in found
         ]
     )
-
-
-_OUTPUT_FACTS = ("width", "height", "frame_rate", "duration", "size", "encoder", "applied_color_space_conversion")
-_NO_FACTS: dict[str, Any] = dict.fromkeys(_OUTPUT_FACTS)
-
-
-def _unmade_outputs(unmade: dict[str, Any], progress: Progress | None, count: int) -> list[dict[str, Any]]:
-    """Each as it is before its job has ended."""
-    job = unmade["status"]
-    if count == 1 or job is not JobStatus.PROGRESSING:
-        return [unmade] * count
-    told = {each.index: each for each in progress.outputs} if progress else {}
-    return [_unmade_output(unmade, index, told.get(index)) for index in range(count)]
-
-
-def _unmade_output(unmade: dict[str, Any], index: int, told: OutputProgress | None) -> dict[str, Any]:
-    status = output_status(index, told.status if told else None)
-    failure = told.failure.model_dump() if told and told.failure else None
-    return {**unmade, "status": status, "status_detail": _detail(failure)}
-
-
-def _made(outcome: dict[str, Any] | None, unmade: dict[str, Any], facts: tuple[str, ...]) -> dict[str, Any]:
-    """What came of an output or a playlist; until the job has ended, and when it failed whole, what came of the job."""
-    if outcome is None:
-        return unmade
-    return {
-        **{fact: outcome.get(fact) for fact in facts},
-        "status": outcome["status"],
-        "status_detail": _detail(outcome["failure"]),
-        "objects": [
-            {
-                "key": made["key"],
-                "size": made["size"],
-                "role": made["role"],
-                "initialization_vector": made.get("initialization_vector"),
-            }
-            for made in outcome["objects"]
-        ],
-    }
-
-
-def _detail(failure: dict[str, Any] | None) -> dict[str, Any] | None:
-    if not failure:
-        return None
-    return {"code": failure["code"], "message": failure["message"], "reason": failure.get("reason")}
 
 
 class RetryView(Answer):
