@@ -136,6 +136,9 @@ class Settings(BaseSettings):
     sweep_interval: Seconds = Field(60.0, description="Between two removals of what is too old.")
     keep_jobs: Seconds = Field(184 * DAY, description="Jobs that have ended, and all that is told of them.")
     keep_events: Seconds = Field(92 * DAY, description="The histories of nodes, and of jobs that have ended.")
+    keep_deliveries: Annotated[float, Field(ge=2 * DAY)] = Field(
+        31 * DAY, description="What webhooks and topics were told, and how that went."
+    )
     keep_logs: Seconds = Field(31 * DAY, description="What attempts said last.")
     keep_audit: Seconds = Field(366 * DAY, description="Rows of the audit log.")
     keep_join_tokens: Seconds = Field(7 * DAY, description="Join tokens that are used or over.")

@@ -21,6 +21,8 @@ PipelineId = NewType("PipelineId", str)
 PresetId = NewType("PresetId", str)
 JobId = NewType("JobId", str)
 TaskId = NewType("TaskId", str)
+EndpointId = NewType("EndpointId", str)
+MessageId = NewType("MessageId", str)  # of a message to an endpoint: the same however often it is sent
 LeaseId = NewType("LeaseId", str)
 Attempt = NewType("Attempt", int)  # counts the grants of a task; only rises: the fencing token
 

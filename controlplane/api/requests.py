@@ -250,6 +250,7 @@ class Limits(Sent):
     pipelines: Limit = _default(Quota.PIPELINES)
     buckets: Limit = _default(Quota.BUCKETS)
     keys: Limit = Field(DEFAULTS[Quota.KEYS], description="Not revoked.")
+    webhooks: Limit = _default(Quota.WEBHOOKS)
 
     def by_quota(self) -> dict[Quota, int | None]:
         """As they are counted."""

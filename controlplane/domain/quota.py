@@ -27,6 +27,7 @@ class Quota(StrEnum):
     PIPELINES = "pipelines"
     BUCKETS = "buckets"
     KEYS = "keys"
+    WEBHOOKS = "webhooks"
 
 
 DEFAULTS: Final[Mapping[Quota, int]] = {
@@ -39,6 +40,7 @@ DEFAULTS: Final[Mapping[Quota, int]] = {
     Quota.PIPELINES: 100,
     Quota.BUCKETS: 100,
     Quota.KEYS: 50,
+    Quota.WEBHOOKS: 10,
 }
 """Of a new tenant: out of the way of ordinary work, and an end to what runs wild."""
 

@@ -57,6 +57,7 @@ class Sweeper:
             "join_tokens": await self._remove(keeping.remove_join_tokens, until=now - _ms(settings.keep_join_tokens)),
             "jobs": await self._remove(keeping.remove_jobs, until=now - _ms(settings.keep_jobs)),
             "events": await self._remove(keeping.remove_events, until=now - _ms(settings.keep_events)),
+            "deliveries": await self._remove(keeping.remove_deliveries, until=now - _ms(settings.keep_deliveries)),
             "logs": await self._remove(keeping.remove_logs, until=now - _ms(settings.keep_logs)),
             "node_events": await self._remove(keeping.remove_node_events, until=now - _ms(settings.keep_events)),
             "lanes": await self._remove(keeping.remove_idle_lanes),

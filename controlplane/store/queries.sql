@@ -199,7 +199,8 @@ SELECT n.queued, n.running, (SELECT COALESCE(SUM(waiting), 0) FROM lanes WHERE t
        (SELECT used FROM quotas WHERE tenant_id = n.id AND quota = 'presets') AS presets,
        (SELECT used FROM quotas WHERE tenant_id = n.id AND quota = 'pipelines') AS pipelines,
        (SELECT used FROM quotas WHERE tenant_id = n.id AND quota = 'buckets') AS buckets,
-       (SELECT used FROM quotas WHERE tenant_id = n.id AND quota = 'keys') AS keys
+       (SELECT used FROM quotas WHERE tenant_id = n.id AND quota = 'keys') AS keys,
+       (SELECT used FROM quotas WHERE tenant_id = n.id AND quota = 'webhooks') AS webhooks
   FROM tenants n JOIN quotas minutes ON minutes.tenant_id = n.id AND minutes.quota = 'output_minutes'
  WHERE n.id = :tenant_id
 
@@ -207,7 +208,7 @@ SELECT n.queued, n.running, (SELECT COALESCE(SUM(waiting), 0) FROM lanes WHERE t
 -- By indices alone, so that old jobs cost nothing: what has not ended and is not held by a node waits.
 SELECT (SELECT COUNT(*) FROM jobs WHERE tenant_id = :tenant_id AND status IN ('Submitted', 'Progressing'))
        - r.leased - r.publishing AS queued,
-       r.leased + r.publishing AS running, r.waiting, r.output_ms, r.presets, r.pipelines, r.buckets, r.keys
+       r.leased + r.publishing AS running, r.waiting, r.output_ms, r.presets, r.pipelines, r.buckets, r.keys, r.webhooks
   FROM (SELECT
        (SELECT COUNT(*) FROM tasks WHERE tenant_id = :tenant_id AND state IN ('Leased', 'Running', 'Stopping')) AS leased,
        (SELECT COUNT(*) FROM tasks WHERE tenant_id = :tenant_id AND state = 'Publishing') AS publishing,
@@ -217,7 +218,8 @@ SELECT (SELECT COUNT(*) FROM jobs WHERE tenant_id = :tenant_id AND status IN ('S
        (SELECT COUNT(*) FROM presets WHERE tenant_id = :tenant_id) AS presets,
        (SELECT COUNT(*) FROM pipelines WHERE tenant_id = :tenant_id) AS pipelines,
        (SELECT COUNT(*) FROM buckets WHERE tenant_id = :tenant_id) AS buckets,
-       (SELECT COUNT(*) FROM api_keys WHERE tenant_id = :tenant_id AND revoked_at IS NULL) AS keys) r
+       (SELECT COUNT(*) FROM api_keys WHERE tenant_id = :tenant_id AND revoked_at IS NULL) AS keys,
+       (SELECT COUNT(*) FROM endpoints WHERE tenant_id = :tenant_id AND kind = 'webhook') AS webhooks) r
 
 
 -- Clusters and nodes
@@ -448,7 +450,8 @@ UPDATE tenants SET queued = queued + :jobs
    AND EXISTS (SELECT 1 FROM pipelines WHERE id = :pipeline_id AND tenant_id = :id
                   AND (CAST(:version AS BIGINT) IS NULL OR version = :version))
 RETURNING (SELECT status FROM pipelines WHERE id = :pipeline_id) AS pipeline_status,
-          EXISTS (SELECT 1 FROM user_quotas WHERE user_id = :user_id) AS user_is_counted
+          EXISTS (SELECT 1 FROM user_quotas WHERE user_id = :user_id) AS user_is_counted,
+          EXISTS (SELECT 1 FROM endpoints e WHERE e.tenant_id = tenants.id AND e.status = 'Active' AND e.types LIKE :heard) AS is_heard
 
 -- name: queue_jobs_of_user
 UPDATE user_quotas SET queued = queued + :jobs
@@ -588,7 +591,8 @@ RETURNING id, attempt, lease_id, job_id, tenant_id
 UPDATE jobs SET status = 'Progressing', started_at = COALESCE(started_at, :now),
        cluster_id = COALESCE(cluster_id, (SELECT cluster_id FROM nodes WHERE id = :node_id))
  WHERE id = :id AND status IN ({job:accept})
-RETURNING id
+RETURNING id, started_at = :now AND
+          EXISTS (SELECT 1 FROM endpoints e WHERE e.tenant_id = jobs.tenant_id AND e.status = 'Active' AND e.types LIKE :heard) AS is_heard
 
 -- name: live_lease
 SELECT id FROM tasks
@@ -682,13 +686,18 @@ UPDATE tasks SET state = 'Waiting' WHERE id = :id AND state IN ({task:start})
 
 -- name: end_job
 UPDATE jobs SET status = :status, result = :result, finished_at = :now WHERE id = :id AND status IN ({job:complete}, {job:fail})
-RETURNING id
+RETURNING id,
+          EXISTS (SELECT 1 FROM endpoints e WHERE e.tenant_id = jobs.tenant_id AND e.status = 'Active' AND e.types LIKE :heard) AS is_heard
 
 -- name: cancel_job
-UPDATE jobs SET status = 'Canceled', finished_at = :now WHERE id = :id AND status IN ({job:cancel}) RETURNING id
+UPDATE jobs SET status = 'Canceled', finished_at = :now WHERE id = :id AND status IN ({job:cancel})
+RETURNING id,
+          EXISTS (SELECT 1 FROM endpoints e WHERE e.tenant_id = jobs.tenant_id AND e.status = 'Active' AND e.types LIKE :heard) AS is_heard
 
 -- name: stop_job
-UPDATE jobs SET status = 'Canceled', finished_at = :now WHERE id = :id AND status IN ({job:stop}) RETURNING id
+UPDATE jobs SET status = 'Canceled', finished_at = :now WHERE id = :id AND status IN ({job:stop})
+RETURNING id,
+          EXISTS (SELECT 1 FROM endpoints e WHERE e.tenant_id = jobs.tenant_id AND e.status = 'Active' AND e.types LIKE :heard) AS is_heard
 
 -- name: publishing
 SELECT id FROM tasks WHERE state = 'Publishing' ORDER BY id
@@ -727,6 +736,112 @@ SELECT state, COUNT(*) AS nodes FROM nodes GROUP BY state
 
 -- name: oldest_unsealed
 SELECT MIN(at) AS at FROM audit WHERE id > COALESCE((SELECT MAX(id) FROM audit_seals), 0)
+
+
+-- Who is told what
+
+-- name: insert_endpoint
+INSERT INTO endpoints (id, tenant_id, kind, arn, url, description, types, secrets, base_url, status, asked_at, created_at)
+VALUES (:id, :tenant_id, :kind, :arn, :url, :description, :types, :secrets, :base_url, :status, :now, :now)
+ON CONFLICT DO NOTHING RETURNING *
+
+-- name: endpoint
+SELECT * FROM endpoints WHERE id = :id AND kind = :kind AND (CAST(:tenant_id AS TEXT) IS NULL OR tenant_id = :tenant_id)
+
+-- name: endpoints_of_tenant
+SELECT * FROM endpoints WHERE tenant_id = :tenant_id AND kind = :kind AND id > :after ORDER BY id LIMIT :size
+
+-- name: every_topic
+SELECT * FROM endpoints WHERE kind = 'topic' AND id > :after ORDER BY id LIMIT :size
+
+-- name: known_topics
+SELECT DISTINCT arn FROM endpoints WHERE tenant_id = :tenant_id AND kind = 'topic'
+
+-- name: update_endpoint
+UPDATE endpoints SET url = :url, description = :description, types = :types, secrets = :secrets, status = :status,
+       reason = :reason, asked_at = :asked_at
+ WHERE id = :id RETURNING *
+
+-- name: disable_endpoint
+UPDATE endpoints SET status = 'Disabled', reason = :reason WHERE id = :id
+
+-- name: delete_endpoint
+DELETE FROM endpoints WHERE id = :id
+
+-- name: listeners
+SELECT e.id, e.arn, j.id AS job_id, (SELECT p.notifications FROM pipelines p WHERE p.id = j.pipeline_id) AS notifications
+  FROM jobs j JOIN endpoints e ON e.tenant_id = j.tenant_id AND e.status = 'Active' AND e.types LIKE :heard
+ WHERE j.id = :job_id ORDER BY e.id
+
+-- name: insert_delivery
+INSERT INTO deliveries (message_id, endpoint_id, job_id, type, data, at, state, due_at, begun_at)
+VALUES (:message_id, :endpoint_id, :job_id, :type, :data, :now, 'Pending',
+        CASE WHEN EXISTS (SELECT 1 FROM deliveries d
+                           WHERE d.job_id = :job_id AND d.endpoint_id = :endpoint_id AND d.state = 'Pending') THEN NULL
+             ELSE CAST(:now AS BIGINT) END, :now)
+
+-- name: due_endpoints
+-- Of every endpoint that something waits for, when that is due: each is found by an index, however much waits.
+WITH RECURSIVE step (endpoint_id) AS (
+  SELECT MIN(endpoint_id) FROM deliveries WHERE state = 'Pending' AND due_at IS NOT NULL
+  UNION ALL
+  SELECT (SELECT MIN(d.endpoint_id) FROM deliveries d
+           WHERE d.state = 'Pending' AND d.due_at IS NOT NULL AND d.endpoint_id > s.endpoint_id)
+    FROM step s WHERE s.endpoint_id IS NOT NULL)
+SELECT e.id, (SELECT MIN(d.due_at) FROM deliveries d
+               WHERE d.endpoint_id = e.id AND d.state = 'Pending' AND d.due_at IS NOT NULL) AS due_at
+  FROM step s JOIN endpoints e ON e.id = s.endpoint_id AND e.status <> 'Disabled'
+
+-- name: claim_delivery
+-- What a process that died had claimed is due again at :until.
+UPDATE deliveries SET due_at = :until, tries = tries + 1
+ WHERE id = (SELECT d.id FROM deliveries d JOIN endpoints e ON e.id = d.endpoint_id AND e.status <> 'Disabled'
+              WHERE d.endpoint_id = :endpoint_id AND d.state = 'Pending' AND d.due_at IS NOT NULL AND d.due_at <= :now
+              ORDER BY d.due_at, d.id LIMIT 1)
+   AND state = 'Pending' AND due_at <= :now
+RETURNING *
+
+-- name: what_is_told
+SELECT e.*, j.pipeline_id, j.document, j.result, j.submitted_at, j.started_at, j.finished_at
+  FROM endpoints e LEFT JOIN jobs j ON j.id = :job_id WHERE e.id = :endpoint_id
+
+-- name: end_delivery
+UPDATE deliveries SET state = :state, due_at = NULL, ended_at = :now, attempts = :attempts
+ WHERE id = :id AND state = 'Pending' RETURNING id
+
+-- name: delay_delivery
+UPDATE deliveries SET due_at = :due_at, attempts = :attempts WHERE id = :id AND state = 'Pending'
+
+-- name: let_next_go
+-- What stands behind a message that has ended.
+UPDATE deliveries SET due_at = :now, begun_at = :now
+ WHERE id = (SELECT MIN(d.id) FROM deliveries d
+              WHERE d.job_id = :job_id AND d.endpoint_id = :endpoint_id AND d.state = 'Pending')
+   AND due_at IS NULL
+
+-- name: delivery
+SELECT * FROM deliveries WHERE message_id = :message_id AND endpoint_id = :endpoint_id
+
+-- name: deliveries_of_endpoint
+SELECT * FROM deliveries WHERE endpoint_id = :endpoint_id AND id < :before
+   AND (CAST(:state AS TEXT) IS NULL OR state = :state)
+ ORDER BY id DESC LIMIT :size
+
+-- name: redeliver
+-- One that waits is sent at once; one that was sent, once more.
+UPDATE deliveries SET state = 'Pending', due_at = :now, begun_at = :now, tries = 0, ended_at = NULL
+ WHERE message_id = :message_id AND endpoint_id = :endpoint_id AND (state <> 'Pending' OR due_at IS NOT NULL) RETURNING *
+
+-- name: outbox_figures
+-- Counted up to a thousand and one: more is simply many.
+SELECT (SELECT COUNT(*) FROM (SELECT id FROM deliveries WHERE state = 'Pending' ORDER BY id LIMIT 1001) waiting) AS pending,
+       (SELECT at FROM deliveries WHERE state = 'Pending' ORDER BY id LIMIT 1) AS oldest
+
+-- name: span_of_deliveries
+SELECT MAX(id) AS last, MIN(at) AS oldest FROM (SELECT id, at FROM deliveries WHERE id > :after ORDER BY id LIMIT :size) AS span
+
+-- name: delete_deliveries
+DELETE FROM deliveries WHERE id > :after AND id <= :upto AND at <= :until RETURNING id
 
 
 -- The audit log

@@ -7,15 +7,18 @@ from dataclasses import dataclass, fields
 from functools import cache, cached_property
 from typing import Any, TypeVar, get_type_hints
 
+from controlplane.domain.notifications import DeliveryState, EndpointKind, EndpointStatus
 from controlplane.domain.permissions import Role
 from controlplane.store.port import Row
 from shared.ids import (
     Attempt,
     BootId,
     ClusterId,
+    EndpointId,
     JobId,
     KeyId,
     LeaseId,
+    MessageId,
     NodeId,
     PipelineId,
     PresetId,
@@ -37,7 +40,18 @@ def record(kind: type[R], row: Row) -> R:
 def _columns(kind: type[Any]) -> Mapping[str, Callable[[Any], Any] | None]:
     """The columns of a record; those that hold a state are made into it."""
     hints = get_type_hints(kind)
-    states = (ClusterStatus, JobStatus, NodeState, NodeTrust, PipelineStatus, Role, TaskState)
+    states = (
+        ClusterStatus,
+        DeliveryState,
+        EndpointKind,
+        EndpointStatus,
+        JobStatus,
+        NodeState,
+        NodeTrust,
+        PipelineStatus,
+        Role,
+        TaskState,
+    )
     return {field.name: hints[field.name] if hints[field.name] in states else None for field in fields(kind)}
 
 
@@ -287,6 +301,55 @@ class AttemptLog:
     said: int
     text: str
     at: int
+
+
+@dataclass(frozen=True)
+class Endpoint:
+    """A webhook, or what is behind a topic. `types` and `secrets` are JSON texts; the secrets are sealed."""
+
+    id: EndpointId
+    tenant_id: TenantId
+    kind: EndpointKind
+    arn: str | None
+    url: str
+    description: str
+    types: str
+    secrets: str
+    base_url: str
+    status: EndpointStatus
+    reason: str | None
+    """Why it is disabled."""
+    asked_at: int
+    """When it was last asked to confirm, or a secret was made."""
+    created_at: int
+
+
+@dataclass(frozen=True)
+class Delivery:
+    """A message for one endpoint. `data` and `attempts` are JSON texts."""
+
+    id: int
+    message_id: MessageId
+    endpoint_id: EndpointId
+    job_id: JobId | None
+    type: str
+    data: str
+    at: int
+    state: DeliveryState
+    due_at: int | None
+    begun_at: int
+    tries: int
+    attempts: str
+    ended_at: int | None
+
+
+@dataclass(frozen=True)
+class ToldJob:
+    """What messages say of a job."""
+
+    pipeline_id: PipelineId
+    document: str
+    result: str | None
 
 
 @dataclass(frozen=True)

@@ -42,6 +42,7 @@ class QuotasView(Answer):
     pipelines: QuotaView
     buckets: QuotaView
     keys: QuotaView
+    webhooks: QuotaView
     user: UserQuotasView | None = Field(
         None, description="The caller's own limits, beside the tenant's. Null where no user of the tenant asks."
     )

@@ -286,6 +286,48 @@ CREATE TABLE attempt_logs (
 );
 CREATE INDEX attempt_logs_by_job ON attempt_logs (job_id, attempt);
 
+-- Where tenants are told of what happens to their jobs: their own webhooks, and those behind the topics of their pipelines.
+-- `secrets` are sealed; `base_url` is where endpoints of topics reach this service.
+CREATE TABLE endpoints (
+  id TEXT PRIMARY KEY,
+  tenant_id TEXT NOT NULL REFERENCES tenants (id),
+  kind TEXT NOT NULL,
+  arn TEXT,
+  url TEXT NOT NULL,
+  description TEXT NOT NULL,
+  types TEXT NOT NULL,
+  secrets TEXT NOT NULL,
+  base_url TEXT NOT NULL,
+  status TEXT NOT NULL,
+  reason TEXT,
+  asked_at BIGINT NOT NULL,
+  created_at BIGINT NOT NULL
+);
+CREATE INDEX endpoints_by_tenant ON endpoints (tenant_id, kind, id);
+CREATE UNIQUE INDEX topics ON endpoints (tenant_id, arn, url) WHERE arn IS NOT NULL;
+
+-- The outbox: written with what it tells of, sent afterwards, and kept as the log of what was sent. `due_at` is when it is
+-- tried next; NULL while it stands behind another message of its job. `tries` are those since `begun_at`.
+CREATE TABLE deliveries (
+  id {serial},
+  message_id TEXT NOT NULL UNIQUE,
+  endpoint_id TEXT NOT NULL,
+  job_id TEXT,
+  type TEXT NOT NULL,
+  data TEXT NOT NULL,
+  at BIGINT NOT NULL,
+  state TEXT NOT NULL,
+  due_at BIGINT,
+  begun_at BIGINT NOT NULL,
+  tries BIGINT NOT NULL DEFAULT 0,
+  attempts TEXT NOT NULL DEFAULT '[]',
+  ended_at BIGINT
+);
+CREATE INDEX deliveries_by_endpoint ON deliveries (endpoint_id, id);
+CREATE INDEX deliveries_due ON deliveries (endpoint_id, due_at, id) WHERE state = 'Pending' AND due_at IS NOT NULL;
+CREATE INDEX deliveries_pending ON deliveries (id) WHERE state = 'Pending';
+CREATE INDEX deliveries_in_line ON deliveries (job_id, endpoint_id, id) WHERE state = 'Pending';
+
 -- Without an index but its key: every call that changes something adds a row.
 CREATE TABLE audit (
   id {serial},

@@ -10,12 +10,14 @@ import orjson
 
 from controlplane.domain import retrying
 from controlplane.domain.lineage import Kinship, kinship
+from controlplane.domain.notifications import Happening, hears
 from controlplane.domain.parts import lengths
 from controlplane.domain.retrying import Ended, Retry, Rules
 from controlplane.domain.usage import read_in_vain
-from controlplane.store.operations import ending, jobs, quotas, trust
+from controlplane.store.operations import ending, jobs, outbox, quotas, trust
 from controlplane.store.operations.attempts import note
 from controlplane.store.operations.ending import RULES
+from controlplane.store.operations.outbox import Told
 from controlplane.store.port import Calls, Op, call
 from controlplane.store.records import Node, Task, Work, record
 from shared.errors import NotFound, StaleLease
@@ -89,8 +91,10 @@ def accept(accepted: Sequence[Acceptance]) -> Op[Sequence[JobId | Exception]]:
     keys = [{**_key(each.ref, each.node_id), "expires_at": each.expires_at} for each in accepted]
     rows = {(row["id"], row["attempt"], row["lease_id"]): row for row in (yield Calls("accept", keys))}
     began = [(each, row) for each in accepted if (row := rows.pop(_identity(each.ref), None)) is not None]
-    yield Calls(
-        "progress_job", [{"id": row["job_id"], "node_id": each.node_id, "now": each.now} for each, row in began]
+    heard = hears(Happening.PROGRESSING)
+    progressing = yield Calls(
+        "progress_job",
+        [{"id": row["job_id"], "node_id": each.node_id, "now": each.now, "heard": heard} for each, row in began],
     )
     yield jobs.events_of(
         jobs.happened(
@@ -101,6 +105,10 @@ def accept(accepted: Sequence[Acceptance]) -> Op[Sequence[JobId | Exception]]:
             orjson.dumps({"attempt": each.ref.attempt, "node_id": each.node_id}).decode(),
         )
         for each, row in began
+    )
+    listened = {row["id"] for row in progressing if row["is_heard"]}
+    yield from outbox.tell(
+        [Told(row["job_id"], Happening.PROGRESSING, each.now) for each, row in began if row["job_id"] in listened]
     )
     answers: dict[int, JobId | Exception] = {id(each): JobId(row["job_id"]) for each, row in began}
     for each in accepted:
@@ -267,8 +275,7 @@ def _lose(task: Task, now: int, how: Ended, rules: Rules, *, reason: str) -> Op[
     if task.state is TaskState.STOPPING:
         yield call("stop_task", id=task.id, report=None)
         yield from jobs.leave(task, now)
-        yield call("stop_job", id=task.job_id, now=now)
-        yield jobs.event(task.tenant_id, task.job_id, "canceled", now)
+        yield from jobs.stopped(task, now)
         return lost
     tally, node_id = ending.tally_of(task), ending.holder(task)
     if task.state is TaskState.LEASED:

@@ -10,10 +10,12 @@ import orjson
 
 from controlplane.domain import retrying
 from controlplane.domain.lifecycle import LEASED_TASKS, TaskEvent, task_sources
+from controlplane.domain.notifications import Happening, hears
 from controlplane.domain.retrying import Retry, Rules, Tally
 from controlplane.domain.usage import FAILED, Made, size_of, spent_on
-from controlplane.store.operations import attempts, jobs, quotas, trust
+from controlplane.store.operations import attempts, jobs, outbox, quotas, trust
 from controlplane.store.operations.jobs import Created, NewJob
+from controlplane.store.operations.outbox import Told
 from controlplane.store.port import Call, Op, call
 from controlplane.store.records import Task, record
 from shared.errors import StaleLease
@@ -137,6 +139,9 @@ def settle(
     """An attempt came to nothing: the task waits again, or has failed."""
     if isinstance(verdict, Retry):
         yield from requeue(task, now, retry=verdict, reason=reason, report=report)
+        yield from outbox.tell(
+            [Told(task.job_id, Happening.WARNING, now, {"attempt": task.attempt, "message": reason})]
+        )
     else:
         made = spent_on(failed) if failed else FAILED
         yield from fail(task, now, verdict, report=report, result=_failed(verdict, failed), made=made)
@@ -170,8 +175,16 @@ def fail(
 ) -> Op[None]:
     yield call("fail_task", id=task.id, report=report)
     yield from jobs.leave(task, now, made)
-    yield call("end_job", id=task.job_id, status=JobStatus.ERROR, result=result or _failed(failure), now=now)
+    ended = yield call(
+        "end_job",
+        id=task.job_id,
+        status=JobStatus.ERROR,
+        result=result or _failed(failure),
+        now=now,
+        heard=hears(Happening.ERROR),
+    )
     yield jobs.event(task.tenant_id, task.job_id, "error", now, failure.model_dump_json())
+    yield from outbox.tell_if(ended, Told(task.job_id, Happening.ERROR, now))
 
 
 def _end(task: Task, request: ReportRequest, digest: str, now: int, rules: Rules) -> Op[None]:
@@ -212,8 +225,7 @@ def _stopped(task: Task, digest: str, now: int) -> Op[None]:
     """Whatever the attempt came to, it was asked to stop and has: the job is Canceled."""
     yield call("stop_task", id=task.id, report=digest)
     yield from jobs.leave(task, now)
-    yield call("stop_job", id=task.job_id, now=now)
-    yield jobs.event(task.tenant_id, task.job_id, "canceled", now)
+    yield from jobs.stopped(task, now)
 
 
 def digest_of(request: ReportRequest) -> str:

@@ -9,8 +9,11 @@ from typing import Any
 
 from controlplane.domain import fairness
 from controlplane.domain.lifecycle import TERMINAL_JOBS
+from controlplane.domain.notifications import Happening, hears
 from controlplane.domain.usage import CANCELED, Made
-from controlplane.store.operations import quotas
+from controlplane.store.operations import outbox, quotas
+from controlplane.store.operations.outbox import Told
+from controlplane.store.operations.quotas import Queued
 from controlplane.store.port import Call, Calls, Op, Row, alone, call
 from controlplane.store.records import Event, Job, Task, record
 from controlplane.store.sql import filter_name
@@ -124,35 +127,42 @@ def create_together(asked: Sequence[tuple[NewJob, int]]) -> Op[list[Created | Ex
     alike: dict[tuple[Any, ...], list[NewJob]] = {}
     for new, _ in asked:
         alike.setdefault((new.user_id, new.pipeline_id, new.pipeline_version, new.tenant_id), []).append(new)
-    admitted: dict[JobId, str | TranscoderError] = {}
+    admitted: dict[JobId, Queued | TranscoderError] = {}
     for group in alike.values():
         admitted |= yield from _admit(group)
-    made = [(new, now) for new, now in asked if isinstance(admitted[new.id], str)]
+    made = [(new, now) for new, now in asked if isinstance(admitted[new.id], Queued)]
     rows = [_row(new, now) for new, now in made]
     for query in ("insert_job", "insert_task", "note_submitted"):
         yield Calls(query, rows)
     lanes = Counter((new.pipeline_id, new.need, new.user_id, new.tenant_id) for new, _ in made if not new.held)
     yield Calls("join_lane", [_lane(*lane, tasks=tasks) for lane, tasks in lanes.items()])
+    yield from outbox.tell([Told(new.id, Happening.SUBMITTED, now) for new, now in made if _is_heard(admitted[new.id])])
     return [
-        Created(new.as_job(now, status), replayed=False) if isinstance(status := admitted[new.id], str) else status
+        Created(new.as_job(now, queued.pipeline_status), replayed=False)
+        if isinstance(queued := admitted[new.id], Queued)
+        else queued
         for new, now in asked
     ]
 
 
-def _admit(group: Sequence[NewJob]) -> Op[dict[JobId, str | TranscoderError]]:
-    """Jobs of one user and pipeline into the queue: the pipeline's status, or for each that is refused why."""
+def _is_heard(queued: Queued | TranscoderError) -> bool:
+    return isinstance(queued, Queued) and queued.is_heard
+
+
+def _admit(group: Sequence[NewJob]) -> Op[dict[JobId, Queued | TranscoderError]]:
+    """Jobs of one user and pipeline into the queue, or for each that is refused why."""
     one = group[0]
     most = max(new.outputs for new in group)
     try:
-        status = yield from quotas.queue(
+        queued = yield from quotas.queue(
             one.tenant_id, one.user_id, one.pipeline_id, one.pipeline_version, jobs=len(group), outputs=most
         )
     except TranscoderError as error:
         if len(group) == 1:
             return {one.id: error}
     else:
-        return {new.id: status for new in group}
-    found: dict[JobId, str | TranscoderError] = {}
+        return {new.id: queued for new in group}
+    found: dict[JobId, Queued | TranscoderError] = {}
     for new in group:
         found |= yield from _admit([new])
     return found
@@ -208,12 +218,13 @@ def cancel(tenant_id: TenantId, job_id: JobId, now: int) -> Op[Ended]:
     job, task = yield from _locked(tenant_id, job_id)
     if job.status is JobStatus.CANCELED:
         return Ended(job)
-    canceled = yield call("cancel_job", id=job_id, now=now)
+    canceled = yield call("cancel_job", id=job_id, now=now, heard=hears(Happening.CANCELED))
     if not canceled:
         raise WrongState(f"Only a Submitted job can be cancelled; this one is {job.status}.")
     yield call("stop_task", id=task.id, report=None)
     yield from leave(task, now)
     yield event(tenant_id, job_id, "canceled", now)
+    yield from outbox.tell_if(canceled, Told(job_id, Happening.CANCELED, now))
     return Ended((yield from read(tenant_id, job_id)))
 
 
@@ -237,9 +248,15 @@ def stop(tenant_id: TenantId, job_id: JobId, now: int) -> Op[Ended]:
         return Ended((yield from read(tenant_id, job_id)), task.node_id)
     yield call("stop_task", id=task.id, report=None)
     yield from leave(task, now)
-    yield call("stop_job", id=job_id, now=now)
-    yield event(tenant_id, job_id, "canceled", now)
+    yield from stopped(task, now)
     return Ended((yield from read(tenant_id, job_id)))
+
+
+def stopped(task: Task, now: int) -> Op[None]:
+    """The job of a task that was stopped is Canceled."""
+    rows = yield call("stop_job", id=task.job_id, now=now, heard=hears(Happening.CANCELED))
+    yield event(task.tenant_id, task.job_id, "canceled", now)
+    yield from outbox.tell_if(rows, Told(task.job_id, Happening.CANCELED, now))
 
 
 def start(tenant_id: TenantId, job_id: JobId, now: int) -> Op[Job]:

@@ -41,6 +41,15 @@ def remove_events(after: str, *, until: int, size: int) -> Op[Step]:
     return Step(len(removed), str(row["last"]))
 
 
+def remove_deliveries(after: str, *, until: int, size: int) -> Op[Step]:
+    """Whatever was to be told before `until`; they lie in the order of their time."""
+    (row,) = yield call("span_of_deliveries", after=int(after or 0), size=size)
+    if row["last"] is None or row["oldest"] > until:
+        return Step(0, None)
+    removed = yield call("delete_deliveries", after=int(after or 0), upto=row["last"], until=until)
+    return Step(len(removed), str(row["last"]))
+
+
 def remove_logs(after: str, *, until: int, size: int) -> Op[Step]:
     """Of attempts whose log was last written before `until`. Tasks are named by when they were submitted."""
     (row,) = yield call("span_of_logs", after=after, before=f"{until:013d}~", size=size)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
-from typing import Final
+from typing import Final, NamedTuple
 
 from controlplane.domain import quota
+from controlplane.domain.notifications import Happening, hears
 from controlplane.domain.quota import DEFAULTS, LEDGER, OF_USERS, Drift, Line, Quota
 from controlplane.domain.usage import Made, day_of
 from controlplane.store.port import Calls, Op, call
@@ -15,7 +16,14 @@ from shared.errors import NotFound, Outdated, QuotaExceeded, TooManyQueued
 from shared.failures import Failure
 from shared.ids import PipelineId, TenantId, UserId
 
-COUNTED: Final = (Quota.PRESETS, Quota.PIPELINES, Quota.BUCKETS, Quota.KEYS, Quota.OUTPUT_MINUTES)
+COUNTED: Final = (
+    Quota.PRESETS,
+    Quota.PIPELINES,
+    Quota.BUCKETS,
+    Quota.KEYS,
+    Quota.WEBHOOKS,
+    Quota.OUTPUT_MINUTES,
+)
 """Lines of the ledger that can be counted once more. Bytes lie in files."""
 QUEUE_RETRY_SECONDS = 10.0
 
@@ -27,10 +35,17 @@ def open_ledger(tenant_id: TenantId) -> Op[None]:
     yield from set_limits(tenant_id, DEFAULTS)
 
 
+class Queued(NamedTuple):
+    """Of the pipeline in which jobs wait now, and whether somebody is told of them."""
+
+    pipeline_status: str
+    is_heard: bool
+
+
 def queue(
     tenant_id: TenantId, user_id: UserId, pipeline_id: PipelineId, version: int | None, *, jobs: int, outputs: int
-) -> Op[str]:
-    """So many more jobs wait in a pipeline, whose status is the result; `outputs` are those of the largest.
+) -> Op[Queued]:
+    """So many more jobs wait in a pipeline; `outputs` are those of the largest.
 
     Raises NotFound when the pipeline is gone, Outdated when it has another version than this one, TooManyQueued, and
     QuotaExceeded when a job has more outputs than one may have. Then nothing is changed.
@@ -43,11 +58,12 @@ def queue(
         version=version,
         jobs=jobs,
         outputs=outputs,
+        heard=hears(Happening.SUBMITTED),
     )
     if queued:
         if queued[0]["user_is_counted"]:
             yield from _queue_of_user(tenant_id, user_id, jobs)
-        return str(queued[0]["pipeline_status"])
+        return Queued(queued[0]["pipeline_status"], bool(queued[0]["is_heard"]))
     pipelines = yield call("pipeline", id=pipeline_id, tenant_id=tenant_id)
     if not pipelines:
         raise NotFound("pipeline")

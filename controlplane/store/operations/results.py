@@ -8,11 +8,13 @@ from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 from controlplane.domain.lifecycle import aggregate
+from controlplane.domain.notifications import Happening, hears
 from controlplane.domain.quota import Quota
 from controlplane.domain.retrying import Rules
 from controlplane.domain.usage import made_by, size_of
-from controlplane.store.operations import attempts, ending, jobs, quotas, trust
+from controlplane.store.operations import attempts, ending, jobs, outbox, quotas, trust
 from controlplane.store.operations.ending import Reported, digest_of
+from controlplane.store.operations.outbox import Told
 from controlplane.store.port import Calls, Op, Row
 from controlplane.store.records import Task, record
 from shared.errors import TranscoderError
@@ -75,7 +77,8 @@ def published(results: Sequence[Published]) -> Op[Sequence[None]]:
         yield from jobs.leave_nodes(
             [(result.task, each) for result, each in zip(ended, made, strict=True)], ended[0].now
         )
-    yield Calls("end_job", [_end_of(result, status) for result, status in zip(ended, statuses, strict=True)])
+    ends = yield Calls("end_job", [_end_of(result, status) for result, status in zip(ended, statuses, strict=True)])
+    heard = {row["id"] for row in ends if row["is_heard"]}
     yield jobs.events_of(
         jobs.happened(
             result.task.tenant_id,
@@ -84,6 +87,13 @@ def published(results: Sequence[Published]) -> Op[Sequence[None]]:
             result.now,
         )
         for result, status in zip(ended, statuses, strict=True)
+    )
+    yield from outbox.tell(
+        [
+            Told(result.task.job_id, _told_as(status), result.now)
+            for result, status in zip(ended, statuses, strict=True)
+            if result.task.job_id in heard
+        ]
     )
     return [None] * len(results)
 
@@ -157,4 +167,14 @@ def _status(finished: Finished) -> JobStatus:
 def _end_of(result: Published, status: JobStatus) -> dict[str, object]:
     """The job answers with everything but the names of files in staging."""
     kept = result.finished.model_dump_json(exclude={"type"})
-    return {"id": result.task.job_id, "status": status, "result": kept, "now": result.now}
+    return {
+        "id": result.task.job_id,
+        "status": status,
+        "result": kept,
+        "now": result.now,
+        "heard": hears(_told_as(status)),
+    }
+
+
+def _told_as(status: JobStatus) -> Happening:
+    return Happening.COMPLETED if status is JobStatus.COMPLETE else Happening.ERROR

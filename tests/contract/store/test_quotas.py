@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from controlplane.domain.quota import DEFAULTS, MINUTE_MS, Quota
-from controlplane.store.operations import dispatch, ending, identity, jobs, quotas, resources
+from controlplane.store.operations import dispatch, ending, endpoints, identity, jobs, quotas, resources
 from controlplane.store.operations.granting import Grant
 from controlplane.store.records import Preset, Usage
 from shared.errors import NotFound, QuotaExceeded, TooManyQueued, TranscoderError
@@ -20,6 +20,7 @@ from shared.protocol import DetectedProperties, Failed, Finished, HandedBack, Ou
 from shared.statuses import JobStatus, TaskState
 from tests.builders import a_capacity, a_failure, a_token, finished, produced
 from tests.clock import FakeClock
+from tests.contract.store.test_outbox import an_endpoint
 from tests.contract.store.world import OTHER_TENANT, TENANT, World
 from tests.soak import times
 
@@ -168,7 +169,7 @@ class TestRunning:
         assert not (await world.job(await world.submit())).tenant_is_full
 
 
-@pytest.mark.parametrize("quota", [Quota.PRESETS, Quota.PIPELINES, Quota.BUCKETS, Quota.KEYS])
+@pytest.mark.parametrize("quota", [Quota.PRESETS, Quota.PIPELINES, Quota.BUCKETS, Quota.KEYS, Quota.WEBHOOKS])
 async def test_however_many_make_things_at_once_just_as_many_are_made_as_may_be(world: World, quota: Quota) -> None:
     there = await used(world, quota) or 0
     await world.limit(**{quota: there + LIMIT})
@@ -184,6 +185,8 @@ async def test_however_many_make_things_at_once_just_as_many_are_made_as_may_be(
                 return await world.add_pipeline(TENANT)
             case Quota.BUCKETS:
                 return await world.store.write(resources.add_bucket(TENANT, name, "file", f"/{name}", world.now))
+            case Quota.WEBHOOKS:
+                return await world.store.write(endpoints.add(an_endpoint(name)))
             case _:
                 return await add_key(world, name)
 

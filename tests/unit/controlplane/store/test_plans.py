@@ -11,7 +11,7 @@ import pytest
 from controlplane.store import sql
 from controlplane.store.sqlite import _migrate
 
-GROWING = ("jobs", "tasks", "events", "audit", "attempt_logs", "idempotency", "usage")
+GROWING = ("jobs", "tasks", "events", "audit", "attempt_logs", "idempotency", "usage", "deliveries")
 ONCE = {"fence_restored"}
 """Run by hand, with the service stopped."""
 
