@@ -30,9 +30,11 @@ from controlplane.api import (
     users,
 )
 from controlplane.api.problems import problem
+from controlplane.auth.access_keys import AccessKeys, Mode
 from controlplane.auth.bearer import Bearers
-from controlplane.auth.content_keys import Seal
+from controlplane.auth.content_keys import ACCESS_KEYS, Seal
 from controlplane.auth.throttling import Throttle
+from controlplane.dialects import elastictranscoder
 from controlplane.http import keys, throttling
 from controlplane.http.answering import answering
 from controlplane.http.connections import Guard
@@ -131,8 +133,18 @@ def make_app(settings: Settings, database: Store, clock: Clock, secret: bytes) -
 
     guard = Guard(settings)
     counted = [guard.middleware()] if settings.proxies else []
-    app = web.Application(middlewares=[answering(problem, {}), *counted], client_max_size=settings.max_document_size)
+    app = web.Application(
+        middlewares=[answering(problem, {elastictranscoder.PREFIX: elastictranscoder.refusal}), *counted],
+        client_max_size=settings.max_document_size,
+    )
     app[keys.BEARERS] = bearers = Bearers(store, clock, settings.rates, settings.failures_per_minute)
+    access_seal = Seal(secret, ACCESS_KEYS)
+    app[keys.ACCESS_KEYS] = access_keys = AccessKeys(store, clock, bearers, access_seal, Mode(settings.dialect_auth))
+
+    def forget_callers() -> None:
+        bearers.forget()
+        access_keys.forget()
+
     app[keys.AUDIT] = Audit(store, clock, page_tokens, sealer)
     app[throttling.THROTTLE] = Throttle(clock)
     app[keys.MAX_DOCUMENT] = settings.max_document_size
@@ -144,8 +156,8 @@ def make_app(settings: Settings, database: Store, clock: Clock, secret: bytes) -
     app[keys.PUBLISHER] = publisher
     app[keys.PRESETS] = presets
     app[keys.HEALTH] = health = Health(store, clock, dispatcher.every_progress)
-    app[keys.TENANTS] = Tenants(store, clock, bearers.forget, dispatcher.wake)
-    app[keys.USERS] = Users(store, clock, bearers.forget)
+    app[keys.TENANTS] = Tenants(store, clock, access_seal, forget_callers, dispatcher.wake)
+    app[keys.USERS] = Users(store, clock, forget_callers)
     app[keys.REASONS] = reasons = Reasons(store, clock, settings)
     app[keys.CLUSTERS] = Clusters(
         store, clock, signals, dispatcher, publisher, reasons, bearers.forget, read_authority(settings)
@@ -163,7 +175,7 @@ def make_app(settings: Settings, database: Store, clock: Clock, secret: bytes) -
     app.add_routes(
         [web.route(route.method, route.path, routing.handler(route, about.finder(route))) for route in documented]
     )
-    app.add_routes([*agents.routes(), *objects.routes(), *pages.routes(documented)])
+    app.add_routes([*agents.routes(), *objects.routes(), *pages.routes(documented), *elastictranscoder.routes()])
 
     app.cleanup_ctx.append(_background(guard.run(), "connections"))
     app.cleanup_ctx.append(_background(dispatcher.run(), "dispatcher"))

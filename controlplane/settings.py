@@ -6,7 +6,7 @@ import ipaddress
 import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Annotated, Any, Final, NamedTuple, Self
+from typing import Annotated, Any, Final, Literal, NamedTuple, Self
 
 from pydantic import Field, SecretStr, model_validator
 from pydantic_settings import (
@@ -93,6 +93,15 @@ class Settings(BaseSettings):
         6000, description="Of each user for each of create, start, stop, read and list; a burst is a second's worth."
     )
     cancels_per_minute: Annotated[int, Field(ge=1)] = Field(6000, description="Of all users of a tenant together.")
+    dialect_auth: Literal["signed", "key-only", "off"] = Field(
+        "signed",
+        description="How callers of the vendors' dialects are known: by their signatures; by the ids of their access keys "
+        "alone; or not at all, on loopback only.",
+    )
+    dialect_region: Annotated[str, Field(pattern=r"^[a-z0-9-]{1,32}$")] = Field(
+        "us-east-1", description="The region that names in the vendors' dialects tell; requests may be signed for any."
+    )
+
     failures_per_minute: Annotated[int, Field(ge=1)] = Field(
         600, description="Wrong credentials from one address, before it is asked to wait."
     )
@@ -158,6 +167,12 @@ class Settings(BaseSettings):
                 f"refusing to listen on {self.host} without TLS: make a certificate (transcoder server certificate NAME), "
                 "set tls_certificate and tls_key, or behind_proxy when a proxy in front ends TLS"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _knows_its_callers(self) -> Self:
+        if self.dialect_auth == "off" and (not self.is_loopback or self.behind_proxy):
+            raise ValueError("dialect_auth is off only on loopback, with no proxy in front: anybody could call")
         return self
 
     @model_validator(mode="after")

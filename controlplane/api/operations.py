@@ -22,6 +22,7 @@ from controlplane.api.requests import (
     TenantChanges,
 )
 from controlplane.api.routing import Reply, Routes
+from controlplane.api.users import made_key
 from controlplane.domain.permissions import Action
 from controlplane.http.calls import Call
 from controlplane.http.keys import CLUSTERS, TENANTS, USERS
@@ -139,8 +140,7 @@ async def list_users_of_tenant(call: Call[None]) -> Reply:
 async def create_tenant_key(call: Call[NewKey]) -> Reply:
     service, tenant_id = call.request.app[TENANTS], _tenant_id(call)
     user_id = call.body.user_id or await service.first_admin(tenant_id)
-    made, text = await service.create_key(tenant_id, user_id, call.body.label, call.body.expires_in)
-    return Reply(views.NewKeyView(**dict(views.key(made)), key=text), status=201)
+    return await made_key(call, tenant_id, user_id)
 
 
 @clusters.add(

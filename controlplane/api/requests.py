@@ -182,6 +182,10 @@ class NewLink(Sent):
 
 
 class NewKey(Sent):
+    kind: Literal["bearer", "sigv4"] = Field(
+        "bearer",
+        description="`bearer` is sent with every request; `sigv4` has a secret that vendors' clients sign with.",
+    )
     user_id: NamedUser | None = Field(
         None, description="Null: the caller, or the first admin of the tenant in the path."
     )

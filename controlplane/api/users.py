@@ -13,7 +13,7 @@ from controlplane.api.routing import Reply, Routes
 from controlplane.domain.permissions import Action, Statement
 from controlplane.http.calls import Call
 from controlplane.http.keys import TENANTS, USERS
-from shared.ids import KeyId, UserId
+from shared.ids import KeyId, TenantId, UserId
 
 routes: Final = Routes("users")
 keys: Final = Routes("keys")
@@ -97,10 +97,14 @@ async def delete_user(call: Call[None]) -> Reply:
 )
 async def create_key(call: Call[NewKey]) -> Reply:
     caller, wanted = call.principal, call.body
-    made, text = await call.request.app[TENANTS].create_key(
-        caller.tenant_id, wanted.user_id or caller.user_id, wanted.label, wanted.expires_in
-    )
-    return Reply(views.NewKeyView(**dict(views.key(made)), key=text), status=201)
+    return await made_key(call, caller.tenant_id, wanted.user_id or caller.user_id)
+
+
+async def made_key(call: Call[NewKey], tenant_id: TenantId | None, user_id: UserId) -> Reply:
+    service, wanted = call.request.app[TENANTS], call.body
+    make = service.create_access_key if wanted.kind == "sigv4" else service.create_key
+    made, secret = await make(tenant_id, user_id, wanted.label, wanted.expires_in)
+    return Reply(views.new_key(made, secret), status=201)
 
 
 @keys.add(

@@ -64,7 +64,7 @@ class Bearers:
         except Unauthenticated:
             remembered.pop(header or "", None)
             raise
-        principal = self._principal(holder)
+        principal = self.principal_of(holder)
         if len(remembered) >= MOST_KNOWN:
             remembered.clear()
         until = self._clock.monotonic() + KNOWN_SECONDS
@@ -76,7 +76,7 @@ class Bearers:
         self._known = {}
         self._known_nodes = {}
 
-    def _principal(self, holder: KeyHolder) -> Principal:
+    def principal_of(self, holder: KeyHolder) -> Principal:
         own = orjson.loads(holder.rates) if holder.rates else {}
         rates = {operation: own.get(operation, default) for operation, default in self._rates.items()}
         is_suspended = holder.suspended_at is not None
@@ -97,7 +97,7 @@ class Bearers:
     async def _holder(self, header: str | None) -> KeyHolder:
         credential = credentials.parse(_token(header), credentials.API_KEY)
         holder = await self._store.read(identity.key_holder(KeyId(credential.id)))
-        if holder is None or not credentials.matches(credential, holder.secret_hash):
+        if holder is None or not credentials.matches(credential, holder.secret_hash or ""):
             raise Unauthenticated(_UNKNOWN)
         if self._is_over(holder.expires_at) or holder.revoked_at is not None:
             raise Unauthenticated(_UNKNOWN)

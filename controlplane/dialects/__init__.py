@@ -1,1 +1,1 @@
-"""Other services' APIs, each a way to the same services: what is sent is translated, what is answered translated back."""
+"""Other vendors' APIs: wire in, a call of the same services, wire out."""

@@ -6,6 +6,7 @@ from typing import Final
 
 from aiohttp import web
 
+from controlplane.auth.access_keys import AccessKeys
 from controlplane.auth.bearer import Bearers
 from controlplane.http.connections import Guard
 from controlplane.services.audit import Audit
@@ -27,6 +28,7 @@ from controlplane.services.waiting import Reasons
 from controlplane.settings import Settings
 from shared.clock import Clock
 
+ACCESS_KEYS: Final = web.AppKey("access_keys", AccessKeys)
 AUDIT: Final = web.AppKey("audit", Audit)
 BEARERS: Final = web.AppKey("bearers", Bearers)
 BUCKETS: Final = web.AppKey("buckets", Buckets)

@@ -61,7 +61,9 @@ class Pipelines:
         output_bucket: str,
         thumbnail_bucket: str | None,
         notifications: Notifications = NOBODY,
+        terms: str = "{}",
     ) -> Pipeline:
+        """`terms` is a JSON text that a dialect keeps with it."""
         now = self._clock.now_ms()
         pipeline = Pipeline(
             id=PipelineId(self._ids.next(now)),
@@ -74,14 +76,15 @@ class Pipelines:
             version=1,
             created_at=now,
             notifications=notifications.model_dump_json(),
+            terms=terms,
         )
         return await self._store.write(resources.add_pipeline(pipeline))
 
     async def get(self, tenant_id: TenantId, pipeline_id: PipelineId) -> Pipeline:
         return await self._store.read(resources.pipeline(tenant_id, pipeline_id))
 
-    async def page(self, tenant_id: TenantId, after: str, size: int) -> list[Pipeline]:
-        return await self._store.read(resources.pipelines(tenant_id, after, size))
+    async def page(self, tenant_id: TenantId, after: str, size: int, *, ascending: bool = True) -> list[Pipeline]:
+        return await self._store.read(resources.pipelines(tenant_id, after, size, ascending=ascending))
 
     async def update(
         self,

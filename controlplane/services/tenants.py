@@ -5,7 +5,8 @@ from __future__ import annotations
 import secrets
 from collections.abc import Callable, Mapping
 
-from controlplane.auth import credentials
+from controlplane.auth import access_keys, credentials
+from controlplane.auth.content_keys import Seal
 from controlplane.store.operations import identity
 from controlplane.store.port import Store
 from controlplane.store.records import ApiKey, Tenant
@@ -19,15 +20,18 @@ class Tenants:
         self,
         store: Store,
         clock: Clock,
+        seal: Seal | None = None,
         forget: Callable[[], None] = lambda: None,
         wake: Callable[[], None] = lambda: None,
     ) -> None:
-        """`forget` is called when somebody may do less or more than before: whoever remembers callers must ask anew.
+        """`seal` closes the secrets of keys that sign.
 
-        `wake` is called when work that was held back may go.
+        `forget` is called when somebody may do less or more than before: whoever remembers callers must ask anew. `wake` is
+        called when work that was held back may go.
         """
         self._store = store
         self._clock = clock
+        self._seal = seal
         self._forget = forget
         self._wake = wake
 
@@ -77,11 +81,28 @@ class Tenants:
         self, tenant_id: TenantId | None, user_id: UserId, label: str, seconds: float | None
     ) -> tuple[ApiKey, str]:
         """A key for a user, and its text: this is the only time that it is shown."""
-        try:
-            await self._store.read(identity.user(tenant_id, user_id))
-        except NotFound as error:
-            raise InvalidField(f"There is no user {user_id!r}.", pointer="/user_id") from error
+        await self._check_user(tenant_id, user_id)
         return await self._add_key(user_id, tenant_id, label, seconds)
+
+    async def create_access_key(
+        self, tenant_id: TenantId | None, user_id: UserId, label: str, seconds: float | None
+    ) -> tuple[ApiKey, str]:
+        """A key that a vendor's client signs with, and its secret: this is the only time that it is shown."""
+        if tenant_id is None:
+            raise InvalidField("Operators' requests are not signed: the dialects are tenants'.", pointer="/kind")
+        await self._check_user(tenant_id, user_id)
+        assert self._seal is not None, "only a whole service makes keys that sign"
+        now, key = self._clock.now_ms(), access_keys.make()
+        adding = identity.add_key(
+            key.id,
+            user_id=user_id,
+            tenant_id=tenant_id,
+            label=label,
+            sealed_secret=access_keys.sealed(self._seal, key),
+            expires_at=_end(now, seconds),
+            now=now,
+        )
+        return await self._store.write(adding), key.secret
 
     async def create_first_key(self, tenant_id: TenantId, label: str, seconds: float | None) -> tuple[ApiKey, str]:
         """A key for a tenant's first admin: how an operator lets a tenant in."""
@@ -110,13 +131,18 @@ class Tenants:
         await self._store.write(identity.revoke_key(tenant_id, key_id, self._clock.now_ms()))
         self._forget()
 
+    async def _check_user(self, tenant_id: TenantId | None, user_id: UserId) -> None:
+        try:
+            await self._store.read(identity.user(tenant_id, user_id))
+        except NotFound as error:
+            raise InvalidField(f"There is no user {user_id!r}.", pointer="/user_id") from error
+
     async def _add_key(
         self, user_id: UserId, tenant_id: TenantId | None, label: str, seconds: float | None
     ) -> tuple[ApiKey, str]:
         now = self._clock.now_ms()
         key_id = KeyId(prefixed_id("", now).removeprefix("_"))
         credential = credentials.make(credentials.API_KEY, key_id)
-        expires_at = None if seconds is None else now + int(seconds * 1000)
         made = await self._store.write(
             identity.add_key(
                 key_id,
@@ -124,8 +150,12 @@ class Tenants:
                 tenant_id=tenant_id,
                 label=label,
                 secret_hash=credential.secret_hash,
-                expires_at=expires_at,
+                expires_at=_end(now, seconds),
                 now=now,
             )
         )
         return made, credential.text
+
+
+def _end(now: int, seconds: float | None) -> int | None:
+    return None if seconds is None else now + int(seconds * 1000)

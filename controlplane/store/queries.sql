@@ -55,12 +55,18 @@ SELECT 1 FROM users WHERE tenant_id IS NOT DISTINCT FROM :tenant_id AND role IN 
 DELETE FROM api_keys WHERE user_id = :user_id RETURNING revoked_at
 
 -- name: insert_key
-INSERT INTO api_keys (id, user_id, tenant_id, label, secret_hash, created_at, expires_at)
-VALUES (:id, :user_id, :tenant_id, :label, :secret_hash, :now, :expires_at)
+INSERT INTO api_keys (id, user_id, tenant_id, label, secret_hash, sealed_secret, created_at, expires_at)
+VALUES (:id, :user_id, :tenant_id, :label, :secret_hash, :sealed_secret, :now, :expires_at)
 
 -- name: key_holder
-SELECT k.secret_hash, k.expires_at, k.revoked_at, k.user_id, k.tenant_id, u.role, u.permissions, n.rates, n.suspended_at
+SELECT k.secret_hash, k.sealed_secret, k.expires_at, k.revoked_at, k.user_id, k.tenant_id, u.role, u.permissions, n.rates, n.suspended_at
   FROM api_keys k JOIN users u ON u.id = k.user_id LEFT JOIN tenants n ON n.id = k.tenant_id WHERE k.id = :id
+
+-- name: admin_holder
+SELECT NULL AS secret_hash, NULL AS sealed_secret, NULL AS expires_at, NULL AS revoked_at,
+       u.id AS user_id, u.tenant_id, u.role, u.permissions, n.rates, n.suspended_at
+  FROM users u JOIN tenants n ON n.id = u.tenant_id
+ WHERE u.tenant_id = :tenant_id AND u.role = 'tenant_admin' ORDER BY u.id LIMIT 1
 
 -- name: key
 SELECT * FROM api_keys WHERE id = :id AND tenant_id IS NOT DISTINCT FROM :tenant_id
@@ -356,8 +362,8 @@ SELECT root FROM forgotten_roots ORDER BY root
 DELETE FROM forgotten_roots WHERE at < :before
 
 -- name: insert_pipeline
-INSERT INTO pipelines (id, tenant_id, name, input_bucket, output_bucket, thumbnail_bucket, notifications, status, created_at)
-VALUES (:id, :tenant_id, :name, :input_bucket, :output_bucket, :thumbnail_bucket, :notifications, 'Active', :now)
+INSERT INTO pipelines (id, tenant_id, name, input_bucket, output_bucket, thumbnail_bucket, notifications, terms, status, created_at)
+VALUES (:id, :tenant_id, :name, :input_bucket, :output_bucket, :thumbnail_bucket, :notifications, :terms, 'Active', :now)
 
 -- name: pipeline
 SELECT * FROM pipelines WHERE id = :id AND tenant_id = :tenant_id
@@ -373,9 +379,12 @@ SELECT p.*, i.root AS input_root, o.root AS output_root, t.root AS thumbnail_roo
 -- name: pipelines
 SELECT * FROM pipelines WHERE tenant_id = :tenant_id AND id > :after ORDER BY id LIMIT :size
 
+-- name: pipelines_descending
+SELECT * FROM pipelines WHERE tenant_id = :tenant_id AND id < :after ORDER BY id DESC LIMIT :size
+
 -- name: update_pipeline
 UPDATE pipelines SET name = :name, input_bucket = :input_bucket, output_bucket = :output_bucket,
-       thumbnail_bucket = :thumbnail_bucket, notifications = :notifications, version = version + 1
+       thumbnail_bucket = :thumbnail_bucket, notifications = :notifications, terms = :terms, version = version + 1
  WHERE id = :id AND tenant_id = :tenant_id AND (CAST(:version AS BIGINT) IS NULL OR version = :version)
 RETURNING *
 

@@ -84,7 +84,10 @@ class Usage:
 
 @dataclass(frozen=True)
 class KeyHolder:
-    secret_hash: str
+    """Of a key that is shown, `secret_hash`; of one that signs, `sealed_secret`."""
+
+    secret_hash: str | None
+    sealed_secret: str | None
     expires_at: int | None
     revoked_at: int | None
     user_id: UserId
@@ -112,6 +115,7 @@ class ApiKey:
     id: KeyId
     user_id: UserId
     label: str
+    sealed_secret: str | None
     created_at: int
     expires_at: int | None
     revoked_at: int | None
@@ -180,6 +184,8 @@ class Pipeline:
     created_at: int
     notifications: str = "{}"
     """`Notifications` as JSON."""
+    terms: str = "{}"
+    """JSON: what its maker said of it in a vendor's dialect, kept and answered back."""
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,17 @@
 
 from __future__ import annotations
 
-from controlplane.api.views.access import KeyView, NewKeyView, PermissionView, TenantView, UserView, key, tenant, user
+from controlplane.api.views.access import (
+    KeyView,
+    NewKeyView,
+    PermissionView,
+    TenantView,
+    UserView,
+    key,
+    new_key,
+    tenant,
+    user,
+)
 from controlplane.api.views.fleet import ClusterView, JoinTokenView, NodeView, cluster, node
 from controlplane.api.views.jobs import (
     AttemptView,
@@ -110,6 +120,7 @@ __all__ = [
     "job",
     "key",
     "log",
+    "new_key",
     "node",
     "pipeline",
     "preset",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from typing import Literal
 
 import orjson
 from pydantic import Field
@@ -43,6 +44,7 @@ def user(found: records.User) -> UserView:
 
 class KeyView(Answer):
     id: KeyId
+    kind: Literal["bearer", "sigv4"]
     user_id: UserId
     label: str
     created_at: dt.datetime
@@ -51,18 +53,27 @@ class KeyView(Answer):
 
 
 class NewKeyView(KeyView):
-    key: str = Field(description="Shown now, and never again.")
+    key: str | None = Field(None, description="Of a `bearer`; shown now, and never again.")
+    access_key_id: KeyId | None = Field(None, description="Of a key for `sigv4`: its id.")
+    secret_access_key: str | None = Field(None, description="Of a key for `sigv4`; shown now, and never again.")
 
 
 def key(found: records.ApiKey) -> KeyView:
     return KeyView(
         id=found.id,
+        kind="bearer" if found.sealed_secret is None else "sigv4",
         user_id=found.user_id,
         label=found.label,
         created_at=to_datetime(found.created_at),
         expires_at=moment(found.expires_at),
         revoked_at=moment(found.revoked_at),
     )
+
+
+def new_key(made: records.ApiKey, secret: str) -> NewKeyView:
+    view = key(made)
+    shown = {"key": secret} if view.kind == "bearer" else {"access_key_id": made.id, "secret_access_key": secret}
+    return NewKeyView(**dict(view), **shown)
 
 
 class TenantView(Answer):

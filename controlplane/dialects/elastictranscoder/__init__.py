@@ -1,1 +1,19 @@
-"""Elastic Transcoder's API of 2012-09-25, for clients that were written for it."""
+"""Amazon Elastic Transcoder, version 2012-09-25, as its clients know it."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from aiohttp import web
+
+from controlplane.dialects.elastictranscoder import pipelines
+from controlplane.dialects.elastictranscoder.errors import PREFIX, refusal
+from controlplane.dialects.elastictranscoder.wire import Operation, handler
+
+OPERATIONS: Final[tuple[Operation, ...]] = (*pipelines.operations.all,)
+
+__all__ = ["OPERATIONS", "PREFIX", "refusal", "routes"]
+
+
+def routes() -> list[web.RouteDef]:
+    return [web.route(operation.method, operation.path, handler(operation)) for operation in OPERATIONS]

@@ -74,15 +74,18 @@ CREATE TABLE user_quotas (
 );
 CREATE INDEX user_quotas_by_tenant ON user_quotas (tenant_id, user_id);
 
+-- A bearer's secret is kept as its hash; that of a key which signs must be known again, and is sealed.
 CREATE TABLE api_keys (
   id TEXT PRIMARY KEY,
   user_id TEXT NOT NULL REFERENCES users (id),
   tenant_id TEXT REFERENCES tenants (id),
   label TEXT NOT NULL,
-  secret_hash TEXT NOT NULL,
+  secret_hash TEXT,
+  sealed_secret TEXT,
   created_at BIGINT NOT NULL,
   expires_at BIGINT,
-  revoked_at BIGINT
+  revoked_at BIGINT,
+  CHECK ((secret_hash IS NULL) <> (sealed_secret IS NULL))
 );
 CREATE INDEX api_keys_by_tenant ON api_keys (tenant_id, id);
 CREATE INDEX api_keys_by_user ON api_keys (user_id);
@@ -157,6 +160,7 @@ CREATE TABLE pipelines (
   output_bucket TEXT NOT NULL,
   thumbnail_bucket TEXT NOT NULL,
   notifications TEXT NOT NULL DEFAULT '{{}}',
+  terms TEXT NOT NULL DEFAULT '{{}}',
   status TEXT NOT NULL,
   version BIGINT NOT NULL DEFAULT 1,
   created_at BIGINT NOT NULL

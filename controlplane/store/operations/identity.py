@@ -153,11 +153,12 @@ def add_key(
     user_id: UserId,
     tenant_id: TenantId | None,
     label: str,
-    secret_hash: str,
+    secret_hash: str | None = None,
+    sealed_secret: str | None = None,
     expires_at: int | None,
     now: int,
 ) -> Op[ApiKey]:
-    """Raises QuotaExceeded."""
+    """With one of the two forms of a secret. Raises QuotaExceeded."""
     if tenant_id is not None:
         yield from quotas.take(tenant_id, Quota.KEYS)
     yield call(
@@ -167,15 +168,24 @@ def add_key(
         tenant_id=tenant_id,
         label=label,
         secret_hash=secret_hash,
+        sealed_secret=sealed_secret,
         expires_at=expires_at,
         now=now,
     )
-    return ApiKey(key_id, user_id, label, now, expires_at, None)
+    return ApiKey(key_id, user_id, label, sealed_secret, now, expires_at, None)
 
 
 def key_holder(key_id: KeyId) -> Op[KeyHolder | None]:
     rows = yield call("key_holder", id=key_id)
     return record(KeyHolder, rows[0]) if rows else None
+
+
+def admin_holder(tenant_id: TenantId) -> Op[KeyHolder]:
+    """A tenant's first admin, as if with a key. Raises NotFound."""
+    rows = yield call("admin_holder", tenant_id=tenant_id)
+    if not rows:
+        raise NotFound("tenant")
+    return record(KeyHolder, rows[0])
 
 
 def key(tenant_id: TenantId | None, key_id: KeyId) -> Op[ApiKey]:

@@ -109,6 +109,7 @@ def add_pipeline(pipeline: Pipeline) -> Op[Pipeline]:
         output_bucket=pipeline.output_bucket,
         thumbnail_bucket=pipeline.thumbnail_bucket,
         notifications=pipeline.notifications,
+        terms=pipeline.terms,
         now=pipeline.created_at,
     )
     return pipeline
@@ -128,8 +129,10 @@ def pipeline_roots(tenant_id: TenantId, pipeline_id: PipelineId) -> Op[PipelineR
     return record(PipelineRoots, rows[0])
 
 
-def pipelines(tenant_id: TenantId, after: str, size: int) -> Op[list[Pipeline]]:
-    rows = yield call("pipelines", tenant_id=tenant_id, after=after, size=size)
+def pipelines(tenant_id: TenantId, after: str, size: int, *, ascending: bool = True) -> Op[list[Pipeline]]:
+    """Those after `after`, in the direction that is asked for."""
+    query = "pipelines" if ascending else "pipelines_descending"
+    rows = yield call(query, tenant_id=tenant_id, after=after, size=size)
     return [record(Pipeline, row) for row in rows]
 
 
@@ -149,6 +152,7 @@ def update_pipeline(
         output_bucket=changed.output_bucket,
         thumbnail_bucket=changed.thumbnail_bucket,
         notifications=changed.notifications,
+        terms=changed.terms,
         version=if_version,
     )
     if not rows:

@@ -26,7 +26,12 @@ class SlowStore:
         self.let = asyncio.Event()
 
     async def read(self, _: object) -> KeyHolder:
-        seen: Any = {"secret_hash": CREDENTIAL.secret_hash, "expires_at": None, "revoked_at": self.revoked_at}
+        seen: Any = {
+            "secret_hash": CREDENTIAL.secret_hash,
+            "sealed_secret": None,
+            "expires_at": None,
+            "revoked_at": self.revoked_at,
+        }
         whose: Any = {"user_id": "us_1", "tenant_id": "1", "role": "tenant_user", "permissions": "[]"}
         holder = KeyHolder(**seen, **whose, rates="{}", suspended_at=None)
         self.asked.set()

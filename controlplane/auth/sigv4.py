@@ -1,0 +1,194 @@
+"""AWS Signature Version 4, as a server checks it: over the method, path, query, headers and body just as they were sent.
+
+Nothing is decoded on the way, so that two requests with one signature are one request. Region and service are those that the
+client named: some name none that exists.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import hashlib
+import hmac
+import re
+from collections.abc import Mapping, Sequence
+from email.utils import parsedate_to_datetime
+from functools import lru_cache
+from typing import Final, NamedTuple
+from urllib.parse import quote
+
+from shared.errors import Unauthenticated
+
+ALGORITHM: Final = "AWS4-HMAC-SHA256"
+TERMINATOR: Final = "aws4_request"
+SKEW: Final = dt.timedelta(minutes=5)
+"""How far the client's clock may be off, and for how long a request is good."""
+_NAMES: Final = ("Credential", "Signature", "SignedHeaders")
+_MOMENT: Final = re.compile(r"(\d{4})(\d\d)(\d\d)T(\d\d)(\d\d)(\d\d)Z", re.ASCII)
+_PLAIN: Final = re.compile(r"[A-Za-z0-9\-._~%]*", re.ASCII)
+
+
+class MissingSignature(Unauthenticated):
+    """The request is not signed at all."""
+
+
+class IncompleteSignature(Unauthenticated):
+    """The `Authorization` header lacks something."""
+
+
+class UnknownAccessKey(Unauthenticated):
+    """There is no such key, or it is revoked or over."""
+
+
+class WrongSignature(Unauthenticated):
+    """Made with another secret, for another request, or at another time."""
+
+
+class Claim(NamedTuple):
+    """What an `Authorization` header says."""
+
+    access_key_id: str
+    scope: tuple[str, str, str]
+    """Day, region and service."""
+    signed_headers: str
+    signature: str
+
+
+class Head(NamedTuple):
+    """A request without its body. `target` is the path with its query."""
+
+    method: str
+    target: str
+    headers: Sequence[tuple[bytes, bytes]]
+
+
+def claim(authorization: str | None) -> Claim:
+    """Raises MissingSignature and IncompleteSignature."""
+    if not authorization:
+        raise MissingSignature("Missing Authentication Token")
+    algorithm, _, rest = authorization.partition(" ")
+    if algorithm != ALGORITHM:
+        raise IncompleteSignature(f"Unsupported authorization: sign with {ALGORITHM}.")
+    said = dict(part.strip().partition("=")[::2] for part in rest.split(","))
+    missing = [name for name in _NAMES if not said.get(name)]
+    if missing:
+        raise IncompleteSignature(" ".join(f"Authorization header requires '{name}' parameter." for name in missing))
+    credential = said["Credential"].split("/")
+    if len(credential) != 5 or credential[4] != TERMINATOR:
+        raise IncompleteSignature(
+            f"Credential must have exactly 5 slash-delimited elements, e.g. keyid/date/region/service/{TERMINATOR}."
+        )
+    key_id, day, region, service, _ = credential
+    return Claim(key_id, (day, region, service), said["SignedHeaders"], said["Signature"])
+
+
+def claimed_id(authorization: str) -> str:
+    """The access key id that a header names, as far as it can be read."""
+    _, _, rest = authorization.partition("Credential=")
+    return rest.partition("/")[0]
+
+
+def check(claimed: Claim, secret: str, head: Head, body: bytes, now: dt.datetime) -> None:
+    """Raises WrongSignature and IncompleteSignature."""
+    headers = _by_name(head.headers)
+    moment = _moment(claimed, headers)
+    _check_time(claimed, moment, now)
+    text = "\n".join(
+        (
+            ALGORITHM,
+            moment.strftime("%Y%m%dT%H%M%SZ"),
+            "/".join((*claimed.scope, TERMINATOR)),
+            hashlib.sha256(canonical(claimed.signed_headers, head, headers, body)).hexdigest(),
+        )
+    )
+    expected = hmac.digest(signing_key(secret, *claimed.scope), text.encode(), "sha256").hex()
+    if not hmac.compare_digest(expected.encode(), claimed.signature.encode()):
+        raise WrongSignature(
+            "The request signature we calculated does not match the signature you provided. Check your AWS Secret Access "
+            "Key and signing method. Consult the service documentation for details."
+        )
+
+
+def canonical(signed_headers: str, head: Head, headers: Mapping[str, bytes], body: bytes) -> bytes:
+    """The text of a request whose hash is signed; the body's own hash is in it, whatever a header says of that."""
+    path, _, query = head.target.partition("?")
+    lines = [head.method.encode(), _path(path).encode(), _query(query).encode()]
+    for name in signed_headers.split(";"):
+        if name not in headers:
+            raise WrongSignature(f"'{name}' is named as a SignedHeader, but it does not exist in the HTTP request.")
+        lines.append(name.encode() + b":" + headers[name])
+    lines += [b"", signed_headers.encode(), hashlib.sha256(body).hexdigest().encode()]
+    return b"\n".join(lines)
+
+
+@lru_cache(maxsize=4096)
+def signing_key(secret: str, day: str, region: str, service: str) -> bytes:
+    """Good for a day: derived once, not for every request."""
+    key = ("AWS4" + secret).encode()
+    for part in (day, region, service, TERMINATOR):
+        key = hmac.digest(key, part.encode(), "sha256")
+    return key
+
+
+def _by_name(headers: Sequence[tuple[bytes, bytes]]) -> dict[str, bytes]:
+    """Values as they are signed: without the spaces around them, and with those in them made single."""
+    found: dict[str, bytes] = {}
+    for raw, value in headers:
+        name, value = raw.decode("latin-1").lower(), value.strip(b" ")
+        if b"  " in value:
+            value = b" ".join(part for part in value.split(b" ") if part)
+        found[name] = found[name] + b"," + value if name in found else value
+    return found
+
+
+def _path(sent: str) -> str:
+    """Encoded once more than it was sent."""
+    return quote(sent, safe="/-._~")
+
+
+def _query(sent: str) -> str:
+    """Sorted; what clients send in plain but sign in percents is put into percents."""
+    if not sent:
+        return ""
+    pairs = [pair.partition("=")[::2] for pair in sent.split("&")]
+    return "&".join(f"{name}={value}" for name, value in sorted((_percented(name), _percented(v)) for name, v in pairs))
+
+
+def _percented(part: str) -> str:
+    return part if _PLAIN.fullmatch(part) else quote(part.replace("+", " "), safe="-._~%")
+
+
+def _moment(claimed: Claim, headers: Mapping[str, bytes]) -> dt.datetime:
+    """When the request was signed: `X-Amz-Date`, or else `Date`. Host and that header must be signed themselves."""
+    name = "x-amz-date" if "x-amz-date" in headers else "date"
+    signed = claimed.signed_headers.split(";")
+    for needed in ("host", name):
+        if needed not in signed:
+            raise WrongSignature(f"'{needed}' must be a 'SignedHeader' in the AWS Authorization.")
+    said = headers.get(name, b"").decode("latin-1")
+    found = _MOMENT.fullmatch(said)
+    try:
+        moment = dt.datetime(*map(int, found.groups()), tzinfo=dt.UTC) if found else parsedate_to_datetime(said)  # type: ignore[arg-type, misc]
+    except (ValueError, IndexError) as error:
+        raise IncompleteSignature("Date must be in ISO-8601 'basic format', or as RFC 9110 writes it.") from error
+    return moment if moment.tzinfo is not None else moment.replace(tzinfo=dt.UTC)
+
+
+def _check_time(claimed: Claim, moment: dt.datetime, now: dt.datetime) -> None:
+    told = moment.strftime("%Y%m%dT%H%M%SZ")
+    if claimed.scope[0] != told[:8]:
+        raise WrongSignature(
+            f"Date in Credential scope does not match YYYYMMDD from ISO-8601 version of date from HTTP: "
+            f"'{claimed.scope[0]}' != '{told[:8]}', from '{told}'."
+        )
+    if moment < now - SKEW:
+        raise WrongSignature(
+            f"Signature expired: {told} is now earlier than {_told(now - SKEW)} ({_told(now)} - 5 min.)"
+        )
+    if moment > now + SKEW:
+        raise WrongSignature(
+            f"Signature not yet current: {told} is still later than {_told(now + SKEW)} ({_told(now)} + 5 min.)"
+        )
+
+
+def _told(moment: dt.datetime) -> str:
+    return moment.strftime("%Y%m%dT%H%M%SZ")

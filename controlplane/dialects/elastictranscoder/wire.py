@@ -1,0 +1,163 @@
+"""Operations as values: what each takes, who may call it, and the function that serves it.
+
+The same values make the router and the tests that go through every operation.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+import orjson
+from aiohttp import web
+from pydantic import ValidationError
+
+from controlplane.auth.access_keys import Signed
+from controlplane.dialects.elastictranscoder.constraints import Wire, invalid
+from controlplane.dialects.elastictranscoder.errors import PREFIX, NotThere
+from controlplane.domain.permissions import Action, Resources
+from controlplane.domain.throttle import operation as counted_as
+from controlplane.http.answering import REQUEST_ID
+from controlplane.http.calls import PLACEHOLDER, Call, carried_out
+from controlplane.http.keys import SETTINGS
+from controlplane.http.signing import signed
+from controlplane.http.throttling import count
+from shared.errors import MalformedRequest, NotFound
+
+SIGNED: Final = web.RequestKey("signed", Signed)
+
+Answer = Mapping[str, Any]
+Serve = Callable[[Call[Any]], Coroutine[Any, Any, Answer]]
+Find = Callable[[Call[Any]], Awaitable[Resources]]
+"""Finds what a call is about, in the words of permissions. Raises NotFound."""
+
+
+@dataclass(frozen=True)
+class Operation:
+    """`noun` is what its path names: what is told not to be there. `find` is None for lists, which show what one may see."""
+
+    name: str
+    method: str
+    path: str
+    status: int
+    permission: Action
+    takes: type[Wire]
+    serve: Serve
+    find: Find | None
+    noun: str | None
+    may_break_off: bool
+
+    @property
+    def is_list(self) -> bool:
+        return self.name.startswith("List")
+
+    @property
+    def changes(self) -> bool:
+        """TestRole is sent by POST, and changes nothing."""
+        return self.method != "GET" and self.permission.verb != "read"
+
+    @property
+    def audited_as(self) -> str:
+        return f"elastictranscoder:{self.name}"
+
+
+class Operations:
+    """Collects the operations of one part of the dialect."""
+
+    def __init__(self) -> None:
+        self.all: list[Operation] = []
+
+    def add(
+        self,
+        name: str,
+        method: str,
+        path: str,
+        *,
+        permission: Action,
+        takes: type[Wire],
+        status: int = 200,
+        find: Find | None = None,
+        noun: str | None = None,
+        may_break_off: bool = False,
+    ) -> Callable[[Serve], Serve]:
+        """`path` without the version; what stands in braces is a member of `takes`, and so are the query's parameters."""
+
+        def register(serve: Serve) -> Serve:
+            may_end = may_break_off or method == "GET"
+            made = Operation(
+                name, method, PREFIX + path, status, permission, takes, serve, find, noun, may_break_off=may_end
+            )
+            self.all.append(made)
+            return serve
+
+        return register
+
+
+def handler(operation: Operation) -> Callable[[web.Request], Awaitable[web.Response]]:
+    """The aiohttp handler of an operation: check the signature, count, parse, call, render."""
+    counted = counted_as(operation.permission, is_list=operation.is_list)
+    has_names = bool(PLACEHOLDER.search(operation.path))
+
+    async def handle(request: web.Request) -> web.Response:
+        request[SIGNED] = caller = await signed(request)
+        principal = caller.principal
+        count(request, principal, counted)
+        principal.check_side(operation.permission)
+        if operation.permission not in principal.actions:
+            principal.check(operation.permission, ())
+        try:
+            body = _understood(operation, request, caller.sent, has_names=has_names)
+        except ValidationError as error:
+            raise invalid(error) from error
+        call = Call(principal, operation.permission, body, caller.sent, None, request)
+        try:
+            if principal.statements and operation.find is not None:
+                principal.check(operation.permission, await operation.find(call))
+            answer = await carried_out(
+                call,
+                operation.serve,
+                operation=operation.audited_as,
+                changes=operation.changes,
+                may_break_off=operation.may_break_off,
+            )
+        except NotFound as error:
+            if operation.noun is None:
+                raise
+            raise NotThere(operation.noun, principal.tenant, request.match_info["Id"]) from error
+        return _rendered(request, answer, operation.status)
+
+    return handle
+
+
+def replay_token(call: Call[Any]) -> str | None:
+    """The same for a request that is sent again byte by byte, and for no other: Elastic Transcoder's creates have no token."""
+    return call.request[SIGNED].replay_token
+
+
+def arn(call: Call[Any], kind: str, name: str) -> str:
+    return (
+        f"arn:aws:elastictranscoder:{call.request.app[SETTINGS].dialect_region}:{call.principal.tenant}:{kind}/{name}"
+    )
+
+
+def _understood(operation: Operation, request: web.Request, sent: bytes, *, has_names: bool) -> Wire:
+    """Members of path, query and body together. Whatever the content type says, a body is JSON; one may be missing."""
+    if not has_names and not request.query_string:
+        return operation.takes.model_validate_json(sent or b"{}")
+    try:
+        body = orjson.loads(sent or b"{}")
+    except orjson.JSONDecodeError as error:
+        raise MalformedRequest("The body is not a JSON object.") from error
+    if not isinstance(body, dict):
+        raise MalformedRequest("The body is not a JSON object.")
+    given = {**request.query, **request.match_info}
+    twice = body.keys() & given.keys()
+    if twice:
+        raise MalformedRequest(f"{min(twice)} is told twice.")
+    return operation.takes.model_validate(body | given)
+
+
+def _rendered(request: web.Request, answer: Answer, status: int) -> web.Response:
+    headers = {"x-amzn-RequestId": request[REQUEST_ID]}
+    return web.Response(body=orjson.dumps(answer), status=status, content_type="application/json", headers=headers)

@@ -1,0 +1,20 @@
+"""Requests that vendors' clients have signed."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from aiohttp import web
+
+from controlplane.auth.access_keys import Signed
+from controlplane.auth.sigv4 import Head
+from controlplane.http.connections import site
+from controlplane.http.keys import ACCESS_KEYS, MAX_DOCUMENT
+from controlplane.http.reading import document
+
+
+async def signed(request: web.Request) -> Signed:
+    """Raises Unauthenticated in one of the forms of `sigv4`, or Throttled after many wrong signatures from one address."""
+    head = Head(request.method, request.raw_path, request.raw_headers)
+    body = partial(document, request, request.app[MAX_DOCUMENT])
+    return await request.app[ACCESS_KEYS].caller(head, body, partial(site, request))
