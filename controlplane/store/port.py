@@ -23,9 +23,9 @@ class Call(NamedTuple):
 
 
 class Calls(NamedTuple):
-    """The same query for each of several sets of parameters, which PostgreSQL is sent in one go; the rows of all, in order.
+    """The same query for each of several sets of parameters, which PostgreSQL is sent in one go.
 
-    None may need what another changed.
+    None may need what another changed, nor change the same row. The rows of all: in order where they are only read.
     """
 
     query: str

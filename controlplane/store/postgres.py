@@ -18,7 +18,8 @@ import structlog
 from controlplane import metrics
 from controlplane.store import dumping, guards, sql
 from controlplane.store.batches import Waiting, gathered, operation_of, resolve
-from controlplane.store.port import Call, Item, Op, T, Together
+from controlplane.store.composing import Pending, Step, Types, composed
+from controlplane.store.port import Call, Calls, Item, Op, T, Together
 from shared.errors import TranscoderError, Unavailable
 
 log = structlog.get_logger()
@@ -28,8 +29,14 @@ _MIGRATING: Final = 7_340_211  # names an advisory lock: replicas that start tog
 _WRITING: Final = 7_340_212  # and write one batch after the other: batches touch the same rows in any order
 _BEGIN: Final = f"BEGIN; SELECT pg_advisory_xact_lock({_WRITING}); SAVEPOINT operation"
 """One way there and back for all three; each operation but the first moves the savepoint on."""
-_SESSION: Final = {"plan_cache_mode": "force_generic_plan", "application_name": dumping.APPLICATION}
+_SESSION: Final = {"plan_cache_mode": "force_generic_plan", "application_name": dumping.APPLICATION, "jit": "off"}
 """Every statement is made for one way through the indices, whatever it is asked for: none is planned again at each call."""
+WRITING_SESSION: Final = {
+    **_SESSION,
+    **dict.fromkeys(("enable_seqscan", "enable_hashjoin", "enable_mergejoin", "enable_memoize"), "off"),
+}
+"""Rows are looked up one by one: what is planned while the tables are small must still be right when they are large."""
+_STATEMENTS_KEPT: Final = 512
 _RETRIED: Final = (asyncpg.SerializationError, asyncpg.DeadlockDetectedError)
 _LOST: Final = (asyncpg.PostgresConnectionError, asyncpg.InterfaceError, asyncpg.OperatorInterventionError, OSError)
 
@@ -37,9 +44,10 @@ _LOST: Final = (asyncpg.PostgresConnectionError, asyncpg.InterfaceError, asyncpg
 class PostgresStore:
     """Made by `open`."""
 
-    def __init__(self, pool: asyncpg.Pool) -> None:
-        self._pool = pool
-        self._queries = sql.queries(sql.POSTGRES)
+    def __init__(self, readers: asyncpg.Pool, writers: asyncpg.Pool) -> None:
+        self._readers = readers
+        self._writers = writers
+        self._statements = _Statements()
         self._pending: asyncio.Queue[Waiting] = asyncio.Queue()
         self._writer = asyncio.create_task(self._write_batches(), name="postgres-writer")
 
@@ -47,24 +55,16 @@ class PostgresStore:
     async def open(cls, dsn: str) -> PostgresStore:
         """Raises Unavailable when the server is away, unsafe, or of a newer release."""
         try:
-            pool = await asyncpg.create_pool(
-                dsn,
-                min_size=2,
-                max_size=8,
-                command_timeout=30,
-                reset=_as_it_is,
-                server_settings=_SESSION,
-            )
-            try:
-                async with pool.acquire() as connection:
+            async with contextlib.AsyncExitStack() as opened:
+                writers = await opened.enter_async_context(_pool(dsn, WRITING_SESSION, 1, 1))
+                async with writers.acquire() as connection:
                     await _check_durability(connection)
                     await _migrate(connection)
-            except BaseException:
-                await pool.close()
-                raise
+                readers = await opened.enter_async_context(_pool(dsn, _SESSION, 1, 7))
+                opened.pop_all()
         except (*_LOST, asyncpg.PostgresError, ValueError) as error:
             raise Unavailable(f"PostgreSQL cannot be used: {error}") from error
-        return cls(pool)
+        return cls(readers, writers)
 
     async def write(self, operation: Op[T], then: Callable[[T], None] | None = None) -> T:
         future: asyncio.Future[T] = asyncio.get_running_loop().create_future()
@@ -85,8 +85,8 @@ class PostgresStore:
 
     async def read(self, operation: Op[T]) -> T:
         try:
-            async with self._pool.acquire() as connection:
-                return await _run(connection, self._queries, operation)
+            async with self._readers.acquire() as connection:
+                return await self._statements.run(connection, operation)
         except (*_LOST, asyncpg.PostgresError) as error:
             raise _unavailable(error) from error
 
@@ -95,7 +95,8 @@ class PostgresStore:
         await self._pending.join()
         self._writer.cancel()
         await asyncio.gather(self._writer, return_exceptions=True)
-        await self._pool.close()
+        await self._readers.close()
+        await self._writers.close()
 
     async def _write_batches(self) -> None:
         while True:
@@ -111,9 +112,9 @@ class PostgresStore:
     async def _commit(self, parcels: list[list[Waiting]]) -> list[Any]:
         """Runs every operation under a savepoint of its own in one transaction; a result is a value or an exception."""
         try:
-            async with self._pool.acquire() as connection:
+            async with self._writers.acquire() as connection:
                 await connection.execute(_BEGIN)
-                transaction = _Transaction(connection, self._queries)
+                transaction = _Transaction(connection, self._statements)
                 try:
                     results = [result for parcel in parcels for result in await transaction.results(parcel)]
                     await connection.execute("COMMIT")
@@ -128,9 +129,9 @@ class PostgresStore:
 class _Transaction:
     """One that has begun, with a savepoint before each operation."""
 
-    def __init__(self, connection: asyncpg.Connection, queries: Mapping[str, sql.Statement]) -> None:
+    def __init__(self, connection: asyncpg.Connection, statements: _Statements) -> None:
         self._connection = connection
-        self._queries = queries
+        self._statements = statements
         self._is_saved = True
 
     async def results(self, parcel: list[Waiting]) -> Sequence[Any]:
@@ -147,13 +148,74 @@ class _Transaction:
             await self._connection.execute("RELEASE operation; SAVEPOINT operation")
         self._is_saved = False
         try:
-            return await _run(self._connection, self._queries, operation)
+            return await self._statements.run(self._connection, operation)
         except (*_LOST, *_RETRIED):
             raise
         except Exception as error:  # whatever it is, it belongs to the caller of this operation alone
             await self._connection.execute("ROLLBACK TO operation")
             self._is_saved = True
             return _unavailable(error) if isinstance(error, asyncpg.PostgresError) else error
+
+
+class _Statements:
+    """Operations in as few round trips as their answers allow."""
+
+    def __init__(self) -> None:
+        self._queries = sql.queries(sql.POSTGRES)
+        self._types: dict[str, Types] = {}
+
+    async def run(self, connection: asyncpg.Connection, operation: Op[T]) -> T:
+        pending = Pending()
+        try:
+            wanted = next(operation)
+            while True:
+                wanted = operation.send(await self._answer(connection, pending, wanted))
+        except StopIteration as stop:
+            result: T = stop.value
+        await _send(connection, pending.taken())
+        return result
+
+    async def _answer(self, connection: asyncpg.Connection, pending: Pending, wanted: Call | Calls) -> Sequence[Any]:
+        """What only changes something waits, until what follows has an answer or names the same tables."""
+        if isinstance(wanted, Calls) and not wanted.each:
+            return ()
+        step = await self._step(connection, wanted)
+        if not pending.takes(step):
+            await _send(connection, pending.taken())
+        if step.statement.answers:
+            return await _send(connection, [*pending.taken(), step])
+        pending.add(step)
+        return ()
+
+    async def _step(self, connection: asyncpg.Connection, wanted: Call | Calls) -> Step:
+        statement = self._queries[wanted.query]
+        if isinstance(wanted, Call):
+            return Step(statement, [wanted.params])
+        types = self._types.get(wanted.query)
+        if types is None:
+            prepared = await connection.prepare(statement.sql)
+            types = self._types[wanted.query] = tuple(found.name for found in prepared.get_parameters())
+        return Step(statement, wanted.each, types)
+
+
+async def _send(connection: asyncpg.Connection, steps: Sequence[Step]) -> Sequence[Any]:
+    if not steps:
+        return ()
+    statement, arguments = composed(steps)
+    return await connection.fetch(statement, *arguments)  # type: ignore[no-any-return]
+
+
+def _pool(dsn: str, session: Mapping[str, str], least: int, most: int) -> asyncpg.Pool:
+    return asyncpg.create_pool(
+        dsn,
+        min_size=least,
+        max_size=most,
+        command_timeout=30,
+        reset=_as_it_is,
+        server_settings=session,
+        statement_cache_size=_STATEMENTS_KEPT,
+        max_cached_statement_lifetime=0,
+    )
 
 
 async def _as_it_is(_: asyncpg.Connection) -> None:
@@ -163,22 +225,6 @@ async def _as_it_is(_: asyncpg.Connection) -> None:
 async def _roll_back(connection: asyncpg.Connection) -> None:
     with contextlib.suppress(*_LOST, asyncpg.PostgresError):
         await connection.execute("ROLLBACK")
-
-
-async def _run(connection: asyncpg.Connection, queries: Mapping[str, sql.Statement], operation: Op[T]) -> T:
-    try:
-        wanted = next(operation)
-        while True:
-            statement = queries[wanted.query]
-            if isinstance(wanted, Call):
-                rows = await connection.fetch(statement.sql, *[wanted.params[name] for name in statement.parameters])
-            else:
-                each = [[params[name] for name in statement.parameters] for params in wanted.each]
-                rows = await connection.fetchmany(statement.sql, each) if each else []
-            wanted = operation.send(rows)
-    except StopIteration as stop:
-        result: T = stop.value
-        return result
 
 
 async def _check_durability(connection: asyncpg.Connection) -> None:

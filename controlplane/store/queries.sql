@@ -444,12 +444,11 @@ ON CONFLICT (pipeline_id, need, user_id) DO UPDATE SET waiting = lanes.waiting +
 UPDATE lanes SET waiting = waiting - :tasks WHERE pipeline_id = :pipeline_id AND need = :need AND user_id = :user_id
 
 -- name: count_tenant
--- Whether the user is counted too is told in passing: a statement for those alone who have limits of their own.
 UPDATE tenants SET queued = queued + :queued, running = running + :running, running_cost = running_cost + :cost,
        served = served + :served WHERE id = :id
-RETURNING EXISTS (SELECT 1 FROM user_quotas WHERE user_id = :user_id) AS user_is_counted
 
 -- name: count_user
+-- Those alone are counted who have limits of their own.
 UPDATE user_quotas SET queued = queued + :queued, running = running + :running WHERE user_id = :user_id
 
 -- name: queue_jobs

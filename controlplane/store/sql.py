@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 from importlib import resources
 from itertools import combinations
@@ -37,14 +37,19 @@ _SUCH: Final = "WHERE j.document LIKE :pattern ESCAPE '!'"
 
 _NAMED = re.compile(r"^-- name: (\w+)$", re.MULTILINE)
 _HOLE = re.compile(r"\{([\w:]+)\}")
-_PARAMETER = re.compile(r"(?<!:):(\w+)")
+_TABLE = re.compile(r"CREATE TABLE (\w+)")
+PARAMETER: Final = re.compile(r"(?<!:):(\w+)")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Statement:
     sql: str
     parameters: tuple[str, ...]  # in the order of $1, $2, …
     answers: bool  # with rows
+    named: str
+    """With its parameters by name."""
+    tables: frozenset[str]
+    """Those that it names."""
 
 
 def queries(dialect: Dialect) -> Mapping[str, Statement]:
@@ -59,7 +64,8 @@ def queries(dialect: Dialect) -> Mapping[str, Statement]:
             named[name] = template.replace("{ids}", _ids(fields, start, f"{order} :size")).replace("{such}", "")
             named[f"matching_{name}"] = template.replace("{ids}", looked_at).replace("{such}", _SUCH)
             named[f"span_of_{name}"] = _SPAN.replace("{ids}", looked_at)
-    return {name: _statement(_filled(_bare(sql), dialect), dialect) for name, sql in named.items()}
+    tables = {table for steps in migrations(dialect).values() for table in _TABLE.findall("".join(steps))}
+    return {name: _statement(_filled(_bare(sql), dialect), dialect, tables) for name, sql in named.items()}
 
 
 def migrations(dialect: Dialect) -> Mapping[int, list[str]]:
@@ -126,8 +132,13 @@ def _fill(hole: str, dialect: Dialect) -> str:
     raise KeyError(f"{hole} is nothing that a query may leave open")
 
 
-def _statement(sql: str, dialect: Dialect) -> Statement:
-    names = tuple(dict.fromkeys(_PARAMETER.findall(sql)))
-    if dialect is POSTGRES:
-        sql = _PARAMETER.sub(lambda match: f"${names.index(match[1]) + 1}", sql)
-    return Statement(sql, names, answers=sql.startswith(("SELECT", "WITH")) or "RETURNING" in sql)
+def _statement(named: str, dialect: Dialect, tables: Set[str]) -> Statement:
+    parameters = tuple(dict.fromkeys(PARAMETER.findall(named)))
+    words = frozenset(re.findall(r"\w+", PARAMETER.sub("", named)))
+    return Statement(
+        sql=named if dialect is SQLITE else PARAMETER.sub(lambda match: f"${parameters.index(match[1]) + 1}", named),
+        parameters=parameters,
+        answers=named.startswith(("SELECT", "WITH")) or "RETURNING" in named,
+        named=named,
+        tables=words & tables,
+    )

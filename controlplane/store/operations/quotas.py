@@ -82,9 +82,8 @@ def count(
 ) -> Op[None]:
     """More or fewer jobs of a user wait or run."""
     change = {"queued": queued, "running": running}
-    (row,) = yield call("count_tenant", id=tenant_id, user_id=user_id, **change, cost=cost, served=served)
-    if row["user_is_counted"]:
-        yield call("count_user", user_id=user_id, **change)
+    yield call("count_tenant", id=tenant_id, **change, cost=cost, served=served)
+    yield call("count_user", user_id=user_id, **change)
 
 
 def take(tenant_id: TenantId, line: Quota, amount: int = 1) -> Op[None]:
@@ -324,7 +323,7 @@ def _counter(line: Quota) -> str:
 def _queue_of_user(tenant_id: TenantId, user_id: UserId, jobs: int) -> Op[None]:
     if (yield call("queue_jobs_of_user", user_id=user_id, jobs=jobs)):
         return
-    yield call("count_tenant", id=tenant_id, user_id=user_id, queued=-jobs, running=0, cost=0, served=0)
+    yield call("count_tenant", id=tenant_id, queued=-jobs, running=0, cost=0, served=0)
     (row,) = yield call("user_quotas", user_id=user_id)
     detail = f"{row['queued']} jobs of this user wait, and no more than {row['max_queued']} may."
     raise TooManyQueued(detail, retry_after=QUEUE_RETRY_SECONDS)
