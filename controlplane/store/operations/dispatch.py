@@ -91,11 +91,6 @@ def accept(accepted: Sequence[Acceptance]) -> Op[Sequence[JobId | Exception]]:
     keys = [{**_key(each.ref, each.node_id), "expires_at": each.expires_at} for each in accepted]
     rows = {(row["id"], row["attempt"], row["lease_id"]): row for row in (yield Calls("accept", keys))}
     began = [(each, row) for each in accepted if (row := rows.pop(_identity(each.ref), None)) is not None]
-    heard = hears(Happening.PROGRESSING)
-    progressing = yield Calls(
-        "progress_job",
-        [{"id": row["job_id"], "node_id": each.node_id, "now": each.now, "heard": heard} for each, row in began],
-    )
     yield jobs.events_of(
         jobs.happened(
             row["tenant_id"],
@@ -105,6 +100,11 @@ def accept(accepted: Sequence[Acceptance]) -> Op[Sequence[JobId | Exception]]:
             orjson.dumps({"attempt": each.ref.attempt, "node_id": each.node_id}).decode(),
         )
         for each, row in began
+    )
+    heard = hears(Happening.PROGRESSING)
+    progressing = yield Calls(
+        "progress_job",
+        [{"id": row["job_id"], "node_id": each.node_id, "now": each.now, "heard": heard} for each, row in began],
     )
     listened = {row["id"] for row in progressing if row["is_heard"]}
     yield from outbox.tell(

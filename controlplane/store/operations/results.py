@@ -77,8 +77,6 @@ def published(results: Sequence[Published]) -> Op[Sequence[None]]:
         yield from jobs.leave_nodes(
             [(result.task, each) for result, each in zip(ended, made, strict=True)], ended[0].now
         )
-    ends = yield Calls("end_job", [_end_of(result, status) for result, status in zip(ended, statuses, strict=True)])
-    heard = {row["id"] for row in ends if row["is_heard"]}
     yield jobs.events_of(
         jobs.happened(
             result.task.tenant_id,
@@ -88,6 +86,8 @@ def published(results: Sequence[Published]) -> Op[Sequence[None]]:
         )
         for result, status in zip(ended, statuses, strict=True)
     )
+    ends = yield Calls("end_job", [_end_of(result, status) for result, status in zip(ended, statuses, strict=True)])
+    heard = {row["id"] for row in ends if row["is_heard"]}
     yield from outbox.tell(
         [
             Told(result.task.job_id, _told_as(status), result.now)
