@@ -35,10 +35,13 @@ def test_rows_to_change_are_looked_up_by_their_keys() -> None:
 
 
 def test_a_condition_within_parentheses_is_not_that_of_the_change() -> None:
-    ref = {"id": "j", "node_id": "n", "now": 1}
-    changed, _ = composed([a_step("progress_job", ref, types=("int8", "text", "text"))])
-    assert "WHERE id = each.p_node_id))" in changed
-    assert changed.index("FROM unnest") > changed.index("WHERE id = each.p_node_id")
+    named = "UPDATE a SET x = (SELECT y FROM b WHERE id = :b) WHERE id = :a"
+    statement = sql.Statement("", ("b", "a"), False, named, frozenset({"a", "b"}))
+    changed, _ = composed([Step(statement, [{"a": 1, "b": 2}], ("int8", "text"))])
+    assert changed == (
+        "UPDATE a SET x = (SELECT y FROM b WHERE id = each.p_b)"
+        " FROM unnest($1::int8[], $2::text[]) AS each (p_b, p_a) WHERE id = each.p_a"
+    )
 
 
 def test_rows_to_read_come_in_the_order_of_what_was_asked() -> None:
