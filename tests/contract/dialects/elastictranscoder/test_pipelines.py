@@ -56,3 +56,11 @@ async def test_pipelines_are_listed_from_the_newest_or_from_the_oldest_over_page
 async def test_an_unknown_operation_is_told_in_the_words_of_the_service(client: Client) -> None:
     status, name, _ = told(await client.get("/nothing"))
     assert (status, name) == (404, "UnknownOperationException")
+
+
+async def test_a_key_of_the_native_api_is_as_good_as_a_signature(client: Client, pipeline: str) -> None:
+    """So that programs of our own need no second key."""
+    answer = await client.caller.get(f"/2012-09-25/pipelines/{pipeline}")
+    assert answer.json == (await client.get(f"/pipelines/{pipeline}")).json
+    stranger = await client.service.call("GET", f"/2012-09-25/pipelines/{pipeline}", key="etk_nobody")
+    assert told(stranger)[:2] == (403, "AccessDeniedException")
