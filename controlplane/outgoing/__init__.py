@@ -1,0 +1,1 @@
+"""What this service sends to addresses that others chose."""
