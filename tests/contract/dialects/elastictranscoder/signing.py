@@ -7,6 +7,7 @@ import hashlib
 import hmac
 from collections.abc import Mapping
 from dataclasses import dataclass
+from email.utils import format_datetime
 from urllib.parse import quote
 
 
@@ -17,13 +18,15 @@ class Signer:
     region: str = "us-east-1"
     service: str = "elastictranscoder"
     separator: str = ", "
+    dated_by: str = "X-Amz-Date"
 
     def headers(
         self, method: str, host: str, target: str, body: bytes, at: dt.datetime, more: Mapping[str, str] | None = None
     ) -> dict[str, str]:
         """Those to send with a request: `more`, which are signed too, the moment and the signature."""
         moment = at.strftime("%Y%m%dT%H%M%SZ")
-        given = {**(more or {}), "X-Amz-Date": moment}
+        told = moment if self.dated_by == "X-Amz-Date" else format_datetime(at, usegmt=True)
+        given = {**(more or {}), self.dated_by: told}
         signed = {name.lower(): " ".join(value.split()) for name, value in ({"host": host} | given).items()}
         scope = "/".join((moment[:8], self.region, self.service, "aws4_request"))
         path, _, query = target.partition("?")
