@@ -19,17 +19,20 @@ from shared.errors import Forbidden, InvalidField, NotFound
 from shared.failures import Cause, Failure, FailureCode
 from shared.ids import PresetId, TenantId, TranscoderIds
 from shared.jobspec import JobDocument, Settings
-from shared.presets import SYSTEM_PRESETS
+from shared.presets import DEPRECATED_IDS, SYSTEM_PRESETS, current
 from shared.protocol import TranscodeFile
 
 
 @dataclass(frozen=True)
 class AnyPreset:
+    """`terms` is a JSON text: what its maker said of it in a vendor's dialect."""
+
     id: PresetId
     name: str
     description: str
     is_system: bool
     settings: Settings
+    terms: str = "{}"
 
 
 class Presets:
@@ -38,7 +41,9 @@ class Presets:
         self._clock = clock
         self._ids = ids
 
-    async def create(self, tenant_id: TenantId, name: str, description: str, settings: Settings) -> AnyPreset:
+    async def create(
+        self, tenant_id: TenantId, name: str, description: str, settings: Settings, terms: str = "{}"
+    ) -> AnyPreset:
         now = self._clock.now_ms()
         preset = Preset(
             id=PresetId(self._ids.next(now)),
@@ -46,27 +51,40 @@ class Presets:
             name=name,
             description=description,
             settings=settings.model_dump_json(),
+            terms=terms,
             created_at=now,
         )
         return _own(await self._store.write(resources.add_preset(preset)))
 
     async def get(self, tenant_id: TenantId | None, preset_id: PresetId) -> AnyPreset:
-        if preset_id in SYSTEM_PRESETS:
-            return _system(preset_id)
+        if (known := current(preset_id)) in SYSTEM_PRESETS:
+            return _system(known)
         if tenant_id is None:
             raise NotFound("preset")
         return _own(await self._store.read(resources.preset(tenant_id, preset_id)))
 
-    async def page(self, tenant_id: TenantId | None, after: str, size: int) -> list[AnyPreset]:
-        """System presets first, then the tenant's own: ids of the former are older than any that is made."""
-        found = [_system(preset_id) for preset_id in sorted(SYSTEM_PRESETS) if preset_id > after][:size]
-        if len(found) < size and tenant_id is not None:
-            own = await self._store.read(resources.presets(tenant_id, after, size - len(found)))
-            found += [_own(preset) for preset in own]
-        return found
+    async def page(
+        self, tenant_id: TenantId | None, after: str, size: int, *, ascending: bool = True
+    ) -> list[AnyPreset]:
+        """System presets first, then the tenant's own: ids of the former are older than any that is made.
+
+        Descending, the tenant's own first and the newest of them at the head.
+        """
+        if ascending:
+            found = [_system(preset_id) for preset_id in SYSTEM_PRESETS if preset_id > after][:size]
+            return found + await self._own_page(tenant_id, after, size - len(found), ascending=True)
+        own = await self._own_page(tenant_id, after, size, ascending=False)
+        older = [_system(preset_id) for preset_id in reversed(list(SYSTEM_PRESETS)) if preset_id < after]
+        return own + older[: size - len(own)]
+
+    async def _own_page(self, tenant_id: TenantId | None, after: str, size: int, *, ascending: bool) -> list[AnyPreset]:
+        if tenant_id is None or not size:
+            return []
+        found = await self._store.read(resources.presets(tenant_id, after, size, ascending=ascending))
+        return [_own(preset) for preset in found]
 
     async def delete(self, tenant_id: TenantId, preset_id: PresetId) -> None:
-        if preset_id in SYSTEM_PRESETS:
+        if current(preset_id) in SYSTEM_PRESETS:
             raise Forbidden("System presets cannot be deleted.")
         await self._store.write(resources.delete_preset(tenant_id, preset_id))
 
@@ -81,7 +99,7 @@ class Presets:
             if output.preset_id is None or output.preset_id in found:
                 continue
             preset_id = PresetId(output.preset_id)
-            if preset_id in SYSTEM_PRESETS:
+            if preset_id in _WITH_SLOTS:
                 found[preset_id] = (_WITH_SLOTS if preset_id in marked else _WITHOUT_SLOTS)[preset_id]
                 continue
             try:
@@ -98,7 +116,7 @@ def to_keep(presets: Mapping[PresetId, Settings]) -> str:
     own = {
         preset_id: settings.model_dump(mode="json")
         for preset_id, settings in presets.items()
-        if preset_id not in SYSTEM_PRESETS
+        if preset_id not in _WITH_SLOTS
     }
     return orjson.dumps(own).decode()
 
@@ -118,7 +136,10 @@ def planned(document: JobDocument, presets: str) -> TranscodeFile:
     return planning.plan(document, {**_WITH_SLOTS, **kept})
 
 
-_WITH_SLOTS: Final = {preset_id: preset.settings for preset_id, preset in SYSTEM_PRESETS.items()}
+_WITH_SLOTS: Final = {
+    **{preset_id: preset.settings for preset_id, preset in SYSTEM_PRESETS.items()},
+    **{old: SYSTEM_PRESETS[new].settings for old, new in DEPRECATED_IDS.items()},
+}
 _WITHOUT_SLOTS: Final = {preset_id: without_slots(settings) for preset_id, settings in _WITH_SLOTS.items()}
 
 
@@ -129,4 +150,4 @@ def _system(preset_id: PresetId) -> AnyPreset:
 
 def _own(preset: Preset) -> AnyPreset:
     settings = Settings.model_validate_json(preset.settings)
-    return AnyPreset(preset.id, preset.name, preset.description, is_system=False, settings=settings)
+    return AnyPreset(preset.id, preset.name, preset.description, is_system=False, settings=settings, terms=preset.terms)

@@ -400,14 +400,17 @@ RETURNING id
 DELETE FROM lanes WHERE pipeline_id = :pipeline_id AND waiting = 0
 
 -- name: insert_preset
-INSERT INTO presets (id, tenant_id, name, description, settings, created_at)
-VALUES (:id, :tenant_id, :name, :description, :settings, :now)
+INSERT INTO presets (id, tenant_id, name, description, settings, terms, created_at)
+VALUES (:id, :tenant_id, :name, :description, :settings, :terms, :now)
 
 -- name: preset
 SELECT * FROM presets WHERE id = :id AND tenant_id = :tenant_id
 
 -- name: presets
 SELECT * FROM presets WHERE tenant_id = :tenant_id AND id > :after ORDER BY id LIMIT :size
+
+-- name: presets_descending
+SELECT * FROM presets WHERE tenant_id = :tenant_id AND id < :after ORDER BY id DESC LIMIT :size
 
 -- name: delete_preset
 DELETE FROM presets WHERE id = :id AND tenant_id = :tenant_id RETURNING id

@@ -222,6 +222,8 @@ class Preset:
     description: str
     settings: str
     created_at: int
+    terms: str = "{}"
+    """JSON: what its maker said of it in a vendor's dialect, kept and answered back."""
 
 
 @dataclass(frozen=True)

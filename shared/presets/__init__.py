@@ -1,5 +1,6 @@
 """Ready-made settings that every tenant may name by id."""
 
 from shared.presets.catalogue import SYSTEM_PRESETS, SystemPreset
+from shared.presets.deprecated import DEPRECATED_IDS, current
 
-__all__ = ["SYSTEM_PRESETS", "SystemPreset"]
+__all__ = ["DEPRECATED_IDS", "SYSTEM_PRESETS", "SystemPreset", "current"]

@@ -6,11 +6,11 @@ from typing import Final
 
 from aiohttp import web
 
-from controlplane.dialects.elastictranscoder import pipelines
+from controlplane.dialects.elastictranscoder import pipelines, presets
 from controlplane.dialects.elastictranscoder.errors import PREFIX, refusal
 from controlplane.dialects.elastictranscoder.wire import Operation, handler
 
-OPERATIONS: Final[tuple[Operation, ...]] = (*pipelines.operations.all,)
+OPERATIONS: Final[tuple[Operation, ...]] = (*pipelines.operations.all, *presets.operations.all)
 
 __all__ = ["OPERATIONS", "PREFIX", "refusal", "routes"]
 

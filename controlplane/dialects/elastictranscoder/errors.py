@@ -10,7 +10,7 @@ import orjson
 from aiohttp import web
 
 from controlplane.auth import sigv4
-from controlplane.dialects.elastictranscoder.constraints import member
+from controlplane.dialects.elastictranscoder.constraints import spelled
 from controlplane.http.answering import REQUEST_ID
 from shared.errors import ErrorCode, TranscoderError
 
@@ -96,4 +96,4 @@ def _message(error: TranscoderError) -> str:
     if not error.pointer:
         return error.detail
     parts = [int(part) if part.isdecimal() else part for part in error.pointer.split("/")[1:]]
-    return f"1 validation error detected: Value at '{member(parts)}' failed to satisfy constraint: {error.detail}"
+    return f"1 validation error detected: Value at '{spelled(parts)}' failed to satisfy constraint: {error.detail}"

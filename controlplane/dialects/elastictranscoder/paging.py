@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Final, Literal
 
-from controlplane.dialects.elastictranscoder.constraints import Flag, Id, Wire
+from controlplane.dialects.elastictranscoder.jobs.conversion import Structure
+from controlplane.dialects.elastictranscoder.jobs.structures import Id
 
 PAGE: Final = 50
 FIRST_ID: Final = ""
 LAST_ID: Final = "~"  # sorts after every id
 
 
-class Listing(Wire):
-    ascending: Flag | None = None
+class Listing(Structure):
+    ascending: Literal["true", "false"] | None = None
     page_token: Id | None = None
 
     @property

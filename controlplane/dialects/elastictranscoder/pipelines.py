@@ -6,7 +6,8 @@ from typing import Any, Final
 
 import orjson
 
-from controlplane.dialects.elastictranscoder.constraints import Id, Wire
+from controlplane.dialects.elastictranscoder.jobs.conversion import Structure
+from controlplane.dialects.elastictranscoder.jobs.structures import Id
 from controlplane.dialects.elastictranscoder.paging import PAGE, Listing
 from controlplane.dialects.elastictranscoder.wire import Answer, Operations, arn
 from controlplane.domain.notifications import Notifications
@@ -21,7 +22,7 @@ from shared.ids import PipelineId
 operations: Final = Operations()
 
 
-class ReadPipeline(Wire):
+class ReadPipeline(Structure):
     id: Id
 
 

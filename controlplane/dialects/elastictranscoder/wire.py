@@ -11,10 +11,10 @@ from typing import Any, Final
 
 import orjson
 from aiohttp import web
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from controlplane.auth.access_keys import Signed
-from controlplane.dialects.elastictranscoder.constraints import Wire, invalid
+from controlplane.dialects.elastictranscoder.constraints import invalid
 from controlplane.dialects.elastictranscoder.errors import PREFIX, NotThere
 from controlplane.domain.permissions import Action, Resources
 from controlplane.domain.throttle import operation as counted_as
@@ -28,6 +28,7 @@ from shared.errors import MalformedRequest, NotFound
 SIGNED: Final = web.RequestKey("signed", Signed)
 
 Answer = Mapping[str, Any]
+SUCCESS: Final[Answer] = {"Success": "true"}
 Serve = Callable[[Call[Any]], Coroutine[Any, Any, Answer]]
 Find = Callable[[Call[Any]], Awaitable[Resources]]
 """Finds what a call is about, in the words of permissions. Raises NotFound."""
@@ -42,7 +43,7 @@ class Operation:
     path: str
     status: int
     permission: Action
-    takes: type[Wire]
+    takes: type[BaseModel]
     serve: Serve
     find: Find | None
     noun: str | None
@@ -75,7 +76,7 @@ class Operations:
         path: str,
         *,
         permission: Action,
-        takes: type[Wire],
+        takes: type[BaseModel],
         status: int = 200,
         find: Find | None = None,
         noun: str | None = None,
@@ -141,7 +142,7 @@ def arn(call: Call[Any], kind: str, name: str) -> str:
     )
 
 
-def _understood(operation: Operation, request: web.Request, sent: bytes, *, has_names: bool) -> Wire:
+def _understood(operation: Operation, request: web.Request, sent: bytes, *, has_names: bool) -> BaseModel:
     """Members of path, query and body together. Whatever the content type says, a body is JSON; one may be missing."""
     if not has_names and not request.query_string:
         return operation.takes.model_validate_json(sent or b"{}")

@@ -173,6 +173,7 @@ CREATE TABLE presets (
   name TEXT NOT NULL,
   description TEXT NOT NULL,
   settings TEXT NOT NULL,
+  terms TEXT NOT NULL DEFAULT '{{}}',
   created_at BIGINT NOT NULL
 );
 CREATE INDEX presets_by_tenant ON presets (tenant_id, id);

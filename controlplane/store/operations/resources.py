@@ -184,6 +184,7 @@ def add_preset(preset: Preset) -> Op[Preset]:
         name=preset.name,
         description=preset.description,
         settings=preset.settings,
+        terms=preset.terms,
         now=preset.created_at,
     )
     return preset
@@ -196,8 +197,10 @@ def preset(tenant_id: TenantId, preset_id: PresetId) -> Op[Preset]:
     return record(Preset, rows[0])
 
 
-def presets(tenant_id: TenantId, after: str, size: int) -> Op[list[Preset]]:
-    rows = yield call("presets", tenant_id=tenant_id, after=after, size=size)
+def presets(tenant_id: TenantId, after: str, size: int, *, ascending: bool = True) -> Op[list[Preset]]:
+    """Those after `after`, in the direction that is asked for."""
+    query = "presets" if ascending else "presets_descending"
+    rows = yield call(query, tenant_id=tenant_id, after=after, size=size)
     return [record(Preset, row) for row in rows]
 
 
