@@ -11,8 +11,9 @@ import orjson
 from controlplane.domain import planning
 from controlplane.domain.placement import Need
 from controlplane.services.files import JobFiles
-from controlplane.store.operations.jobs import NewJob, Token
+from controlplane.store.operations.jobs import NewJob
 from controlplane.store.operations.needs import need_to_json
+from controlplane.store.operations.tokens import Token
 from shared.capacity import Capacity, Demand, Free, Gpu, NodeFacts
 from shared.failures import Cause, Failure, FailureCode
 from shared.ids import ClusterId, JobId, PipelineId, TenantId, UserId

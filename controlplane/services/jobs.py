@@ -6,17 +6,16 @@ import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any
 
 import orjson
-from orjson import Fragment
 
 from controlplane.auth.principal import Principal
+from controlplane.domain import planning
 from controlplane.domain.demand import demand
 from controlplane.domain.idempotency import fingerprint
 from controlplane.domain.lifecycle import TERMINAL_JOBS
 from controlplane.domain.placement import Need
-from controlplane.domain.planning.recipe import Recipe
 from controlplane.domain.sources import sources
 from controlplane.services.content_keys import ContentKeys, RevealedKey
 from controlplane.services.dispatch import Dispatcher
@@ -25,24 +24,23 @@ from controlplane.services.files import JobFiles
 from controlplane.services.pages import Pages
 from controlplane.services.payloads import Payloads
 from controlplane.services.pipelines import Roots
-from controlplane.services.presets import Presets
-from controlplane.services.recipes import Recipes
+from controlplane.services.presets import Presets, to_keep
 from controlplane.services.signals import Signals
 from controlplane.settings import Settings
 from controlplane.storage.files import size_hint
 from controlplane.store.operations import ending, jobs, resources, retries
 from controlplane.store.operations.matching import matching
 from controlplane.store.operations.needs import need_to_json
+from controlplane.store.operations.tokens import Token
 from controlplane.store.port import Store
 from controlplane.store.records import Event, Job, PipelineRoots, Work
 from shared.clock import Clock
-from shared.errors import InvalidField, NotFound, Outdated, QuotaExceeded, TooManyQueued, WrongState
+from shared.errors import InvalidField, NotFound, Outdated, QuotaExceeded, TooManyQueued, TranscoderError, WrongState
 from shared.failures import Failure
 from shared.ids import ClusterId, JobId, PipelineId, TenantId, TranscoderIds
 from shared.jobspec import JobDocument, StartPolicy
 from shared.jobspec.encryption import may_hold_keys
 from shared.protocol import Progress
-from shared.statuses import JobStatus
 
 LISTED_MS = 184 * 24 * 3600 * 1000
 """Lists reach back six months."""
@@ -50,20 +48,11 @@ LISTED_MS = 184 * 24 * 3600 * 1000
 
 @dataclass(frozen=True)
 class Submission:
-    """`parts` are those of a document that waits since just now, and need not be read off its text again."""
+    """`document` is that of a new job, which need not be read off its text again."""
 
     job: Job
     replayed: bool
-    parts: Parts | None = None
-
-
-@dataclass(frozen=True)
-class Parts:
-    """A document as it is kept."""
-
-    recipe: Recipe
-    aside: Mapping[str, Any]
-    """All fields but those of the recipe."""
+    document: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True)
@@ -100,7 +89,7 @@ class Jobs:
         self._store = store
         self._clock = clock
         self._ids = ids
-        self._recipes = Recipes(presets)
+        self._presets = presets
         self._payloads = payloads
         self._roots = Roots(store)
         self._dispatcher = dispatcher
@@ -110,17 +99,31 @@ class Jobs:
         self._faulty = faulty
         self._settings = settings
 
-    async def submit(self, principal: Principal, document: JobDocument, sent: bytes, token: str | None) -> Submission:
-        """Creates a job, or answers with the one that the same token made; `sent` is the request's own text."""
-        tenant_id = principal.tenant
-        identity = self._token(token, sent)
-        if identity is not None:  # before what the document names is looked for: it may be gone since
-            made = await self._store.read(jobs.made_before(tenant_id, identity, self._clock.now_ms()))
-            if made is not None:
-                return Submission(made, replayed=True)
-        now = self._clock.now_ms()
+    def identity(self, token: str | None, sent: bytes, operation: str = "create_job") -> Token | None:
+        """Of a native request that has a token; `sent` is its own text."""
+        if token is None:
+            return None
+        window = int(self._settings.idempotency_window * 1000)
+        return Token("native", operation, token, fingerprint(sent), window)
+
+    async def submit(self, principal: Principal, document: JobDocument, identity: Token | None) -> Submission:
+        """Creates a job, or answers with the one that the same request made."""
+        try:
+            return await self._submitted(principal, document, identity)
+        except TranscoderError:  # what the document names may be gone since
+            made = await self._made_before(principal.tenant, identity) if identity is not None else None
+            if made is None:
+                raise
+            return Submission(made, replayed=True)
+
+    async def _made_before(self, tenant_id: TenantId, identity: Token) -> Job | None:
+        """What the same request made. Raises IdempotencyMismatch when its token was used for another one."""
+        return await self._store.read(jobs.made_before(tenant_id, identity, self._clock.now_ms()))
+
+    async def _submitted(self, principal: Principal, document: JobDocument, identity: Token | None) -> Submission:
+        tenant_id, now = principal.tenant, self._clock.now_ms()
         while True:
-            new, parts = await self._understood(principal, document, identity, now)
+            new, kept = await self._understood(principal, document, identity, now)
             try:
                 created = await self._created(new, now)
             except Outdated:
@@ -131,39 +134,34 @@ class Jobs:
             else:
                 if created.replayed:
                     return Submission(created.job, replayed=True)
-                if parts is None or created.job.status is not JobStatus.SUBMITTED:
-                    return Submission(created.job, replayed=False)
-                self._payloads.keep(new.task_id, Work(new.document, new.presets, new.files), document)
-                return Submission(created.job, replayed=False, parts=parts)
+                if not may_hold_keys(new.document):  # else what is kept differs from what was submitted
+                    self._payloads.keep(new.task_id, Work(new.document, new.presets, new.files), document)
+                return Submission(created.job, created.replayed, kept)
 
     async def _created(self, new: jobs.NewJob, now: int) -> jobs.Created:
-        """Whoever has no token shares what it takes with all who submit meanwhile."""
+        """Shares what it takes with all who submit meanwhile."""
         known = self._judge(new.files)
         if known is not None:
             return await self._store.write(ending.create_failed(new, known, now), then=self._offer)
-        if new.token is None:
-            return await self._store.write_together(jobs.create_together, (new, now), then=self._offer)
-        return await self._store.write(jobs.create(new, now), then=self._offer)
+        return await self._store.write_together(jobs.create_together, (new, now), then=self._offer)
 
     async def _understood(
-        self, principal: Principal, document: JobDocument, identity: jobs.Token | None, now: int
-    ) -> tuple[jobs.NewJob, Parts | None]:
-        """What a document asks for, with everything that it names looked up. Raises InvalidField.
-
-        Its parts, too, unless it is kept otherwise than it was sent.
-        """
+        self, principal: Principal, document: JobDocument, identity: Token | None, now: int
+    ) -> tuple[jobs.NewJob, Mapping[str, Any]]:
+        """What a document asks for, with everything that it names looked up, and how it is kept. Raises InvalidField."""
         tenant_id = principal.tenant
         pipeline = await self._pipeline(tenant_id, document)
-        recipe, presets = await self._recipes.of(tenant_id, document)
+        presets = await self._presets.settings_for(tenant_id, document)
+        planning.check(document, presets)
         await self._check_cluster(document)
         placement, keys = document.placement, [source.key for source in sources(document)]
         need = Need(
             ClusterId(placement.cluster_id) if placement.cluster_id else None,
             placement.labels,
             placement.hardware,
-            demand(recipe, len(document.inputs), _input_size(pipeline, keys)),
+            demand(document, presets, _input_size(pipeline, keys)),
         )
-        text, parts = self._kept(tenant_id, document, recipe)
+        kept, text = self._kept(tenant_id, document)
         new = jobs.NewJob(
             id=JobId(self._ids.next(now)),
             tenant_id=tenant_id,
@@ -176,27 +174,27 @@ class Jobs:
             priority=document.priority,
             held=document.start is StartPolicy.MANUAL,
             need=need_to_json(need),
-            presets=presets,
+            presets=to_keep(presets),
             files=_files(tenant_id, pipeline, keys),
             max_attempts=document.max_attempts,
             token=identity,
         )
-        return new, parts
+        return new, kept
 
-    def _kept(self, tenant_id: TenantId, document: JobDocument, recipe: Recipe) -> tuple[str, Parts | None]:
-        """Without its token, as JSON and in parts; keys are sealed, and then there is only the JSON."""
-        aside = document.model_dump(exclude=_NOT_ASIDE)
-        made = {"outputs": Fragment(recipe.outputs_text), "playlists": Fragment(recipe.playlists_text)}
-        text = orjson.dumps(aside | made).decode()
+    def _kept(self, tenant_id: TenantId, document: JobDocument) -> tuple[dict[str, Any], str]:
+        """Without its token, as a dictionary and as JSON."""
+        kept = document.model_dump()
+        del kept["client_request_token"]
+        text = orjson.dumps(kept).decode()
         if not may_hold_keys(text):
-            return text, Parts(recipe, aside)
-        sealed = self._content_keys.kept(tenant_id, document)
-        return sealed.model_dump_json(exclude={"client_request_token"}), None
+            return kept, text
+        text = self._content_keys.kept(tenant_id, document).model_dump_json(exclude={"client_request_token"})
+        return orjson.loads(text), text
 
     async def retry(self, tenant_id: TenantId, job_id: JobId, token: str | None) -> Submission:
         """A new job that repeats one that has ended, or the one that the same token made."""
         now = self._clock.now_ms()
-        identity = self._token(token, orjson.dumps(job_id), operation="retry_job")
+        identity = self.identity(token, orjson.dumps(job_id), operation="retry_job")
         operation = retries.retry(tenant_id, job_id, JobId(self._ids.next(now)), identity, now, self._judge)
         created = await self._store.write(operation, then=self._offer)
         return Submission(created.job, created.replayed)
@@ -266,20 +264,28 @@ class Jobs:
         scope = [tenant_id, "jobs", *filters, *notes, str(ascending)]
         start = jobs.FIRST_ID if ascending else jobs.LAST_ID
         after = self._pages.read(page_token, scope) if page_token else start
-        window: dict[str, Any] = {
-            "ascending": ascending,
-            "after": after,
-            "oldest": f"{self._clock.now_ms() - LISTED_MS:013d}",
-        }
         if metadata:
+            window: dict[str, Any] = {"ascending": ascending, "after": after, "oldest": self._oldest()}
             found, onward = await self._store.read(matching(tenant_id, wanted, metadata, **window, size=size))
         else:
-            found = await self._store.read(jobs.page(tenant_id, wanted, **window, size=size + 1))
-            onward, found = found[size - 1].id if len(found) > size else None, found[:size]
+            found, onward = await self.listed(tenant_id, wanted, ascending=ascending, after=after, size=size)
         return found, self._pages.make(onward, scope) if onward else None
 
-    async def cancel(self, tenant_id: TenantId, job_id: JobId) -> Job:
-        ended = await self._store.write(jobs.cancel(tenant_id, job_id, self._clock.now_ms()))
+    async def listed(
+        self, tenant_id: TenantId, wanted: Mapping[str, str | None], *, ascending: bool, after: str, size: int
+    ) -> tuple[list[Job], JobId | None]:
+        """The same after some id, and the id after which there are more."""
+        found = await self._store.read(
+            jobs.page(tenant_id, wanted, ascending=ascending, after=after, oldest=self._oldest(), size=size + 1)
+        )
+        return found[:size], found[size - 1].id if len(found) > size else None
+
+    def _oldest(self) -> str:
+        return f"{self._clock.now_ms() - LISTED_MS:013d}"
+
+    async def cancel(self, tenant_id: TenantId, job_id: JobId, *, once: bool = False) -> Job:
+        """With `once`, raises WrongState also for a job that was canceled before."""
+        ended = await self._store.write(jobs.cancel(tenant_id, job_id, self._clock.now_ms(), once=once))
         self._signals.changed(job_id)
         self._dispatcher.wake()
         return ended.job
@@ -349,15 +355,6 @@ class Jobs:
             return await self._roots.of(tenant_id, pipeline_id)
         except NotFound as error:
             raise _no_pipeline(pipeline_id) from error
-
-    def _token(self, token: str | None, sent: bytes, operation: str = "create_job") -> jobs.Token | None:
-        if token is None:
-            return None
-        window = int(self._settings.idempotency_window * 1000)
-        return jobs.Token("native", operation, token, fingerprint(sent), window)
-
-
-_NOT_ASIDE: Final = {"client_request_token", "outputs", "playlists"}
 
 
 def _no_pipeline(pipeline_id: PipelineId) -> InvalidField:

@@ -420,12 +420,18 @@ DELETE FROM presets WHERE id = :id AND tenant_id = :tenant_id RETURNING id
 
 -- name: claim_token
 -- A token row that has outlived its window is taken over as if it were new.
-INSERT INTO idempotency (tenant_id, dialect, operation, token, fingerprint, object_id, expires_at)
-VALUES (:tenant_id, :dialect, :operation, :token, :fingerprint, :object_id, :expires_at)
+INSERT INTO idempotency (tenant_id, dialect, operation, token, fingerprint, object_id, claimed_at, expires_at)
+VALUES (:tenant_id, :dialect, :operation, :token, :fingerprint, :object_id, :now, :expires_at)
 ON CONFLICT (tenant_id, dialect, operation, token) DO UPDATE
-   SET fingerprint = excluded.fingerprint, object_id = excluded.object_id, expires_at = excluded.expires_at
- WHERE idempotency.expires_at <= :now
+   SET fingerprint = excluded.fingerprint, object_id = excluded.object_id, claimed_at = excluded.claimed_at,
+       expires_at = excluded.expires_at
+ WHERE idempotency.expires_at <= excluded.claimed_at
 RETURNING object_id
+
+-- name: release_token
+DELETE FROM idempotency
+ WHERE tenant_id = :tenant_id AND dialect = :dialect AND operation = :operation AND token = :token
+   AND object_id = :object_id
 
 -- name: token
 SELECT fingerprint, object_id, expires_at FROM idempotency

@@ -64,19 +64,21 @@ def queries(dialect: Dialect) -> Mapping[str, Statement]:
             named[name] = template.replace("{ids}", _ids(fields, start, f"{order} :size")).replace("{such}", "")
             named[f"matching_{name}"] = template.replace("{ids}", looked_at).replace("{such}", _SUCH)
             named[f"span_of_{name}"] = _SPAN.replace("{ids}", looked_at)
-    tables = {table for name in _migrations() for table in _TABLE.findall(_source(name))}
+    tables = {table for steps in migrations(dialect).values() for table in _TABLE.findall("".join(steps))}
     return {name: _statement(_filled(_bare(sql), dialect), dialect, tables) for name, sql in named.items()}
 
 
 def migrations(dialect: Dialect) -> Mapping[int, list[str]]:
     """The statements of every migration by its number; forward only, never edited once released."""
+    folder = resources.files("controlplane.store") / "migrations"
+    files = sorted(entry.name for entry in folder.iterdir() if entry.name.endswith(".sql"))
     return {
-        int(name.removeprefix("migrations/").split("_", 1)[0]): [
+        int(name.split("_", 1)[0]): [
             statement.replace("{serial}", dialect.serial).replace("{{}}", "{}")
-            for statement in _bare(_source(name)).split(";")
+            for statement in _bare(_source(f"migrations/{name}")).split(";")
             if statement.strip()
         ]
-        for name in _migrations()
+        for name in files
     }
 
 
@@ -107,11 +109,6 @@ def _page(fields: Sequence[str], start: str, order: str) -> str:
     """Names and states are our own."""
     conditions = [field if "=" in field else f"{field} = :{field}" for field in ("tenant_id", *fields)]
     return f"(SELECT id FROM jobs WHERE {' AND '.join(conditions)} AND {start} {order})"  # noqa: S608
-
-
-def _migrations() -> list[str]:
-    folder = resources.files("controlplane.store") / "migrations"
-    return sorted(f"migrations/{entry.name}" for entry in folder.iterdir() if entry.name.endswith(".sql"))
 
 
 def _source(name: str) -> str:

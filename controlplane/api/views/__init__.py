@@ -38,7 +38,6 @@ from controlplane.api.views.jobs import (
     job,
     log,
     retries,
-    submitted,
     tenant_event,
 )
 from controlplane.api.views.pages import Page
@@ -128,7 +127,6 @@ __all__ = [
     "quotas",
     "retries",
     "stored",
-    "submitted",
     "tenant",
     "tenant_event",
     "usage",

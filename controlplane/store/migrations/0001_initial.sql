@@ -262,6 +262,7 @@ CREATE TABLE idempotency (
   token TEXT NOT NULL,
   fingerprint TEXT NOT NULL,
   object_id TEXT NOT NULL,
+  claimed_at BIGINT NOT NULL,
   expires_at BIGINT NOT NULL,
   PRIMARY KEY (tenant_id, dialect, operation, token)
 );

@@ -11,30 +11,20 @@ from controlplane.domain import fairness
 from controlplane.domain.lifecycle import TERMINAL_JOBS
 from controlplane.domain.notifications import Happening, hears
 from controlplane.domain.usage import CANCELED, Made
-from controlplane.store.operations import outbox, quotas
+from controlplane.store.operations import outbox, quotas, tokens
 from controlplane.store.operations.outbox import Told
 from controlplane.store.operations.quotas import Queued
-from controlplane.store.port import Call, Calls, Op, Row, alone, call
+from controlplane.store.operations.tokens import Claim, Token
+from controlplane.store.port import Call, Calls, Op, alone, call
 from controlplane.store.records import Event, Job, Task, record
 from controlplane.store.sql import filter_name
 from shared.capacity import Demand
-from shared.errors import IdempotencyMismatch, NotFound, TranscoderError, WrongState
+from shared.errors import NotFound, TranscoderError, WrongState
 from shared.ids import Attempt, ClusterId, JobId, NodeId, PipelineId, TaskId, TenantId, UserId
 from shared.statuses import JobStatus, TaskState
 
 FIRST_ID = ""
 LAST_ID = "~"  # sorts after every id
-
-
-@dataclass(frozen=True)
-class Token:
-    """A client request token, and the request that it stands for."""
-
-    dialect: str
-    operation: str
-    value: str
-    fingerprint: str
-    window_ms: int
 
 
 @dataclass(frozen=True)
@@ -115,15 +105,38 @@ def create(new: NewJob, now: int) -> Op[Created]:
     it was changed since the job was understood, and TooManyQueued or QuotaExceeded; a token whose request was refused
     stays unused.
     """
-    if new.token is not None:
-        made_before = yield from _claim(new.token, new.tenant_id, new.id, now)
-        if made_before is not None:
-            return Created((yield from read(new.tenant_id, JobId(made_before))), replayed=True)
     return (yield from alone(create_together, (new, now)))
 
 
 def create_together(asked: Sequence[tuple[NewJob, int]]) -> Op[list[Created | Exception]]:
-    """Many jobs without tokens, each with its time: those of one line are counted at once, and all are written in a row."""
+    """Many jobs, each with its time: those of one line are counted at once, and all are written in a row."""
+    claims = {new.id: Claim(new.tenant_id, new.token, new.id, now) for new, now in asked if new.token is not None}
+    owners: dict[JobId, str | Exception] = {}
+    if claims:
+        owners = dict(zip(claims, (yield from tokens.claim(list(claims.values()))), strict=True))
+    made = yield from _made([(new, now) for new, now in asked if owners.get(new.id, new.id) == new.id])
+    refused = [claim for job_id, claim in claims.items() if isinstance(made.get(job_id), Exception)]
+    if refused:
+        yield tokens.release(refused)
+    results: list[Created | Exception] = []
+    for new, _ in asked:
+        owner = owners.get(new.id, new.id)
+        results.append(owner if isinstance(owner, Exception) else (yield from _owned(new, JobId(owner), made)))
+    return results
+
+
+def _owned(new: NewJob, owner: JobId, made: Mapping[JobId, Created | TranscoderError]) -> Op[Created | TranscoderError]:
+    """What becomes of a job: it is made, or it is what its token stands for."""
+    if owner == new.id:
+        return made[owner]
+    first = made.get(owner)
+    if isinstance(first, TranscoderError):
+        return first
+    return Created(first.job if first else (yield from read(new.tenant_id, owner)), replayed=True)
+
+
+def _made(asked: Sequence[tuple[NewJob, int]]) -> Op[dict[JobId, Created | TranscoderError]]:
+    """Each of these, or why it is refused."""
     alike: dict[tuple[Any, ...], list[NewJob]] = {}
     for new, _ in asked:
         alike.setdefault((new.user_id, new.pipeline_id, new.pipeline_version, new.tenant_id), []).append(new)
@@ -137,12 +150,12 @@ def create_together(asked: Sequence[tuple[NewJob, int]]) -> Op[list[Created | Ex
     lanes = Counter((new.pipeline_id, new.need, new.user_id, new.tenant_id) for new, _ in made if not new.held)
     yield Calls("join_lane", [_lane(*lane, tasks=tasks) for lane, tasks in lanes.items()])
     yield from outbox.tell([Told(new.id, Happening.SUBMITTED, now) for new, now in made if _is_heard(admitted[new.id])])
-    return [
-        Created(new.as_job(now, queued.pipeline_status), replayed=False)
+    return {
+        new.id: Created(new.as_job(now, queued.pipeline_status), replayed=False)
         if isinstance(queued := admitted[new.id], Queued)
         else queued
         for new, now in asked
-    ]
+    }
 
 
 def _is_heard(queued: Queued | TranscoderError) -> bool:
@@ -175,10 +188,8 @@ def _row(new: NewJob, now: int) -> dict[str, Any]:
 
 def made_before(tenant_id: TenantId, token: Token, now: int) -> Op[Job | None]:
     """What this token made. Raises IdempotencyMismatch when that was for another request."""
-    rows = yield call("token", **_token_key(token, tenant_id))
-    if not rows or rows[0]["expires_at"] <= now:
-        return None
-    return (yield from read(tenant_id, JobId(_same(rows[0], token))))
+    job_id = yield from tokens.stands_for(tenant_id, token, now)
+    return None if job_id is None else (yield from read(tenant_id, JobId(job_id)))
 
 
 def read(tenant_id: TenantId, job_id: JobId) -> Op[Job]:
@@ -210,13 +221,13 @@ def events(job_id: JobId, after: int, size: int) -> Op[list[Event]]:
     return [record(Event, row) for row in rows]
 
 
-def cancel(tenant_id: TenantId, job_id: JobId, now: int) -> Op[Ended]:
-    """Ends a job that no agent has accepted; again on a canceled one changes nothing.
+def cancel(tenant_id: TenantId, job_id: JobId, now: int, *, once: bool = False) -> Op[Ended]:
+    """Ends a job that no agent has accepted; again on a canceled one changes nothing, and with `once` is refused.
 
     Raises WrongState once the job is Progressing or has ended otherwise.
     """
     job, task = yield from _locked(tenant_id, job_id)
-    if job.status is JobStatus.CANCELED:
+    if job.status is JobStatus.CANCELED and not once:
         return Ended(job)
     canceled = yield call("cancel_job", id=job_id, now=now, heard=hears(Happening.CANCELED))
     if not canceled:
@@ -329,34 +340,6 @@ def _cost_and_served(task: Task, now: int) -> dict[str, int]:
         return {"cost": 0, "served": 0}
     cost = fairness.cost(Demand.model_validate_json(task.granted))
     return {"cost": -cost, "served": cost * max(0, now - task.leased_at)}
-
-
-def _claim(token: Token, tenant_id: TenantId, object_id: str, now: int) -> Op[str | None]:
-    """None when the token is ours now; otherwise the id of what it made before."""
-    key = _token_key(token, tenant_id)
-    claimed = yield call(
-        "claim_token",
-        **key,
-        fingerprint=token.fingerprint,
-        object_id=object_id,
-        expires_at=now + token.window_ms,
-        now=now,
-    )
-    if claimed:
-        return None
-    (kept,) = yield call("token", **key)
-    return _same(kept, token)
-
-
-def _token_key(token: Token, tenant_id: TenantId) -> dict[str, str]:
-    return {"tenant_id": tenant_id, "dialect": token.dialect, "operation": token.operation, "token": token.value}
-
-
-def _same(kept: Row, token: Token) -> str:
-    """The id of what a token made, which must have been for the same request."""
-    if kept["fingerprint"] != token.fingerprint:
-        raise IdempotencyMismatch("This client request token was used for another request; make a new one.")
-    return str(kept["object_id"])
 
 
 def _locked(tenant_id: TenantId, job_id: JobId) -> Op[tuple[Job, Task]]:

@@ -8,7 +8,8 @@ import orjson
 
 from controlplane.domain.lifecycle import TERMINAL_JOBS
 from controlplane.store.operations import ending, jobs
-from controlplane.store.operations.jobs import Created, NewJob, Token
+from controlplane.store.operations.jobs import Created, NewJob
+from controlplane.store.operations.tokens import Token
 from controlplane.store.port import Op, Row, call
 from shared.errors import NotFound, WrongState
 from shared.failures import Failure

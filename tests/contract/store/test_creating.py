@@ -9,6 +9,7 @@ import pytest
 
 from controlplane.store.operations import jobs, resources
 from controlplane.store.operations.jobs import Created
+from controlplane.store.operations.tokens import Token
 from shared.errors import IdempotencyMismatch, NotFound, Outdated
 from shared.ids import PipelineId
 from tests.builders import a_job, a_token
@@ -114,3 +115,33 @@ async def test_nothing_follows_what_was_refused(world: World) -> None:
     with pytest.raises(NotFound):
         await world.store.write(jobs.create(new, world.now), then=followed.append)
     assert followed == []
+
+
+async def test_a_token_whose_request_was_refused_among_others_stays_unused(world: World) -> None:
+    await world.limit(queued_jobs=4)
+    tokens = [a_token(f"token {number}") for number in range(12)]
+    outcomes = await together(world, tokens)
+    made = [outcome for outcome in outcomes if isinstance(outcome, Created)]
+    assert len(made) == 4
+    await world.limit(queued_jobs=12)
+    again = [outcome for outcome in await together(world, tokens) if isinstance(outcome, Created)]
+    assert Counter(created.replayed for created in again) == {True: 4, False: 8}
+    await world.assert_counted()
+
+
+async def together(world: World, asked: list[Token]) -> list[Created | BaseException]:
+    """One job with each of these tokens, all at once."""
+    pipeline_id = world.pipelines[TENANT]
+    new = [a_job(world.next_id(), TENANT, pipeline_id, token=token) for token in asked]
+    calls = (world.store.write_together(jobs.create_together, (one, world.now)) for one in new)
+    return await asyncio.gather(*calls, return_exceptions=True)
+
+
+async def test_one_token_among_many_that_are_created_together_makes_one_job(world: World) -> None:
+    tokens = [a_token(f"token {number % 4}", fingerprint=str(number // 12)) for number in range(16)]
+    outcomes = await together(world, tokens)
+    made = [outcome for outcome in outcomes if isinstance(outcome, Created)]
+    assert Counter(created.replayed for created in made) == {False: 4, True: 8}
+    assert len({created.job.id for created in made}) == 4
+    assert all(isinstance(outcome, IdempotencyMismatch) for outcome in outcomes[12:])
+    await world.assert_counted()

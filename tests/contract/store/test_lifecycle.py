@@ -138,6 +138,15 @@ async def test_cancelling_what_is_canceled_answers_as_the_first_time(world: Worl
     assert await world.stood() == before
 
 
+async def test_cancelling_what_is_canceled_is_refused_to_who_cancels_once(world: World) -> None:
+    job_id = await world.submit()
+    await world.store.write(jobs.cancel(TENANT, job_id, world.now, once=True))
+    before = await world.stood()
+    with pytest.raises(WrongState, match="this one is Canceled"):
+        await world.store.write(jobs.cancel(TENANT, job_id, world.now, once=True))
+    assert await world.stood() == before
+
+
 async def test_the_events_of_a_job_tell_its_whole_life(world: World) -> None:
     job_id = await world.submit(held=True)
     await world.add_node()

@@ -10,6 +10,7 @@ import pytest
 
 from controlplane.store.operations import jobs, retries
 from controlplane.store.operations.jobs import Created
+from controlplane.store.operations.tokens import Token
 from shared.errors import IdempotencyMismatch, NotFound, WrongState
 from shared.failures import Cause
 from shared.ids import JobId, TranscoderIds
@@ -22,7 +23,7 @@ IDS = TranscoderIds()
 ENDED = (JobStatus.COMPLETE, JobStatus.CANCELED, JobStatus.ERROR)
 
 
-async def retry(world: World, job_id: JobId, token: jobs.Token | None = None) -> Created:
+async def retry(world: World, job_id: JobId, token: Token | None = None) -> Created:
     return await world.store.write(retries.retry(TENANT, job_id, JobId(IDS.next(world.now)), token, world.now))
 
 

@@ -1,0 +1,93 @@
+"""Tokens: each stands for one request, and for what that request made."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from controlplane.store.port import Calls, Op, Row, call
+from shared.errors import IdempotencyMismatch
+from shared.ids import TenantId
+
+Key = tuple[str, str, str, str]
+
+
+@dataclass(frozen=True)
+class Token:
+    """A client request token, and the request that it stands for."""
+
+    dialect: str
+    operation: str
+    value: str
+    fingerprint: str
+    window_ms: int
+
+
+@dataclass(frozen=True)
+class Claim:
+    """That a tenant's token is to stand for an object that is being made."""
+
+    tenant_id: TenantId
+    token: Token
+    object_id: str
+    now: int
+
+    @property
+    def key(self) -> Key:
+        return (self.tenant_id, self.token.dialect, self.token.operation, self.token.value)
+
+
+def claim(wanted: Sequence[Claim]) -> Op[list[str | IdempotencyMismatch]]:
+    """The id of what each one's token stands for now: its own object, or what was made before, or is made by another here."""
+    first: dict[Key, Claim] = {}
+    for one in wanted:
+        first.setdefault(one.key, one)
+    in_order = [first[key] for key in sorted(first)]  # as every other process claims them
+    rows = yield Calls("claim_token", [_params(one) for one in in_order])
+    ours = {row["object_id"] for row in rows}
+    standing: dict[Key, tuple[str, str]] = {}
+    for one in in_order:
+        if one.object_id in ours:
+            standing[one.key] = (one.object_id, one.token.fingerprint)
+        else:
+            (kept,) = yield call("token", **_place(one))
+            standing[one.key] = (kept["object_id"], kept["fingerprint"])
+    return [_answer(one, *standing[one.key]) for one in wanted]
+
+
+def release(claims: Sequence[Claim]) -> Calls:
+    """Of objects that were not made after all."""
+    return Calls("release_token", [{**_place(one), "object_id": one.object_id} for one in claims])
+
+
+def stands_for(tenant_id: TenantId, token: Token, now: int) -> Op[str | None]:
+    """The id of what this token made. Raises IdempotencyMismatch when that was for another request."""
+    asked = Claim(tenant_id, token, "", now)
+    rows: Sequence[Row] = yield call("token", **_place(asked))
+    if not rows or rows[0]["expires_at"] <= now:
+        return None
+    found = _answer(asked, rows[0]["object_id"], rows[0]["fingerprint"])
+    if isinstance(found, IdempotencyMismatch):
+        raise found
+    return found
+
+
+def _answer(asked: Claim, object_id: str, fingerprint: str) -> str | IdempotencyMismatch:
+    if fingerprint == asked.token.fingerprint:
+        return object_id
+    return IdempotencyMismatch("This client request token was used for another request; make a new one.")
+
+
+def _params(one: Claim) -> dict[str, Any]:
+    return {
+        **_place(one),
+        "fingerprint": one.token.fingerprint,
+        "object_id": one.object_id,
+        "expires_at": one.now + one.token.window_ms,
+        "now": one.now,
+    }
+
+
+def _place(one: Claim) -> dict[str, str]:
+    return dict(zip(("tenant_id", "dialect", "operation", "token"), one.key, strict=True))
