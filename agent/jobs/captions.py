@@ -13,14 +13,18 @@ import structlog
 from agent.jobs.workspace import Workspace
 from agent.media import MediaFacts, of_clip, tracks_file
 from agent.media.captions import (
+    HEAD_OF_STREAM,
     MAX_EMBEDDED,
     MAX_SIDECAR,
+    NOTHING_ANNOUNCED,
+    Announced,
     Cues,
     Extraction,
     NotUtf8,
     Stretch,
     Track,
     Unreadable,
+    announced,
     chosen,
     joined,
     of_pictures,
@@ -41,6 +45,7 @@ from shared.protocol import InputCaptionsSpec, OutputCaptionsSpec, OutputSpec, T
 Extract = Callable[[Sequence[str]], Awaitable[Exit]]
 """Runs ffmpeg, confined."""
 
+TRANSPORT_STREAM: Final = "mpegts"
 EMBEDDED_ONLY: Final = InputCaptionsSpec(merge_policy=MergePolicy.MERGE_RETAIN)
 """Of an input of which nothing was told."""
 
@@ -164,7 +169,7 @@ class _Gathering:
     async def _tracks_in(self, place: int, facts: MediaFacts) -> tuple[Track, ...]:
         if place not in self._embedded:
             try:
-                self._embedded[place] = (*await self._text_in(place, facts), *await self._line21_in(place, facts))
+                self._embedded[place] = (*await self._text_in(place, facts), *await self._in_pictures(place, facts))
             except Unreadable as error:
                 message = f"A track of captions in the input cannot be read: {error}. Remove it, or choose `override`."
                 failure = _refusal(FailureCode.EMBEDDED_CAPTIONS_UNREADABLE, message)
@@ -174,31 +179,46 @@ class _Gathering:
     async def _text_in(self, place: int, facts: MediaFacts) -> list[Track]:
         if not facts.captions:
             return []
-        contents = await self._extracted(of_text(place, facts))
-        if contents is None:
-            raise Unreadable("it is damaged")
-        return [
-            await asyncio.to_thread(read_text, track, content)
-            for track, content in zip(facts.captions, contents, strict=True)
-        ]
 
-    async def _line21_in(self, place: int, facts: MediaFacts) -> list[Track]:
+        def reader(files: Sequence[Path]) -> list[Track]:
+            return [read_text(track, file.read_bytes()) for track, file in zip(facts.captions, files, strict=True)]
+
+        tracks = await self._extracted(of_text(place, facts), reader)
+        if tracks is None:
+            raise Unreadable("it is damaged")
+        return tracks
+
+    async def _in_pictures(self, place: int, facts: MediaFacts) -> list[Track]:
         """Pictures whose units cannot be told apart have no captions either."""
         extraction = of_pictures(place, facts)
-        contents = None if extraction is None else await self._extracted(extraction)
-        if contents is None:
+        if extraction is None or facts.video is None:
             return []
-        units, times = contents
-        return [await asyncio.to_thread(read_pictures, units, times, end=round((facts.duration or 0) * 1000))]
+        codec, end = facts.video.codec, round((facts.duration or 0) * 1000)
+        told = self._announced(place) if facts.format == TRANSPORT_STREAM else NOTHING_ANNOUNCED
 
-    async def _extracted(self, extraction: Extraction) -> list[bytes] | None:
-        """The files that ffmpeg made, which are gone afterwards; None when it could not."""
+        def reader(files: Sequence[Path]) -> list[Track]:
+            units, times = files
+            with units.open("rb") as of_units, times.open(encoding="ascii", errors="replace") as of_times:
+                return read_pictures(codec, of_units, of_times, told, end=end)
+
+        return await self._extracted(extraction, reader) or []
+
+    def _announced(self, place: int) -> Announced:
+        with self._space.input(place).open("rb") as file:
+            return announced(file.read(HEAD_OF_STREAM))
+
+    async def _extracted(
+        self, extraction: Extraction, reader: Callable[[Sequence[Path]], list[Track]]
+    ) -> list[Track] | None:
+        """What is read from the files that ffmpeg made, which are gone afterwards; None when it could not."""
         ended = await self._extract(extraction.argv)
         files = [self._space.out / name for name in extraction.files]
         try:
             if not ended.is_success or not all(file.is_file() for file in files):
                 return None
-            return [await asyncio.to_thread(_content, file, MAX_EMBEDDED) for file in files]
+            for file in files:
+                _refuse_large(file, MAX_EMBEDDED)
+            return await asyncio.to_thread(reader, files)
         finally:
             for file in files:
                 file.unlink(missing_ok=True)
@@ -215,13 +235,13 @@ class _Gathering:
 
 
 def _read(file: Path, most: int, reader: Callable[[bytes], Cues]) -> Cues:
-    return reader(_content(file, most))
+    _refuse_large(file, most)
+    return reader(file.read_bytes())
 
 
-def _content(file: Path, most: int) -> bytes:
+def _refuse_large(file: Path, most: int) -> None:
     if file.stat().st_size > most:
         raise Unreadable(f"it is larger than {most >> 20} MiB")
-    return file.read_bytes()
 
 
 def _unless_refused(found: T | Uncaptioned) -> T:

@@ -28,6 +28,8 @@ class VideoEncoder:
     options: Callable[[VideoSettings], Options]
     on_gpu: bool = False
     scene_cuts_off: int = 0
+    copies_captions: bool = False
+    """Whether those in the input's pictures go into its own, unless it is told that they shall not."""
 
 
 @dataclass(frozen=True)
@@ -248,12 +250,14 @@ def key_frames(video: VideoSettings, encoder: VideoEncoder, *, every: Fraction |
 
 
 VIDEO_ENCODERS: Final[Mapping[tuple[Device, VideoCodec], VideoEncoder]] = {
-    (Device.CPU, VideoCodec.H264): VideoEncoder("libx264", "h264", _x264),
-    (Device.NVENC, VideoCodec.H264): VideoEncoder("h264_nvenc", "h264", _h264_nvenc, on_gpu=True),
+    (Device.CPU, VideoCodec.H264): VideoEncoder("libx264", "h264", _x264, copies_captions=True),
+    (Device.NVENC, VideoCodec.H264): VideoEncoder("h264_nvenc", "h264", _h264_nvenc, on_gpu=True, copies_captions=True),
     (Device.CPU, VideoCodec.HEVC): VideoEncoder("libx265", "hevc", _x265),
-    (Device.NVENC, VideoCodec.HEVC): VideoEncoder("hevc_nvenc", "hevc", _hevc_nvenc, on_gpu=True),
+    (Device.NVENC, VideoCodec.HEVC): VideoEncoder("hevc_nvenc", "hevc", _hevc_nvenc, on_gpu=True, copies_captions=True),
     (Device.CPU, VideoCodec.AV1): VideoEncoder("libsvtav1", "av1", _svt_av1),
-    (Device.CPU, VideoCodec.MPEG2): VideoEncoder("mpeg2video", "mpeg2video", _mpeg2, scene_cuts_off=1_000_000_000),
+    (Device.CPU, VideoCodec.MPEG2): VideoEncoder(
+        "mpeg2video", "mpeg2video", _mpeg2, scene_cuts_off=1_000_000_000, copies_captions=True
+    ),
     (Device.CPU, VideoCodec.VP8): VideoEncoder("libvpx", "vp8", _vp8),
     (Device.CPU, VideoCodec.VP9): VideoEncoder("libvpx-vp9", "vp9", _vp9),
     (Device.CPU, VideoCodec.GIF): VideoEncoder("gif", "gif", _gif),

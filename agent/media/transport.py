@@ -21,6 +21,7 @@ _STARTS: Final = 0x40
 _HAS_ADAPTATION: Final = 0x20
 _RANDOM_ACCESS: Final = 0x40
 _PAT: Final = 0
+_MAP_HEAD: Final = 12
 _VIDEO_STREAM: Final = 0xE0
 _IS_TIMED: Final = 0x80
 _VIDEO_TYPES: Final = frozenset({0x01, 0x02, 0x1B, 0x24})
@@ -62,6 +63,48 @@ def tables(head: bytes) -> Tables:
         elif map_id is not None and packet_id == map_id:
             return Tables(ByteRange(0, at + PACKET - 1), _video_id(_section(head, at)))
     raise NotTransport("no tables stand at the beginning")
+
+
+def descriptors(head: bytes, tag: int) -> Iterator[bytes]:
+    """Of the first programme and its streams, those with this tag, without tag and length; nothing where there is no table."""
+    section = _programme_map(head)
+    if len(section) < _MAP_HEAD:
+        return
+    end = min(len(section), 3 + (struct.unpack_from(">H", section, 1)[0] & 0x0FFF) - 4)
+    at, size = _MAP_HEAD, struct.unpack_from(">H", section, 10)[0] & 0x0FFF
+    while True:
+        yield from _tagged(section[at : min(at + size, end)], tag)
+        at += size
+        if at + 5 > end:
+            return
+        size, at = struct.unpack_from(">H", section, at + 3)[0] & 0x0FFF, at + 5
+
+
+def _tagged(loop: bytes, tag: int) -> Iterator[bytes]:
+    at = 0
+    while at + 2 <= len(loop):
+        kind, size = loop[at], loop[at + 1]
+        if kind == tag:
+            yield loop[at + 2 : at + 2 + size]
+        at += 2 + size
+
+
+def _programme_map(head: bytes) -> bytes:
+    """The table that the first table names, from as many packets as it takes."""
+    map_id: int | None = None
+    section = b""
+    for at in range(0, len(head) - PACKET + 1, PACKET):
+        if head[at] != _SYNC:
+            break
+        starts = bool(head[at + 1] & _STARTS)
+        if map_id is None and _id(head, at) == _PAT and starts:
+            first = _section(head, at)
+            map_id = struct.unpack_from(">H", first, 10)[0] & 0x1FFF if len(first) >= _MAP_HEAD else None
+        elif map_id is not None and _id(head, at) == map_id and (starts or section):
+            section = _section(head, at) if starts else section + head[_payload(head, at) : at + PACKET]
+            if len(section) >= 3 and len(section) >= 3 + (struct.unpack_from(">H", section, 1)[0] & 0x0FFF):
+                return section
+    return b""
 
 
 def stills(read: ReadAt, size: int, video: int) -> Iterator[Still]:

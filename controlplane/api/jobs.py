@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from typing import Any, Final
 
 from aiohttp import web
@@ -284,9 +283,9 @@ async def _may_go_on(call: Call[None]) -> bool:
     return caller.may(call.action, await about.job(call) if caller.statements else ())
 
 
-async def _view(call: Call[Any], job: Job, document: Mapping[str, Any] | None = None) -> dict[str, Any]:
+async def _view(call: Call[Any], job: Job) -> dict[str, Any]:
     app = call.request.app
-    return views.job(job, app[JOBS].progress(job), await app[REASONS].because(job), document)
+    return views.job(job, app[JOBS].progress(job), await app[REASONS].because(job))
 
 
 def _id(call: Call[Any]) -> JobId:
@@ -297,7 +296,10 @@ async def _made(call: Call[Any], made: Submission) -> Reply:
     headers = {"Location": f"/v1/jobs/{made.job.id}"}
     if made.replayed:
         headers["Idempotency-Replayed"] = "true"
-    return Reply(await _view(call, made.job, made.document), status=201, headers=headers)
+    if made.parts is None:
+        return Reply(await _view(call, made.job), status=201, headers=headers)
+    waiting = await call.request.app[REASONS].because(made.job)
+    return Reply(views.submitted(made.job, waiting, made.parts.recipe, made.parts.aside), status=201, headers=headers)
 
 
 def _token(call: Call[JobDocument] | Call[RetryOfJob]) -> str | None:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from functools import lru_cache
 from typing import Final
 
-from controlplane.domain.planning import settings_of
+from controlplane.domain.planning.recipe import Recipe
 from shared.capacity import Demand
-from shared.ids import PresetId
-from shared.jobspec import JobDocument, Settings, VideoCodec
+from shared.jobspec import VideoCodec
 from shared.jobspec.video import VideoSettings
 
 MEBIBYTE: Final = 1024 * 1024
@@ -23,25 +22,29 @@ JOINED: Final = 8
 _UNKNOWN_RATE: Final = 30.0
 
 
-def demand(document: JobDocument, presets: Mapping[PresetId, Settings], input_size: int) -> Demand:
+def demand(recipe: Recipe, inputs: int, input_size: int) -> Demand:
     """Two threads keep one software rendition busy; a rendition holds frames, lookahead and reference pictures in
     memory, and every input but the first the pictures of one more decoder; the workspace holds the inputs and outputs that
     are seldom larger. More inputs than are held open at once are joined in it first, without loss.
 
     Bytes and pixels are rounded up a little, so that jobs which hardly differ wait in one lane.
     """
-    inputs = len(document.inputs)
-    videos = [settings_of(output, presets).video for output in document.outputs]
-    renditions = [video for video in videos if video is not None]
-    hardware = sum(video.codec in IN_HARDWARE for video in renditions)
+    renditions, hardware, pixel_rate = _load(recipe)
     return Demand(
-        cpu_threads=max(1, 2 * len(renditions)),
-        memory=(128 + 192 * len(renditions) + OF_AN_INPUT * min(inputs - 1, HELD_OPEN - 1)) * MEBIBYTE,
+        cpu_threads=max(1, 2 * renditions),
+        memory=(128 + 192 * renditions + OF_AN_INPUT * min(inputs - 1, HELD_OPEN - 1)) * MEBIBYTE,
         scratch=rounded_up(64 * MEBIBYTE + (2 if inputs <= HELD_OPEN else 2 + JOINED) * input_size),
         nvenc_sessions=hardware,
-        feed_threads=1 + 2 * (len(renditions) - hardware),
-        pixel_rate=rounded_up(sum(_pixel_rate(video) for video in renditions)),
+        feed_threads=1 + 2 * (renditions - hardware),
+        pixel_rate=pixel_rate,
     )
+
+
+@lru_cache(256)
+def _load(recipe: Recipe) -> tuple[int, int, int]:
+    """Renditions, how many of them cards encode, and the pixels per second of all."""
+    hardware = sum(video.codec in IN_HARDWARE for video in recipe.videos)
+    return len(recipe.videos), hardware, rounded_up(sum(_pixel_rate(video) for video in recipe.videos))
 
 
 def rounded_up(amount: int) -> int:

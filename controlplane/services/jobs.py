@@ -6,16 +6,17 @@ import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 import orjson
+from orjson import Fragment
 
 from controlplane.auth.principal import Principal
-from controlplane.domain import planning
 from controlplane.domain.demand import demand
 from controlplane.domain.idempotency import fingerprint
 from controlplane.domain.lifecycle import TERMINAL_JOBS
 from controlplane.domain.placement import Need
+from controlplane.domain.planning.recipe import Recipe
 from controlplane.domain.sources import sources
 from controlplane.services.content_keys import ContentKeys, RevealedKey
 from controlplane.services.dispatch import Dispatcher
@@ -24,7 +25,8 @@ from controlplane.services.files import JobFiles
 from controlplane.services.pages import Pages
 from controlplane.services.payloads import Payloads
 from controlplane.services.pipelines import Roots
-from controlplane.services.presets import Presets, to_keep
+from controlplane.services.presets import Presets
+from controlplane.services.recipes import Recipes
 from controlplane.services.signals import Signals
 from controlplane.settings import Settings
 from controlplane.storage.files import size_hint
@@ -41,6 +43,7 @@ from shared.ids import ClusterId, JobId, PipelineId, TenantId, TranscoderIds
 from shared.jobspec import JobDocument, StartPolicy
 from shared.jobspec.encryption import may_hold_keys
 from shared.protocol import Progress
+from shared.statuses import JobStatus
 
 LISTED_MS = 184 * 24 * 3600 * 1000
 """Lists reach back six months."""
@@ -48,11 +51,20 @@ LISTED_MS = 184 * 24 * 3600 * 1000
 
 @dataclass(frozen=True)
 class Submission:
-    """`document` is that of a new job, which need not be read off its text again."""
+    """`parts` are those of a document that waits since just now, and need not be read off its text again."""
 
     job: Job
     replayed: bool
-    document: Mapping[str, Any] | None = None
+    parts: Parts | None = None
+
+
+@dataclass(frozen=True)
+class Parts:
+    """A document as it is kept."""
+
+    recipe: Recipe
+    aside: Mapping[str, Any]
+    """All fields but those of the recipe."""
 
 
 @dataclass(frozen=True)
@@ -89,7 +101,7 @@ class Jobs:
         self._store = store
         self._clock = clock
         self._ids = ids
-        self._presets = presets
+        self._recipes = Recipes(presets)
         self._payloads = payloads
         self._roots = Roots(store)
         self._dispatcher = dispatcher
@@ -123,7 +135,7 @@ class Jobs:
     async def _submitted(self, principal: Principal, document: JobDocument, identity: Token | None) -> Submission:
         tenant_id, now = principal.tenant, self._clock.now_ms()
         while True:
-            new, kept = await self._understood(principal, document, identity, now)
+            new, parts = await self._understood(principal, document, identity, now)
             try:
                 created = await self._created(new, now)
             except Outdated:
@@ -134,9 +146,10 @@ class Jobs:
             else:
                 if created.replayed:
                     return Submission(created.job, replayed=True)
-                if not may_hold_keys(new.document):  # else what is kept differs from what was submitted
-                    self._payloads.keep(new.task_id, Work(new.document, new.presets, new.files), document)
-                return Submission(created.job, created.replayed, kept)
+                if parts is None or created.job.status is not JobStatus.SUBMITTED:
+                    return Submission(created.job, replayed=False)
+                self._payloads.keep(new.task_id, Work(new.document, new.presets, new.files), document)
+                return Submission(created.job, replayed=False, parts=parts)
 
     async def _created(self, new: jobs.NewJob, now: int) -> jobs.Created:
         """Shares what it takes with all who submit meanwhile."""
@@ -147,21 +160,23 @@ class Jobs:
 
     async def _understood(
         self, principal: Principal, document: JobDocument, identity: Token | None, now: int
-    ) -> tuple[jobs.NewJob, Mapping[str, Any]]:
-        """What a document asks for, with everything that it names looked up, and how it is kept. Raises InvalidField."""
+    ) -> tuple[jobs.NewJob, Parts | None]:
+        """What a document asks for, with everything that it names looked up. Raises InvalidField.
+
+        Its parts, too, unless it is kept otherwise than it was sent.
+        """
         tenant_id = principal.tenant
         pipeline = await self._pipeline(tenant_id, document)
-        presets = await self._presets.settings_for(tenant_id, document)
-        planning.check(document, presets)
+        recipe, presets = await self._recipes.of(tenant_id, document)
         await self._check_cluster(document)
         placement, keys = document.placement, [source.key for source in sources(document)]
         need = Need(
             ClusterId(placement.cluster_id) if placement.cluster_id else None,
             placement.labels,
             placement.hardware,
-            demand(document, presets, _input_size(pipeline, keys)),
+            demand(recipe, len(document.inputs), _input_size(pipeline, keys)),
         )
-        kept, text = self._kept(tenant_id, document)
+        text, parts = self._kept(tenant_id, document, recipe)
         new = jobs.NewJob(
             id=JobId(self._ids.next(now)),
             tenant_id=tenant_id,
@@ -174,22 +189,22 @@ class Jobs:
             priority=document.priority,
             held=document.start is StartPolicy.MANUAL,
             need=need_to_json(need),
-            presets=to_keep(presets),
+            presets=presets,
             files=_files(tenant_id, pipeline, keys),
             max_attempts=document.max_attempts,
             token=identity,
         )
-        return new, kept
+        return new, parts
 
-    def _kept(self, tenant_id: TenantId, document: JobDocument) -> tuple[dict[str, Any], str]:
-        """Without its token, as a dictionary and as JSON."""
-        kept = document.model_dump()
-        del kept["client_request_token"]
-        text = orjson.dumps(kept).decode()
+    def _kept(self, tenant_id: TenantId, document: JobDocument, recipe: Recipe) -> tuple[str, Parts | None]:
+        """Without its token, as JSON and in parts; keys are sealed, and then there is only the JSON."""
+        aside = document.model_dump(exclude=_NOT_ASIDE)
+        made = {"outputs": Fragment(recipe.outputs_text), "playlists": Fragment(recipe.playlists_text)}
+        text = orjson.dumps(aside | made).decode()
         if not may_hold_keys(text):
-            return kept, text
-        text = self._content_keys.kept(tenant_id, document).model_dump_json(exclude={"client_request_token"})
-        return orjson.loads(text), text
+            return text, Parts(recipe, aside)
+        sealed = self._content_keys.kept(tenant_id, document)
+        return sealed.model_dump_json(exclude={"client_request_token"}), None
 
     async def retry(self, tenant_id: TenantId, job_id: JobId, token: str | None) -> Submission:
         """A new job that repeats one that has ended, or the one that the same token made."""
@@ -355,6 +370,9 @@ class Jobs:
             return await self._roots.of(tenant_id, pipeline_id)
         except NotFound as error:
             raise _no_pipeline(pipeline_id) from error
+
+
+_NOT_ASIDE: Final = {"client_request_token", "outputs", "playlists"}
 
 
 def _no_pipeline(pipeline_id: PipelineId) -> InvalidField:

@@ -33,11 +33,16 @@ async def gathered(pending: asyncio.Queue[Waiting], most: int) -> list[list[Wait
     batch = [await pending.get()]
     for _ in range(LET_IN):
         await asyncio.sleep(0)
-        came = min(pending.qsize(), most - len(batch))
-        batch += [pending.get_nowait() for _ in range(came)]
+        came = taken(pending, most - len(batch))
+        batch += came
         if not came:
             break
     return parcelled(batch)
+
+
+def taken(pending: asyncio.Queue[Waiting], most: int) -> list[Waiting]:
+    """Whatever waits now."""
+    return [pending.get_nowait() for _ in range(min(pending.qsize(), most))]
 
 
 def parcelled(batch: Sequence[Waiting]) -> list[list[Waiting]]:

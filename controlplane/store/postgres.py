@@ -17,7 +17,7 @@ import structlog
 
 from controlplane import metrics
 from controlplane.store import dumping, guards, sql
-from controlplane.store.batches import Waiting, gathered, operation_of, resolve
+from controlplane.store.batches import Waiting, operation_of, parcelled, resolve, taken
 from controlplane.store.composing import Pending, Step, Types, composed
 from controlplane.store.port import Call, Calls, Item, Op, T, Together
 from shared.errors import TranscoderError, Unavailable
@@ -39,6 +39,7 @@ WRITING_SESSION: Final = {
 _STATEMENTS_KEPT: Final = 512
 _RETRIED: Final = (asyncpg.SerializationError, asyncpg.DeadlockDetectedError)
 _LOST: Final = (asyncpg.PostgresConnectionError, asyncpg.InterfaceError, asyncpg.OperatorInterventionError, OSError)
+_REFUSED: Final = (*_LOST, asyncpg.PostgresError)
 
 
 class PostgresStore:
@@ -56,13 +57,13 @@ class PostgresStore:
         """Raises Unavailable when the server is away, unsafe, or of a newer release."""
         try:
             async with contextlib.AsyncExitStack() as opened:
-                writers = await opened.enter_async_context(_pool(dsn, WRITING_SESSION, 1, 1))
+                writers = await opened.enter_async_context(_pool(dsn, WRITING_SESSION, 2, 2))
                 async with writers.acquire() as connection:
                     await _check_durability(connection)
                     await _migrate(connection)
                 readers = await opened.enter_async_context(_pool(dsn, _SESSION, 1, 7))
                 opened.pop_all()
-        except (*_LOST, asyncpg.PostgresError, ValueError) as error:
+        except (*_REFUSED, ValueError) as error:
             raise Unavailable(f"PostgreSQL cannot be used: {error}") from error
         return cls(readers, writers)
 
@@ -87,7 +88,7 @@ class PostgresStore:
         try:
             async with self._readers.acquire() as connection:
                 return await self._statements.run(connection, operation)
-        except (*_LOST, asyncpg.PostgresError) as error:
+        except _REFUSED as error:
             raise _unavailable(error) from error
 
     async def close(self) -> None:
@@ -99,49 +100,87 @@ class PostgresStore:
         await self._writers.close()
 
     async def _write_batches(self) -> None:
-        while True:
-            parcels = await gathered(self._pending, MAX_BATCH)
-            batch = [waiting for parcel in parcels for waiting in parcel]
-            began = perf_counter()
-            results = await self._commit(parcels)
-            metrics.committed(len(batch), perf_counter() - began)
-            resolve(batch, results)
-            for _ in batch:
-                self._pending.task_done()
-
-    async def _commit(self, parcels: list[list[Waiting]]) -> list[Any]:
-        """Runs every operation under a savepoint of its own in one transaction; a result is a value or an exception."""
-        try:
-            async with self._writers.acquire() as connection:
-                await connection.execute(_BEGIN)
-                transaction = _Transaction(connection, self._statements)
+        """Each transaction waits for its turn while the one before it is committed, and takes what has come meanwhile."""
+        async with asyncio.TaskGroup() as commits:
+            while True:
+                batch = [await self._pending.get()]
+                began = perf_counter()
                 try:
-                    results = [result for parcel in parcels for result in await transaction.results(parcel)]
-                    await connection.execute("COMMIT")
-                except BaseException:
-                    await _roll_back(connection)
-                    raise
-                return results
-        except (*_LOST, *_RETRIED, asyncpg.PostgresError) as error:
-            return [_unavailable(error) for parcel in parcels for _ in parcel]
+                    transaction = await _Transaction.begin(self._writers, self._statements)
+                except _REFUSED as error:
+                    self._resolve([*batch, *taken(self._pending, MAX_BATCH - 1)], _unavailable(error))
+                    continue
+                batch += taken(self._pending, MAX_BATCH - 1)
+                shared = sorted(parcelled(batch), key=lambda parcel: parcel[0].together is not None)
+                batch = [waiting for parcel in shared for waiting in parcel]
+                try:
+                    results = await transaction.results(shared)
+                except _REFUSED as error:
+                    await transaction.roll_back()
+                    self._resolve(batch, _unavailable(error))
+                    continue
+                commits.create_task(self._commit(transaction, batch, results, began))
+
+    async def _commit(
+        self, transaction: _Transaction, batch: list[Waiting], results: Sequence[Any], began: float
+    ) -> None:
+        try:
+            await transaction.commit()
+        except _REFUSED as error:
+            await transaction.roll_back()
+            self._resolve(batch, _unavailable(error))
+        else:
+            metrics.committed(len(batch), perf_counter() - began)
+            self._resolve(batch, results)
+
+    def _resolve(self, batch: Sequence[Waiting], results: Sequence[Any] | Exception) -> None:
+        """Each with its own, or all with the same exception."""
+        resolve(batch, [results] * len(batch) if isinstance(results, Exception) else results)
+        for _ in batch:
+            self._pending.task_done()
 
 
 class _Transaction:
-    """One that has begun, with a savepoint before each operation."""
+    """One that has begun, with a savepoint to which it can go back."""
 
-    def __init__(self, connection: asyncpg.Connection, statements: _Statements) -> None:
+    def __init__(self, pool: asyncpg.Pool, connection: asyncpg.Connection, statements: _Statements) -> None:
+        self._pool = pool
         self._connection = connection
         self._statements = statements
         self._is_saved = True
 
-    async def results(self, parcel: list[Waiting]) -> Sequence[Any]:
+    @classmethod
+    async def begin(cls, pool: asyncpg.Pool, statements: _Statements) -> _Transaction:
+        connection = await pool.acquire()
+        try:
+            await connection.execute(_BEGIN)
+        except BaseException:
+            await _roll_back(connection)
+            await pool.release(connection)
+            raise
+        return cls(pool, connection, statements)
+
+    async def results(self, parcels: Sequence[Sequence[Waiting]]) -> Sequence[Any]:
+        """A value or an exception for each of all, whose own operations stand before those that are shared.
+
+        What is shared can be done again, so that it needs no savepoints while nothing goes wrong.
+        """
+        results = [result for parcel in parcels if parcel[0].operation for result in await self._results(parcel)]
+        shared = [parcel for parcel in parcels if parcel[0].together]
+        if len(shared) > 1:
+            together = await self._run(_one_after_the_other(shared))
+            if not isinstance(together, Exception):
+                return [*results, *together]
+        return results + [result for parcel in shared for result in await self._results(parcel)]
+
+    async def _results(self, parcel: Sequence[Waiting]) -> Sequence[Any]:
         """What goes wrong together is done again one by one, so that only the guilty is refused."""
         results = await self._run(operation_of(parcel))
         if not isinstance(results, Exception):
             return results  # type: ignore[no-any-return]
         if len(parcel) == 1:
             return [results]
-        return [result for waiting in parcel for result in await self.results([waiting])]
+        return [result for waiting in parcel for result in await self._results([waiting])]
 
     async def _run(self, operation: Op[Any]) -> Any:
         if not self._is_saved:
@@ -155,6 +194,14 @@ class _Transaction:
             await self._connection.execute("ROLLBACK TO operation")
             self._is_saved = True
             return _unavailable(error) if isinstance(error, asyncpg.PostgresError) else error
+
+    async def commit(self) -> None:
+        await self._connection.execute("COMMIT")
+        await self._pool.release(self._connection)
+
+    async def roll_back(self) -> None:
+        await _roll_back(self._connection)
+        await self._pool.release(self._connection)
 
 
 class _Statements:
@@ -222,8 +269,15 @@ async def _as_it_is(_: asyncpg.Connection) -> None:
     """Nobody here changes anything of a session: to reset it would double the cost of every read."""
 
 
+def _one_after_the_other(parcels: Sequence[Sequence[Waiting]]) -> Op[Sequence[Any]]:
+    results: list[Any] = []
+    for parcel in parcels:
+        results += yield from operation_of(parcel)
+    return results
+
+
 async def _roll_back(connection: asyncpg.Connection) -> None:
-    with contextlib.suppress(*_LOST, asyncpg.PostgresError):
+    with contextlib.suppress(*_REFUSED):
         await connection.execute("ROLLBACK")
 
 

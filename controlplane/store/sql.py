@@ -64,21 +64,19 @@ def queries(dialect: Dialect) -> Mapping[str, Statement]:
             named[name] = template.replace("{ids}", _ids(fields, start, f"{order} :size")).replace("{such}", "")
             named[f"matching_{name}"] = template.replace("{ids}", looked_at).replace("{such}", _SUCH)
             named[f"span_of_{name}"] = _SPAN.replace("{ids}", looked_at)
-    tables = {table for steps in migrations(dialect).values() for table in _TABLE.findall("".join(steps))}
+    tables = {table for name in _migrations() for table in _TABLE.findall(_source(name))}
     return {name: _statement(_filled(_bare(sql), dialect), dialect, tables) for name, sql in named.items()}
 
 
 def migrations(dialect: Dialect) -> Mapping[int, list[str]]:
     """The statements of every migration by its number; forward only, never edited once released."""
-    folder = resources.files("controlplane.store") / "migrations"
-    files = sorted(entry.name for entry in folder.iterdir() if entry.name.endswith(".sql"))
     return {
-        int(name.split("_", 1)[0]): [
+        int(name.removeprefix("migrations/").split("_", 1)[0]): [
             statement.replace("{serial}", dialect.serial).replace("{{}}", "{}")
-            for statement in _bare(_source(f"migrations/{name}")).split(";")
+            for statement in _bare(_source(name)).split(";")
             if statement.strip()
         ]
-        for name in files
+        for name in _migrations()
     }
 
 
@@ -109,6 +107,11 @@ def _page(fields: Sequence[str], start: str, order: str) -> str:
     """Names and states are our own."""
     conditions = [field if "=" in field else f"{field} = :{field}" for field in ("tenant_id", *fields)]
     return f"(SELECT id FROM jobs WHERE {' AND '.join(conditions)} AND {start} {order})"  # noqa: S608
+
+
+def _migrations() -> list[str]:
+    folder = resources.files("controlplane.store") / "migrations"
+    return sorted(f"migrations/{entry.name}" for entry in folder.iterdir() if entry.name.endswith(".sql"))
 
 
 def _source(name: str) -> str:

@@ -66,7 +66,7 @@ class Output(Sent):
         description="Degrees clockwise, from the picture as it is stored; with auto it stands as the file says.",
     )
     thumbnails: OutputThumbnails | None = None
-    captions: OutputCaptions | None = Field(None, description="Without it, none are made.")
+    captions: OutputCaptions | None = Field(None, description="Without it, there are none, whatever the inputs have.")
     encryption: Encryption | None = Field(None, description="Of the one file that the output is.")
     watermarks: tuple[Watermark, ...] = Field(
         (), max_length=4, description="Pictures for the slots of `video.watermarks`; later ones lie over earlier ones."

@@ -37,10 +37,23 @@ def read(sent: Iterable[Sent], *, end: int) -> Cues:
 
 def decoded(sent: Iterable[Sent], *, end: int) -> tuple[Cues, ...]:
     """Of all four channels: two in each field."""
-    fields = (_Field(), _Field())
+    decoder = Decoder()
     for pair in sent:
-        fields[pair.field].take(pair.time, pair.first & 0x7F, pair.second & 0x7F)
-    return tuple(tidy(channel.ended(end)) for one in fields for channel in one.channels)
+        decoder.take(pair)
+    return decoder.ended(end)
+
+
+class Decoder:
+    """Takes one pair after the other."""
+
+    def __init__(self) -> None:
+        self._fields = (_Field(), _Field())
+
+    def take(self, pair: Sent) -> None:
+        self._fields[pair.field].take(pair.time, pair.first & 0x7F, pair.second & 0x7F)
+
+    def ended(self, end: int) -> tuple[Cues, ...]:
+        return tuple(tidy(channel.ended(end)) for one in self._fields for channel in one.channels)
 
 
 class _Manner(Enum):

@@ -1,4 +1,6 @@
-"""Captions within H.264 pictures: `cc_data` of ATSC A/53 as registered user data of a SEI NAL unit, read and written."""
+"""Captions within pictures: `cc_data` of ATSC A/53, which is registered user data of a SEI NAL unit in H.264 and HEVC, and user
+data of a picture in MPEG-2. Read from all of them, and written for H.264.
+"""
 
 from __future__ import annotations
 
@@ -9,8 +11,10 @@ from typing import Final
 
 NAL_TYPE: Final = 6
 _USER_DATA: Final = 4
-_ATSC: Final = b"\xb5\x00\x31GA94\x03"
-"""The United States, ATSC, its identifier, and that closed captions follow."""
+_CAPTIONS: Final = b"GA94\x03"
+"""The identifier of ATSC, and that closed captions follow."""
+_ATSC: Final = b"\xb5\x00\x31" + _CAPTIONS
+"""Behind the United States and ATSC as it registered itself there."""
 _PROCESS: Final = 0x40
 _VALID: Final = 0x04
 
@@ -35,15 +39,24 @@ def written(triplets: Sequence[Triplet], count: int) -> bytes:
 def triplets(unit: bytes) -> Iterator[Triplet]:
     """What a NAL unit of SEI says of captions; nothing, where it is damaged."""
     for kind, payload in _messages(unit[1:].replace(b"\x00\x00\x03", b"\x00\x00")):
-        if kind != _USER_DATA or not payload.startswith(_ATSC) or len(payload) <= len(_ATSC):
-            continue
-        flags = payload[len(_ATSC)]
-        if not flags & _PROCESS:
-            continue
-        data = payload[len(_ATSC) + 2 :][: 3 * (flags & 0x1F)]
-        for at in range(0, len(data) - 2, 3):
-            if data[at] & _VALID:
-                yield Triplet(data[at] & 3, data[at + 1], data[at + 2])
+        if kind == _USER_DATA and payload.startswith(_ATSC):
+            yield from _triplets(payload[len(_ATSC) :])
+
+
+def triplets_of_user_data(data: bytes) -> Iterator[Triplet]:
+    """What user data of a picture in MPEG-2 says of captions."""
+    if data.startswith(_CAPTIONS):
+        yield from _triplets(data[len(_CAPTIONS) :])
+
+
+def _triplets(captions: bytes) -> Iterator[Triplet]:
+    flags = captions[0] if captions else 0
+    if not flags & _PROCESS:
+        return
+    data = captions[2:][: 3 * (flags & 0x1F)]
+    for at in range(0, len(data) - 2, 3):
+        if data[at] & _VALID:
+            yield Triplet(data[at] & 3, data[at + 1], data[at + 2])
 
 
 def _messages(data: bytes) -> Iterator[tuple[int, bytes]]:

@@ -232,8 +232,10 @@ def _video_options(output: PlannedOutput, planned: PlannedVideo, settings: Video
         options["gpu"] = gpu
         if settings.two_pass:
             options["multipass"] = "fullres"
-    if output.spec.captions is not None and settings.codec is VideoCodec.H264:
-        options["a53cc"] = 0  # what captions there are in the input's pictures is read, and written anew
+    if planned.encoder.copies_captions:
+        options["a53cc"] = (
+            0  # an output has the captions that are asked for; at another rate, copies would be in pieces
+        )
     if settings.codec is VideoCodec.HEVC and output.spec.settings.container in (Container.FMP4, Container.MP4):
         options["tag:v"] = "hvc1"  # under which Apple's players know it
     flags = ""

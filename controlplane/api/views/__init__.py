@@ -38,6 +38,7 @@ from controlplane.api.views.jobs import (
     job,
     log,
     retries,
+    submitted,
     tenant_event,
 )
 from controlplane.api.views.pages import Page
@@ -127,6 +128,7 @@ __all__ = [
     "quotas",
     "retries",
     "stored",
+    "submitted",
     "tenant",
     "tenant_event",
     "usage",

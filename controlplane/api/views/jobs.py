@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 
 import orjson
+from orjson import Fragment
 from pydantic import Field
 
 from controlplane.api.views.pages import moment
 from controlplane.domain.auditing import Deed
-from controlplane.domain.outcomes import outcomes
+from controlplane.domain.outcomes import Outcomes, outcomes
+from controlplane.domain.planning.recipe import Recipe
 from controlplane.domain.waiting import Code, Waiting
 from controlplane.services.content_keys import RevealedKey
 from controlplane.store import records
@@ -124,41 +127,20 @@ class JobView(Answer):
     timing: Timing = Field(description="When it was submitted, first begun, and ended.")
 
 
-def job(
-    found: records.Job, progress: Progress | None, waiting: Waiting | None, document: Mapping[str, Any] | None = None
-) -> dict[str, Any]:
-    """A JobView as a dictionary: made by hand, since it is on the way of every submission.
-
-    `document` is the job's, where somebody has it at hand.
-    """
-    document = document or orjson.loads(found.document)
+def job(found: records.Job, progress: Progress | None, waiting: Waiting | None) -> dict[str, Any]:
+    """A JobView as a dictionary: made by hand, since lists have many."""
+    document = orjson.loads(found.document)
     inputs, outputs, playlists = document["inputs"], document["outputs"], document["playlists"]
     came = outcomes(
         found.status, found.result, progress, inputs=len(inputs), outputs=len(outputs), playlists=len(playlists)
     )
     has_begun = found.attempt and found.status is not JobStatus.SUBMITTED
     return {
-        "id": found.id,
-        "pipeline_id": found.pipeline_id,
-        "status": found.status,
+        **_common(found, waiting, document),
         "status_detail": came.status_detail,
-        "waiting_because": {"code": waiting.code, "message": waiting.message, "details": waiting.details}
-        if waiting
-        else None,
-        "priority": document["priority"],
-        "start": document["start"],
-        "placement": document["placement"],
-        "cluster_id": found.cluster_id,
         "inputs": [{**wanted, "detected": file} for wanted, file in zip(inputs, came.inputs, strict=True)],
-        "output_key_prefix": document["output_key_prefix"],
-        "outputs": [
-            {"id": str(number), **wanted, **outcome}
-            for number, (wanted, outcome) in enumerate(zip(outputs, came.outputs, strict=True), 1)
-        ],
-        "playlists": [{**wanted, **outcome} for wanted, outcome in zip(playlists, came.playlists, strict=True)],
-        "metadata": document["metadata"],
-        "max_attempts": document["max_attempts"],
-        "retry_of": found.retry_of,
+        "outputs": _outputs(outputs, came),
+        "playlists": _playlists(playlists, came),
         "progress": progress.model_dump() if progress and found.status is JobStatus.PROGRESSING else None,
         "attempt": {
             "number": found.attempt,
@@ -167,6 +149,59 @@ def job(
         }
         if has_begun
         else None,
+    }
+
+
+def submitted(found: records.Job, waiting: Waiting | None, recipe: Recipe, aside: Mapping[str, Any]) -> dict[str, Any]:
+    """The same of a job that was made just now, by what is known of its document: the recipe, and all other fields."""
+    outputs, playlists = _unmade(recipe)
+    return {
+        **_common(found, waiting, aside),
+        "status_detail": None,
+        "inputs": [{**wanted, "detected": None} for wanted in aside["inputs"]],
+        "outputs": outputs,
+        "playlists": playlists,
+        "progress": None,
+        "attempt": None,
+    }
+
+
+@lru_cache(256)
+def _unmade(recipe: Recipe) -> tuple[Fragment, Fragment]:
+    """Outputs and playlists of which nothing was made yet, as JSON."""
+    outputs, playlists = orjson.loads(recipe.outputs_text), orjson.loads(recipe.playlists_text)
+    came = outcomes(JobStatus.SUBMITTED, None, None, inputs=0, outputs=len(outputs), playlists=len(playlists))
+    return Fragment(orjson.dumps(_outputs(outputs, came))), Fragment(orjson.dumps(_playlists(playlists, came)))
+
+
+def _outputs(outputs: Sequence[Mapping[str, Any]], came: Outcomes) -> list[dict[str, Any]]:
+    return [
+        {"id": str(number), **wanted, **outcome}
+        for number, (wanted, outcome) in enumerate(zip(outputs, came.outputs, strict=True), 1)
+    ]
+
+
+def _playlists(playlists: Sequence[Mapping[str, Any]], came: Outcomes) -> list[dict[str, Any]]:
+    return [{**wanted, **outcome} for wanted, outcome in zip(playlists, came.playlists, strict=True)]
+
+
+def _common(found: records.Job, waiting: Waiting | None, document: Mapping[str, Any]) -> dict[str, Any]:
+    """What does not depend on how far the job is."""
+    return {
+        "id": found.id,
+        "pipeline_id": found.pipeline_id,
+        "status": found.status,
+        "waiting_because": {"code": waiting.code, "message": waiting.message, "details": waiting.details}
+        if waiting
+        else None,
+        "priority": document["priority"],
+        "start": document["start"],
+        "placement": document["placement"],
+        "cluster_id": found.cluster_id,
+        "output_key_prefix": document["output_key_prefix"],
+        "metadata": document["metadata"],
+        "max_attempts": document["max_attempts"],
+        "retry_of": found.retry_of,
         "timing": {
             "submitted_at": to_datetime(found.submitted_at),
             "started_at": moment(found.started_at),

@@ -4,6 +4,7 @@ captions    which captions outputs get, and what nodes are told of them
 playlists   which outputs go together in which playlist
 protection  how playlists are protected
 names       everything that a job makes has a key of its own
+recipe      what a job makes, apart from what it makes it of
 """
 
 from __future__ import annotations
@@ -11,13 +12,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
-from pydantic_core import PydanticCustomError
-
 from controlplane.domain.content_keys import cipher
 from controlplane.domain.parts import parts, span
 from controlplane.domain.planning import artwork, captions, protection, watermarks
 from controlplane.domain.planning.names import PLAIN_THUMBNAILS, refuse_collisions
 from controlplane.domain.planning.playlists import check_playlist
+from controlplane.domain.planning.recipe import Recipe
 from controlplane.domain.sources import places
 from shared.errors import InvalidField
 from shared.ids import PresetId
@@ -30,7 +30,6 @@ from shared.jobspec import (
     Settings,
     ThumbnailSettings,
 )
-from shared.jobspec.fields import MAX_KEY_BYTES, RESERVED_SEGMENT, object_key
 from shared.jobspec.outputs import Sprite
 from shared.protocol import OutputSpec, PlaylistSpec, SpriteSpec, ThumbnailSpec, TranscodeFile
 
@@ -39,34 +38,24 @@ LARGEST_SHEET: Final = 64 * 1024 * 1024
 SEGMENTED: Final = frozenset({Container.TS, Container.FMP4})
 
 
-def check(document: JobDocument, presets: Mapping[PresetId, Settings]) -> None:
-    """Raises InvalidField, with a pointer into the document, where its parts do not fit together."""
-    chosen = [settings_of(output, presets) for output in document.outputs]
-    for index, (output, settings) in enumerate(zip(document.outputs, chosen, strict=True)):
-        _check_output(output, settings, f"/outputs/{index}")
-        _check_whole(document.output_key_prefix + output.key, f"/outputs/{index}/key")
-        if output.captions is not None:
-            captions.check(output.captions, settings, document, f"/outputs/{index}/captions")
-            captions.check_encryption(output, document, f"/outputs/{index}/captions")
-            for key, field in captions.keys(output):
-                _check_whole(document.output_key_prefix + captions.longest(key), f"/outputs/{index}{field}")
-    for index, playlist in enumerate(document.playlists):
-        check_playlist(playlist, document.outputs, chosen, f"/playlists/{index}")
-    protection.check_protection(document.playlists)
-    refuse_collisions(document, chosen)
+def check(document: JobDocument, presets: Mapping[PresetId, Settings]) -> Recipe:
+    """What the document asks for. Raises InvalidField, with a pointer into it, where its parts do not fit together.
 
-
-def _check_whole(key: str, pointer: str) -> None:
-    """Prefix and name were checked each by itself: together they must be a key as well.
-
-    Plain ones are, unless they grow too long or their seam makes the reserved segment.
+    Of the document nothing counts but outputs, playlists, whether it has several inputs, and the prefix; this last only
+    for `check_keys`.
     """
-    if key.isascii() and len(key) <= MAX_KEY_BYTES and not key.startswith(RESERVED_SEGMENT):
-        return
-    try:
-        object_key(key)
-    except PydanticCustomError as error:
-        raise InvalidField(f"With its prefix this is no key: {error.message()}", pointer=pointer) from error
+    recipe = Recipe(
+        document.outputs, document.playlists, tuple(settings_of(output, presets) for output in document.outputs)
+    )
+    for index, (output, settings) in enumerate(zip(recipe.outputs, recipe.settings, strict=True)):
+        _check_output(output, settings, f"/outputs/{index}")
+        captions.check(output, settings, document, f"/outputs/{index}/captions")
+    for index, playlist in enumerate(recipe.playlists):
+        check_playlist(playlist, recipe.outputs, recipe.settings, f"/playlists/{index}")
+    protection.check_protection(recipe.playlists)
+    refuse_collisions(recipe)
+    recipe.check_keys(document.output_key_prefix)
+    return recipe
 
 
 def plan(document: JobDocument, presets: Mapping[PresetId, Settings]) -> TranscodeFile:

@@ -23,21 +23,24 @@ LONGEST_LANGUAGE: Final = "lng"
 COUNT: Final = "00000"
 
 
-def check(captions: OutputCaptions, settings: Settings, document: JobDocument, where: str) -> None:
+def check(output: Output, settings: Settings, document: JobDocument, where: str) -> None:
     """Raises InvalidField where an output cannot have the captions that it asks for."""
-    misfit = unfit(captions, settings)
+    if output.captions is None:
+        return
+    misfit = unfit(output.captions, settings)
     if misfit is not None:
         field, sentence = misfit
         raise InvalidField(sentence, pointer=where + field)
-    if captions.own is not None and len(document.inputs) > 1:
-        field = "sources" if captions.sources is not None else "merge_policy"
+    if output.captions.own is not None and len(document.inputs) > 1:
+        field = "sources" if output.captions.sources is not None else "merge_policy"
         raise InvalidField("With several inputs, captions are named at each of them.", pointer=f"{where}/{field}")
+    _check_encryption(output, output.captions, document, where)
 
 
-def check_encryption(output: Output, document: JobDocument, where: str) -> None:
+def _check_encryption(output: Output, captions: OutputCaptions, document: JobDocument, where: str) -> None:
     """Raises InvalidField for captions of players that no player could read."""
     is_played = output.segment_duration is not None or any(output.key in one.output_keys for one in document.playlists)
-    for number, wanted in enumerate(output.captions.formats if output.captions is not None else ()):
+    for number, wanted in enumerate(captions.formats):
         if wanted.encryption is not None and wanted.format is CaptionFormat.WEBVTT and is_played:
             detail = "Captions that a playlist names are not encrypted as files: no player could read them."
             raise InvalidField(detail, pointer=f"{where}/formats/{number}/encryption")
@@ -58,9 +61,9 @@ def keys(output: Output) -> list[tuple[str, str]]:
     return named
 
 
-def longest(key: str) -> str:
-    """The key as it may come to be."""
-    return key.replace(LANGUAGE, LONGEST_LANGUAGE)
+def longest_keys(output: Output) -> list[tuple[str, str]]:
+    """The same keys as they may come to be."""
+    return [(key.replace(LANGUAGE, LONGEST_LANGUAGE), field) for key, field in keys(output)]
 
 
 def of_output(captions: OutputCaptions, prefix: str, places: Mapping[Source, int]) -> OutputCaptionsSpec:

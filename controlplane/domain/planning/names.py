@@ -6,13 +6,12 @@ from collections.abc import Sequence
 from typing import Final
 
 from controlplane.domain.planning import captions
+from controlplane.domain.planning.recipe import Recipe
 from shared.errors import InvalidField
 from shared.jobspec import (
     MASTER_EXTENSIONS,
-    JobDocument,
     Playlist,
     PlaylistFormat,
-    Settings,
     ThumbnailSettings,
     forms,
 )
@@ -22,10 +21,10 @@ from shared.jobspec.protection import KeyStoragePolicy
 PLAIN_THUMBNAILS: Final = ThumbnailSettings()
 
 
-def refuse_collisions(document: JobDocument, chosen: Sequence[Settings]) -> None:
+def refuse_collisions(recipe: Recipe) -> None:
     """Two things of one job must not be written to the same key."""
-    taken, formats, with_keys = _Taken(), _formats(document.playlists), _with_keys(document.playlists)
-    for index, (output, settings) in enumerate(zip(document.outputs, chosen, strict=True)):
+    taken, formats, with_keys = _Taken(), _formats(recipe.playlists), _with_keys(recipe.playlists)
+    for index, (output, settings) in enumerate(zip(recipe.outputs, recipe.settings, strict=True)):
         pointer = f"/outputs/{index}/key"
         published = forms(
             settings.container,
@@ -45,7 +44,7 @@ def refuse_collisions(document: JobDocument, chosen: Sequence[Settings]) -> None
                 taken.add(f"{output.thumbnails.sprite.key}.vtt", f"/outputs/{index}/thumbnails/sprite/key")
         for key, field in captions.keys(output):
             taken.share(key, f"/outputs/{index}{field}", output.captions, output.segment_duration, output.clip)
-    for index, playlist in enumerate(document.playlists):
+    for index, playlist in enumerate(recipe.playlists):
         for extension in MASTER_EXTENSIONS[playlist.format]:
             taken.add(playlist.name + extension, f"/playlists/{index}/name")
     taken.refuse_segments()

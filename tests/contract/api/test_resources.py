@@ -162,6 +162,15 @@ class TestPresets:
             answer = await tenant.post("/v1/jobs", a_document(pipeline, outputs=[output]))
             assert answer.status == 201, (preset["name"], answer.content)
 
+    async def test_deprecated_ids_are_known_and_not_listed(self, tenant: Caller, pipeline: str) -> None:
+        old, new = "1351620000000-100100", "1351620000001-100080"
+        found = (await tenant.get(f"/v1/presets/{old}")).json
+        assert found == (await tenant.get(f"/v1/presets/{new}")).json
+        assert old not in {preset["id"] for preset in (await tenant.get("/v1/presets?page_size=200")).json["items"]}
+        assert (await tenant.call("DELETE", f"/v1/presets/{old}")).code == "forbidden"
+        job_id = await tenant.submit(pipeline, outputs=[{"key": "out.mp4", "preset_id": old}])
+        assert (await tenant.get(f"/v1/jobs/{job_id}")).json["outputs"][0]["preset_id"] == old
+
     async def test_settings_that_do_not_fit_are_refused_with_a_pointer(self, tenant: Caller) -> None:
         answer = await tenant.post("/v1/presets", {"name": "p", "settings": ts_settings(profile="9")})
         assert answer.fault == (400, "invalid_field", "/settings/video/profile")

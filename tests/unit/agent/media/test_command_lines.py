@@ -50,7 +50,7 @@ AN_MP4 = f"""
     [s2]fps=30000/1001:start_time=0[s3];
     [0:1]aresample=44100:async=1:first_pts=0[s4];
     [s4]aformat=channel_layouts=stereo:sample_rates=44100[s5]
--map [s3] -map [s5] -f mp4 -b:a 160000 -b:v 2400000 -bufsize 48000000 -c:a aac -c:v libx264 -g 90 -level:v 3.1
+-map [s3] -map [s5] -f mp4 -a53cc 0 -b:a 160000 -b:v 2400000 -bufsize 48000000 -c:a aac -c:v libx264 -g 90 -level:v 3.1
     -map_chapters -1 -map_metadata -1 -maxrate 4800000 -movflags +faststart -preset veryfast -profile:v baseline
     -threads 2 -x264-params b-pyramid=none file:out/o0.mp4
 """
@@ -87,25 +87,25 @@ A_LADDER_WITH_AN_MP4_AND_THUMBNAILS = f"""
     [s33]scale=192:108:in_color_matrix=bt709[s34];
     [s34]format=rgb24[s35];
     [s35]setsar=1[s36]
--map [s8] -map [s14] -f hls -avoid_negative_ts disabled -b:a 128000 -b:v 1872000 -bufsize 37440000 -c:a aac -c:v
+-map [s8] -map [s14] -f hls -a53cc 0 -avoid_negative_ts disabled -b:a 128000 -b:v 1872000 -bufsize 37440000 -c:a aac -c:v
     libx264 -color_primaries bt709 -color_trc bt709 -colorspace bt709 -flags +cgop -force_key_frames
     expr:gte(t,n_forced*6-0.004) -g 90 -hls_list_size 0 -hls_playlist_type vod -hls_segment_filename out/o0_%05d.ts
     -hls_segment_options avoid_negative_ts=disabled -hls_time 6 -keyint_min 90 -level:v 3.1 -map_chapters -1
     -map_metadata -1 -maxrate 3744000 -preset veryfast -profile:v main -sc_threshold 0 -start_number 0 -threads 2
     -x264-params b-pyramid=none file:out/o0.m3u8
--map [s18] -map [s20] -f hls -avoid_negative_ts disabled -b:a 128000 -b:v 872000 -bufsize 17440000 -c:a aac -c:v
+-map [s18] -map [s20] -f hls -a53cc 0 -avoid_negative_ts disabled -b:a 128000 -b:v 872000 -bufsize 17440000 -c:a aac -c:v
     libx264 -color_primaries bt709 -color_trc bt709 -colorspace bt709 -flags +cgop -force_key_frames
     expr:gte(t,n_forced*6-0.004) -g 90 -hls_list_size 0 -hls_playlist_type vod -hls_segment_filename out/o1_%05d.ts
     -hls_segment_options avoid_negative_ts=disabled -hls_time 6 -keyint_min 90 -level:v 3.1 -map_chapters -1
     -map_metadata -1 -maxrate 1744000 -preset veryfast -profile:v main -sc_threshold 0 -start_number 0 -threads 2
     -x264-params b-pyramid=none file:out/o1.m3u8
--map [s24] -map [s26] -f hls -avoid_negative_ts disabled -b:a 128000 -b:v 272000 -bf 0 -bufsize 5440000 -c:a aac
+-map [s24] -map [s26] -f hls -a53cc 0 -avoid_negative_ts disabled -b:a 128000 -b:v 272000 -bf 0 -bufsize 5440000 -c:a aac
     -c:v libx264 -color_primaries bt709 -color_trc bt709 -colorspace bt709 -flags +cgop -force_key_frames
     expr:gte(t,n_forced*6-0.004) -g 90 -hls_list_size 0 -hls_playlist_type vod -hls_segment_filename out/o2_%05d.ts
     -hls_segment_options avoid_negative_ts=disabled -hls_time 6 -keyint_min 90 -level:v 3 -map_chapters -1
     -map_metadata -1 -maxrate 544000 -preset veryfast -profile:v baseline -sc_threshold 0 -start_number 0 -threads 2
     file:out/o2.m3u8
--map [s30] -map [s32] -f mp4 -b:a 160000 -b:v 2400000 -bufsize 48000000 -c:a aac -c:v libx264 -g 90 -level:v 3.1
+-map [s30] -map [s32] -f mp4 -a53cc 0 -b:a 160000 -b:v 2400000 -bufsize 48000000 -c:a aac -c:v libx264 -g 90 -level:v 3.1
     -map_chapters -1 -map_metadata -1 -maxrate 4800000 -movflags +faststart -preset veryfast -profile:v baseline
     -threads 2 -x264-params b-pyramid=none file:out/o3.mp4
 -map [s36] -f image2 -c:v png -start_number 1 file:out/t3_%05d.png
@@ -151,7 +151,7 @@ A_BROADCAST_MXF = f"""
     [s7]asplit=2[s8][s9];
     [s8]channelmap=0:mono[s10];
     [s9]channelmap=1:mono[s11]
--map [s5] -map [s10] -map [s11] -f mxf -b:v 50000000 -bf 2 -bufsize 100000000 -c:a pcm_s24le -c:v mpeg2video
+-map [s5] -map [s10] -map [s11] -f mxf -a53cc 0 -b:v 50000000 -bf 2 -bufsize 100000000 -c:a pcm_s24le -c:v mpeg2video
     -color_primaries bt709 -color_trc bt709 -colorspace bt709 -dc 10 -flags +cgop+ildct+ilme -g 15 -intra_vlc 1
     -keyint_min 15 -level:v 2 -map_chapters -1 -map_metadata -1 -maxrate 50000000 -minrate 50000000 -mpv_flags
     +strict_gop -non_linear_quant 1 -profile:v 0 -qmax 28 -sc_threshold 1000000000 -threads 2 file:out/o0.mxf
@@ -172,7 +172,7 @@ DASH_FILES = f"""
     [s2]fps=30/1:start_time=0[s3];
     [0:1]aresample=48000:async=1:first_pts=0[s4];
     [s4]aformat=channel_layouts=stereo:sample_rates=48000[s5]
--map [s3] -f mp4 -b:v 600000 -bf 0 -bufsize 1200000 -c:v libx264 -color_primaries bt709 -color_trc bt709 -colorspace
+-map [s3] -f mp4 -a53cc 0 -b:v 600000 -bf 0 -bufsize 1200000 -c:v libx264 -color_primaries bt709 -color_trc bt709 -colorspace
     bt709 -flags +cgop -force_key_frames expr:gte(t,n_forced*4-0.004) -g 60 -keyint_min 60 -level:v 3 -map_chapters
     -1 -map_metadata -1 -maxrate 600000 -min_frag_duration 3950000 -movflags
     +frag_keyframe+delay_moov+default_base_moof+global_sidx -preset veryfast -profile:v main -sc_threshold 0
@@ -188,7 +188,7 @@ DEINTERLACING = f"""
     [s1]scale=1280:720[s2];
     [s2]format=yuv420p[s3];
     [s3]setsar=1/1[s4]
--map [s4] -f mp4 -c:v libx264 -crf 21 -g 90 -map_chapters -1 -map_metadata -1 -movflags +faststart -preset veryfast
+-map [s4] -f mp4 -a53cc 0 -c:v libx264 -crf 21 -g 90 -map_chapters -1 -map_metadata -1 -movflags +faststart -preset veryfast
     -threads 2 file:out/o0.mp4
 """
 INTERLACED_TO_INTERLACED = f"""
@@ -203,7 +203,7 @@ INTERLACED_TO_INTERLACED = f"""
     [s5]interlace=scan=tff[s6];
     [0:1]aresample=48000:async=1:first_pts=0[s7];
     [s7]aformat=channel_layouts=stereo:sample_rates=48000[s8]
--map [s6] -map [s8] -f mp4 -b:a 160000 -b:v 10000000 -bufsize 100000000 -c:a aac -c:v libx264 -color_primaries bt709
+-map [s6] -map [s8] -f mp4 -a53cc 0 -b:a 160000 -b:v 10000000 -bufsize 100000000 -c:a aac -c:v libx264 -color_primaries bt709
     -color_trc bt709 -colorspace bt709 -flags +cgop+ildct+ilme -g 12 -keyint_min 12 -level:v 4.1 -map_chapters -1
     -map_metadata -1 -maxrate 10000000 -movflags +faststart -preset veryfast -profile:v main -sc_threshold 0
     -threads 2 -x264-params b-pyramid=none file:out/o0.mp4
@@ -216,7 +216,7 @@ FULL_RANGE_OBLONG_PIXELS_CROPPED = f"""
     [s1]scale=640:640:out_range=tv[s2];
     [s2]format=yuv420p[s3];
     [s3]setsar=1/1[s4]
--map [s4] -f mp4 -c:v libx264 -color_primaries bt709 -color_trc bt709 -colorspace bt709 -crf 21 -g 90 -map_chapters
+-map [s4] -f mp4 -a53cc 0 -c:v libx264 -color_primaries bt709 -color_trc bt709 -colorspace bt709 -crf 21 -g 90 -map_chapters
     -1 -map_metadata -1 -movflags +faststart -preset veryfast -threads 2 file:out/o0.mp4
 """
 AN_MP4_ON_A_GPU = f"""
@@ -227,7 +227,7 @@ AN_MP4_ON_A_GPU = f"""
     [s1]setsar=1/1[s2];
     [0:1]aresample=44100:async=1:first_pts=0[s3];
     [s3]aformat=channel_layouts=stereo:sample_rates=44100[s4]
--map [s2] -map [s4] -f mp4 -b:a 160000 -b:v 2400000 -bf 0 -bufsize 48000000 -c:a aac -c:v h264_nvenc -forced-idr 1
+-map [s2] -map [s4] -f mp4 -a53cc 0 -b:a 160000 -b:v 2400000 -bf 0 -bufsize 48000000 -c:a aac -c:v h264_nvenc -forced-idr 1
     -g 90 -gpu 1 -level:v 3.1 -map_chapters -1 -map_metadata -1 -maxrate 4800000 -movflags +faststart -preset p4 -profile:v
     baseline -rc vbr -rc-lookahead 20 -refs 3 -spatial-aq 1 -threads 2 -tune hq file:out/o0.mp4
 """
@@ -263,25 +263,25 @@ A_LADDER_ON_A_GPU = f"""
     [s32]scale=in_color_matrix=bt709[s33];
     [s33]format=rgb24[s34];
     [s34]setsar=1[s35]
--map [s7] -map [s13] -f hls -avoid_negative_ts disabled -b:a 128000 -b:v 1872000 -bufsize 37440000 -c:a aac -c:v
+-map [s7] -map [s13] -f hls -a53cc 0 -avoid_negative_ts disabled -b:a 128000 -b:v 1872000 -bufsize 37440000 -c:a aac -c:v
     h264_nvenc -color_primaries bt709 -color_trc bt709 -colorspace bt709 -flags +cgop -force_key_frames
     expr:gte(t,n_forced*6-0.004) -forced-idr 1 -g 90 -gpu 1 -hls_list_size 0 -hls_playlist_type vod
     -hls_segment_filename out/o0_%05d.ts -hls_segment_options avoid_negative_ts=disabled -hls_time 6 -keyint_min 90
     -level:v 3.1 -map_chapters -1 -map_metadata -1 -maxrate 3744000 -no-scenecut 1 -preset p4 -profile:v main -rc
     vbr -rc-lookahead 20 -refs 3 -spatial-aq 1 -start_number 0 -strict_gop 1 -threads 2 -tune hq file:out/o0.m3u8
--map [s16] -map [s18] -f hls -avoid_negative_ts disabled -b:a 128000 -b:v 872000 -bufsize 17440000 -c:a aac -c:v
+-map [s16] -map [s18] -f hls -a53cc 0 -avoid_negative_ts disabled -b:a 128000 -b:v 872000 -bufsize 17440000 -c:a aac -c:v
     h264_nvenc -color_primaries bt709 -color_trc bt709 -colorspace bt709 -flags +cgop -force_key_frames
     expr:gte(t,n_forced*6-0.004) -forced-idr 1 -g 90 -gpu 1 -hls_list_size 0 -hls_playlist_type vod
     -hls_segment_filename out/o1_%05d.ts -hls_segment_options avoid_negative_ts=disabled -hls_time 6 -keyint_min 90
     -level:v 3.1 -map_chapters -1 -map_metadata -1 -maxrate 1744000 -no-scenecut 1 -preset p4 -profile:v main -rc
     vbr -rc-lookahead 20 -refs 3 -spatial-aq 1 -start_number 0 -strict_gop 1 -threads 2 -tune hq file:out/o1.m3u8
--map [s21] -map [s23] -f hls -avoid_negative_ts disabled -b:a 128000 -b:v 272000 -bf 0 -bufsize 5440000 -c:a aac
+-map [s21] -map [s23] -f hls -a53cc 0 -avoid_negative_ts disabled -b:a 128000 -b:v 272000 -bf 0 -bufsize 5440000 -c:a aac
     -c:v h264_nvenc -color_primaries bt709 -color_trc bt709 -colorspace bt709 -flags +cgop -force_key_frames
     expr:gte(t,n_forced*6-0.004) -forced-idr 1 -g 90 -gpu 1 -hls_list_size 0 -hls_playlist_type vod
     -hls_segment_filename out/o2_%05d.ts -hls_segment_options avoid_negative_ts=disabled -hls_time 6 -keyint_min 90
     -level:v 3 -map_chapters -1 -map_metadata -1 -maxrate 544000 -no-scenecut 1 -preset p4 -profile:v baseline -rc
     vbr -rc-lookahead 20 -refs 1 -spatial-aq 1 -start_number 0 -strict_gop 1 -threads 2 -tune hq file:out/o2.m3u8
--map [s26] -map [s28] -f mp4 -b:a 160000 -b:v 2400000 -bf 0 -bufsize 48000000 -c:a aac -c:v h264_nvenc -forced-idr 1
+-map [s26] -map [s28] -f mp4 -a53cc 0 -b:a 160000 -b:v 2400000 -bf 0 -bufsize 48000000 -c:a aac -c:v h264_nvenc -forced-idr 1
     -g 90 -gpu 1 -level:v 3.1 -map_chapters -1 -map_metadata -1 -maxrate 4800000 -movflags +faststart -preset p4
     -profile:v baseline -rc vbr -rc-lookahead 20 -refs 3 -spatial-aq 1 -threads 2 -tune hq file:out/o3.mp4
 -map [s35] -f image2 -c:v png -start_number 1 file:out/t3_%05d.png
@@ -294,7 +294,7 @@ DASH_FILES_ON_A_GPU = f"""
     [s1]setsar=1/1[s2];
     [0:1]aresample=48000:async=1:first_pts=0[s3];
     [s3]aformat=channel_layouts=stereo:sample_rates=48000[s4]
--map [s2] -f mp4 -b:v 600000 -bf 0 -bufsize 1200000 -c:v h264_nvenc -color_primaries bt709 -color_trc bt709
+-map [s2] -f mp4 -a53cc 0 -b:v 600000 -bf 0 -bufsize 1200000 -c:v h264_nvenc -color_primaries bt709 -color_trc bt709
     -colorspace bt709 -flags +cgop -force_key_frames expr:gte(t,n_forced*4-0.004) -forced-idr 1 -g 60 -gpu 1
     -keyint_min 60 -level:v 3 -map_chapters -1 -map_metadata -1 -maxrate 600000 -min_frag_duration 3950000 -movflags
     +frag_keyframe+delay_moov+default_base_moof+global_sidx -no-scenecut 1 -preset p4 -profile:v main -rc vbr
@@ -312,7 +312,7 @@ PADDING_ON_A_GPU = f"""
     [s3]format=yuv420p[s4];
     [s4]pad=640:640:0:140[s5];
     [s5]setsar=1/1[s6]
--map [s6] -f mp4 -b:v 0 -c:v h264_nvenc -color_primaries bt709 -color_trc bt709 -colorspace bt709 -cq 21 -forced-idr
+-map [s6] -f mp4 -a53cc 0 -b:v 0 -c:v h264_nvenc -color_primaries bt709 -color_trc bt709 -colorspace bt709 -cq 21 -forced-idr
     1 -g 90 -gpu 1 -map_chapters -1 -map_metadata -1 -movflags +faststart -preset p4 -rc vbr -rc-lookahead 20
     -spatial-aq 1 -threads 2 -tune hq file:out/o0.mp4
 """
@@ -326,7 +326,7 @@ CROPPING_ON_A_GPU = f"""
     [s3]scale=640:640[s4];
     [s4]format=yuv420p[s5];
     [s5]setsar=1/1[s6]
--map [s6] -f mp4 -b:v 0 -c:v h264_nvenc -color_primaries bt709 -color_trc bt709 -colorspace bt709 -cq 21 -forced-idr
+-map [s6] -f mp4 -a53cc 0 -b:v 0 -c:v h264_nvenc -color_primaries bt709 -color_trc bt709 -colorspace bt709 -cq 21 -forced-idr
     1 -g 90 -gpu 1 -map_chapters -1 -map_metadata -1 -movflags +faststart -preset p4 -rc vbr -rc-lookahead 20
     -spatial-aq 1 -threads 2 -tune hq file:out/o0.mp4
 """
@@ -337,7 +337,7 @@ DEINTERLACING_ON_A_GPU = f"""
     [s0]fps=24/1:start_time=0[s1];
     [s1]scale_cuda=1280:720:format=yuv420p[s2];
     [s2]setsar=1/1[s3]
--map [s3] -f mp4 -b:v 0 -c:v h264_nvenc -cq 21 -forced-idr 1 -g 90 -gpu 1 -map_chapters -1 -map_metadata -1 -movflags
+-map [s3] -f mp4 -a53cc 0 -b:v 0 -c:v h264_nvenc -cq 21 -forced-idr 1 -g 90 -gpu 1 -map_chapters -1 -map_metadata -1 -movflags
     +faststart -preset p4 -rc vbr -rc-lookahead 20 -spatial-aq 1 -threads 2 -tune hq file:out/o0.mp4
 """
 A_ROTATED_MOVIE_ON_A_GPU = f"""
@@ -347,7 +347,7 @@ A_ROTATED_MOVIE_ON_A_GPU = f"""
     [s0]scale=608:1080[s1];
     [s1]format=yuv420p[s2];
     [s2]setsar=1/1[s3]
--map [s3] -f mp4 -b:v 0 -c:v h264_nvenc -cq 21 -forced-idr 1 -g 90 -gpu 1 -map_chapters -1 -map_metadata -1 -movflags
+-map [s3] -f mp4 -a53cc 0 -b:v 0 -c:v h264_nvenc -cq 21 -forced-idr 1 -g 90 -gpu 1 -map_chapters -1 -map_metadata -1 -movflags
     +faststart -preset p4 -rc vbr -rc-lookahead 20 -spatial-aq 1 -threads 2 -tune hq file:out/o0.mp4
 """
 A_WEBM_BESIDE_AN_MP4_ON_A_GPU = f"""
@@ -363,7 +363,7 @@ A_WEBM_BESIDE_AN_MP4_ON_A_GPU = f"""
     [s7]format=yuv420p[s8];
     [s8]setsar=1/1[s9];
     [s9]fps=30/1:start_time=0[s10]
--map [s4] -f mp4 -b:v 2400000 -bf 0 -bufsize 48000000 -c:v h264_nvenc -forced-idr 1 -g 90 -gpu 1 -level:v 3.1
+-map [s4] -f mp4 -a53cc 0 -b:v 2400000 -bf 0 -bufsize 48000000 -c:v h264_nvenc -forced-idr 1 -g 90 -gpu 1 -level:v 3.1
     -map_chapters -1 -map_metadata -1 -maxrate 4800000 -movflags +faststart -preset p4 -profile:v baseline -rc vbr
     -rc-lookahead 20 -refs 3 -spatial-aq 1 -threads 2 -tune hq file:out/o0.mp4
 -map [s10] -f webm -b:v 600000 -bufsize 12000000 -c:v libvpx-vp9 -color_primaries bt709 -color_trc bt709 -colorspace

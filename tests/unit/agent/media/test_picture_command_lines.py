@@ -81,9 +81,9 @@ MARKS = f"""
     [s30]scale=out_color_matrix=bt709:out_range=tv[s31];
     [s31]format=yuva420p[s32];
     [s26][s32]overlay=560:8:format=yuv420[s33]
--map [s22] -f mp4 -c:v libx264 -crf 21 -g 90 -map_chapters -1 -map_metadata -1 -movflags +faststart -preset veryfast
+-map [s22] -f mp4 -a53cc 0 -c:v libx264 -crf 21 -g 90 -map_chapters -1 -map_metadata -1 -movflags +faststart -preset veryfast
     -threads 2 file:out/o0.mp4
--map [s33] -f mp4 -c:v libx264 -crf 21 -g 90 -map_chapters -1 -map_metadata -1 -movflags +faststart -preset veryfast
+-map [s33] -f mp4 -a53cc 0 -c:v libx264 -crf 21 -g 90 -map_chapters -1 -map_metadata -1 -movflags +faststart -preset veryfast
     -threads 2 file:out/o1.mp4
 """
 MARKS_ON_A_GPU = f"""
@@ -122,9 +122,9 @@ MARKS_ON_A_GPU = f"""
     [s31]format=yuva420p[s32];
     [s32]hwupload[s33];
     [s26][s33]overlay_cuda=560:8[s34]
--map [s23] -f mp4 -b:v 0 -c:v h264_nvenc -cq 21 -forced-idr 1 -g 90 -gpu 1 -map_chapters -1 -map_metadata -1
+-map [s23] -f mp4 -a53cc 0 -b:v 0 -c:v h264_nvenc -cq 21 -forced-idr 1 -g 90 -gpu 1 -map_chapters -1 -map_metadata -1
     -movflags +faststart -preset p4 -rc vbr -rc-lookahead 20 -spatial-aq 1 -threads 2 -tune hq file:out/o0.mp4
--map [s34] -f mp4 -b:v 0 -c:v h264_nvenc -cq 21 -forced-idr 1 -g 90 -gpu 1 -map_chapters -1 -map_metadata -1
+-map [s34] -f mp4 -a53cc 0 -b:v 0 -c:v h264_nvenc -cq 21 -forced-idr 1 -g 90 -gpu 1 -map_chapters -1 -map_metadata -1
     -movflags +faststart -preset p4 -rc vbr -rc-lookahead 20 -spatial-aq 1 -threads 2 -tune hq file:out/o1.mp4
 """
 A_MARK_AND_BARS_ON_A_GPU = f"""
@@ -144,7 +144,7 @@ A_MARK_AND_BARS_ON_A_GPU = f"""
     [s10]scale=out_color_matrix=bt709:out_range=tv[s11];
     [s11]format=yuva420p[s12];
     [s6][s12]overlay=560:8:format=yuv420[s13]
--map [s13] -f mp4 -b:v 0 -c:v h264_nvenc -cq 21 -forced-idr 1 -g 90 -gpu 1 -map_chapters -1 -map_metadata -1
+-map [s13] -f mp4 -a53cc 0 -b:v 0 -c:v h264_nvenc -cq 21 -forced-idr 1 -g 90 -gpu 1 -map_chapters -1 -map_metadata -1
     -movflags +faststart -preset p4 -rc vbr -rc-lookahead 20 -spatial-aq 1 -threads 2 -tune hq file:out/o0.mp4
 """
 A_TURN = f"""
@@ -155,7 +155,7 @@ A_TURN = f"""
     [s1]transpose=clock[s2];
     [s2]format=yuv420p[s3];
     [s3]setsar=1/1[s4]
--map [s4] -f mp4 -c:v libx264 -crf 21 -g 90 -map_chapters -1 -map_metadata -1 -movflags +faststart -preset veryfast
+-map [s4] -f mp4 -a53cc 0 -c:v libx264 -crf 21 -g 90 -map_chapters -1 -map_metadata -1 -movflags +faststart -preset veryfast
     -threads 2 file:out/o0.mp4
 """
 A_TURN_ON_A_GPU = f"""
@@ -168,7 +168,7 @@ A_TURN_ON_A_GPU = f"""
     [s3]transpose=clock[s4];
     [s4]format=yuv420p[s5];
     [s5]setsar=1/1[s6]
--map [s6] -f mp4 -b:v 0 -c:v h264_nvenc -cq 21 -forced-idr 1 -g 90 -gpu 1 -map_chapters -1 -map_metadata -1
+-map [s6] -f mp4 -a53cc 0 -b:v 0 -c:v h264_nvenc -cq 21 -forced-idr 1 -g 90 -gpu 1 -map_chapters -1 -map_metadata -1
     -movflags +faststart -preset p4 -rc vbr -rc-lookahead 20 -spatial-aq 1 -threads 2 -tune hq file:out/o0.mp4
 """
 HIGH_DYNAMIC_RANGE = f"""
@@ -184,7 +184,7 @@ HIGH_DYNAMIC_RANGE = f"""
     [s6]zscale=m=bt709:r=tv:t=bt709[s7];
     [s7]format=yuv420p[s8];
     [s8]setsar=1/1[s9]
--map [s9] -f mp4 -c:v libx264 -color_primaries bt709 -color_trc bt709 -colorspace bt709 -crf 21 -g 90 -map_chapters
+-map [s9] -f mp4 -a53cc 0 -c:v libx264 -color_primaries bt709 -color_trc bt709 -colorspace bt709 -crf 21 -g 90 -map_chapters
     -1 -map_metadata -1 -movflags +faststart -preset veryfast -threads 2 file:out/o0.mp4
 """
 HIGH_DYNAMIC_RANGE_FOR_A_GPU = f"""
@@ -200,7 +200,7 @@ HIGH_DYNAMIC_RANGE_FOR_A_GPU = f"""
     [s6]zscale=m=bt709:r=tv:t=bt709[s7];
     [s7]format=yuv420p[s8];
     [s8]setsar=1/1[s9]
--map [s9] -f mp4 -b:v 0 -c:v h264_nvenc -color_primaries bt709 -color_trc bt709 -colorspace bt709 -cq 21 -forced-idr
+-map [s9] -f mp4 -a53cc 0 -b:v 0 -c:v h264_nvenc -color_primaries bt709 -color_trc bt709 -colorspace bt709 -cq 21 -forced-idr
     1 -g 90 -gpu 1 -map_chapters -1 -map_metadata -1 -movflags +faststart -preset p4 -rc vbr -rc-lookahead 20
     -spatial-aq 1 -threads 2 -tune hq file:out/o0.mp4
 """
@@ -211,7 +211,7 @@ A_SCREEN_OF_RED_GREEN_AND_BLUE = f"""
     [s0]scale=1280:720:out_color_matrix=bt709[s1];
     [s1]format=yuv420p[s2];
     [s2]setsar=1/1[s3]
--map [s3] -f mp4 -c:v libx264 -color_primaries bt709 -color_trc bt709 -colorspace bt709 -crf 21 -g 90 -map_chapters
+-map [s3] -f mp4 -a53cc 0 -c:v libx264 -color_primaries bt709 -color_trc bt709 -colorspace bt709 -crf 21 -g 90 -map_chapters
     -1 -map_metadata -1 -movflags +faststart -preset veryfast -threads 2 file:out/o0.mp4
 """
 

@@ -71,7 +71,7 @@ STITCHED_INPUTS = f"""
     [s27][s29][s33]concat=a=1:n=3:v=0[s34];
     [s34]aresample=44100:async=1:first_pts=0[s35];
     [s35]aformat=channel_layouts=stereo:sample_rates=44100[s36]
--map [s23] -map [s36] -f mp4 -b:a 160000 -b:v 2400000 -bufsize 48000000 -c:a aac -c:v libx264 -g 90 -level:v 3.1
+-map [s23] -map [s36] -f mp4 -a53cc 0 -b:a 160000 -b:v 2400000 -bufsize 48000000 -c:a aac -c:v libx264 -g 90 -level:v 3.1
     -map_chapters -1 -map_metadata -1 -maxrate 4800000 -movflags +faststart -preset veryfast -profile:v baseline
     -threads 2 -x264-params b-pyramid=none file:out/o0.mp4
 """
@@ -119,7 +119,7 @@ STITCHED_INPUTS_ON_A_GPU = f"""
     [s27][s29][s33]concat=a=1:n=3:v=0[s34];
     [s34]aresample=44100:async=1:first_pts=0[s35];
     [s35]aformat=channel_layouts=stereo:sample_rates=44100[s36]
--map [s23] -map [s36] -f mp4 -b:a 160000 -b:v 2400000 -bf 0 -bufsize 48000000 -c:a aac -c:v h264_nvenc -forced-idr 1
+-map [s23] -map [s36] -f mp4 -a53cc 0 -b:a 160000 -b:v 2400000 -bf 0 -bufsize 48000000 -c:a aac -c:v h264_nvenc -forced-idr 1
     -g 90 -gpu 1 -level:v 3.1 -map_chapters -1 -map_metadata -1 -maxrate 4800000 -movflags +faststart -preset p4
     -profile:v baseline -rc vbr -rc-lookahead 20 -refs 3 -spatial-aq 1 -threads 2 -tune hq file:out/o0.mp4
 """
@@ -141,7 +141,7 @@ A_CLIP_WITH_HINTS = f"""
     [s10]asetpts=PTS-2.000000/TB[s11];
     [s11]aresample=44100:async=1:first_pts=0[s12];
     [s12]aformat=channel_layouts=stereo:sample_rates=44100[s13]
--map [s9] -map [s13] -f mp4 -b:a 160000 -b:v 2400000 -bufsize 48000000 -c:a aac -c:v libx264 -g 90 -level:v 3.1
+-map [s9] -map [s13] -f mp4 -a53cc 0 -b:a 160000 -b:v 2400000 -bufsize 48000000 -c:a aac -c:v libx264 -g 90 -level:v 3.1
     -map_chapters -1 -map_metadata -1 -maxrate 4800000 -movflags +faststart -preset veryfast -profile:v baseline
     -threads 2 -x264-params b-pyramid=none file:out/o0.mp4
 """
@@ -163,7 +163,7 @@ A_CLIP_WITH_HINTS_ON_A_GPU = f"""
     [s9]asetpts=PTS-2.000000/TB[s10];
     [s10]aresample=44100:async=1:first_pts=0[s11];
     [s11]aformat=channel_layouts=stereo:sample_rates=44100[s12]
--map [s8] -map [s12] -f mp4 -b:a 160000 -b:v 2400000 -bf 0 -bufsize 48000000 -c:a aac -c:v h264_nvenc -forced-idr 1
+-map [s8] -map [s12] -f mp4 -a53cc 0 -b:a 160000 -b:v 2400000 -bf 0 -bufsize 48000000 -c:a aac -c:v h264_nvenc -forced-idr 1
     -g 90 -gpu 1 -level:v 3.1 -map_chapters -1 -map_metadata -1 -maxrate 4800000 -movflags +faststart -preset p4
     -profile:v baseline -rc vbr -rc-lookahead 20 -refs 3 -spatial-aq 1 -threads 2 -tune hq file:out/o0.mp4
 """

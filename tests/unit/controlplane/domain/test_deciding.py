@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from controlplane.domain import planning
 from controlplane.domain.demand import demand, rounded_up
 from controlplane.domain.fairness import AGING_MS, ENCODER, LEAST_COST, Head, Standing, cost, in_turn
 from controlplane.domain.idempotency import fingerprint
@@ -170,7 +171,7 @@ class TestDemand:
 
     def test_a_ladder_counts_a_session_and_its_pixels_for_every_rendition(self) -> None:
         document = JobDocument.model_validate_json(orjson.dumps(hls_document("1763740000000-q7w2e1")))
-        wanted = demand(document, {}, input_size=1 << 30)
+        wanted = demand(planning.check(document, {}), 1, input_size=1 << 30)
         assert (wanted.nvenc_sessions, wanted.cpu_threads, wanted.feed_threads) == (2, 4, 1)
         assert 2 * ENCODER <= wanted.pixel_rate <= 2 * ENCODER * 5 / 4
         assert 2 << 30 < wanted.scratch < 3 << 30

@@ -48,7 +48,7 @@ TEXT_OUT_OF_AN_INPUT = f"""
 {SINGLE} {PLACE_3} -map 0:2 -f srt -c:s srt file:out/s3_2.srt -map 0:4 -f srt -c:s srt file:out/s3_4.srt
 """
 UNITS_OUT_OF_AN_INPUT = f"""
-{SINGLE} {PLACE_3} -map 0:0 -f h264 {UNITS} file:out/s3.h264 -map 0:0 -f framecrc {UNITS} file:out/s3.times
+{SINGLE} {PLACE_3} -map 0:0 -f h264 {UNITS} file:out/s3.units -map 0:0 -f framecrc {UNITS} file:out/s3.times
 """
 A_FILE_OF_TRACKS = f"""
 {SINGLE} {WRITTEN_TEXT} -i file:in/t0_0.srt {WRITTEN_TEXT} -i file:in/t0_1.srt -f ffmetadata {WRITTEN} -i file:in/t0.meta

@@ -1,0 +1,46 @@
+"""What jobs make, found to fit together before: tenants send film after film through the same few recipes."""
+
+from __future__ import annotations
+
+from typing import Final, NamedTuple
+
+from controlplane.domain import planning
+from controlplane.domain.planning.recipe import Recipe
+from controlplane.services.presets import Presets, to_keep
+from shared.ids import TenantId
+from shared.jobspec import JobDocument, Output, Playlist
+from shared.presets import SYSTEM_PRESETS
+
+MOST_KNOWN: Final = 256
+
+
+class Found(NamedTuple):
+    """A recipe, and what a job of it must keep of its presets."""
+
+    recipe: Recipe
+    presets: str
+
+
+class Recipes:
+    def __init__(self, presets: Presets) -> None:
+        self._presets = presets
+        self._known: dict[_Key, Recipe] = {}
+
+    async def of(self, tenant_id: TenantId, document: JobDocument) -> Found:
+        """Raises InvalidField, with a pointer into the document."""
+        key = (document.outputs, document.playlists, len(document.inputs) > 1)
+        known = self._known.get(key)
+        if known is not None:
+            known.check_keys(document.output_key_prefix)
+            return Found(known, _NONE_KEPT)
+        presets = await self._presets.settings_for(tenant_id, document)
+        recipe = planning.check(document, presets)
+        if presets.keys() <= SYSTEM_PRESETS.keys():  # tenants may delete their own
+            if len(self._known) >= MOST_KNOWN:
+                self._known.clear()
+            self._known[key] = recipe
+        return Found(recipe, to_keep(presets))
+
+
+_Key = tuple[tuple[Output, ...], tuple[Playlist, ...], bool]
+_NONE_KEPT: Final = to_keep({})
