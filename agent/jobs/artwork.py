@@ -35,10 +35,12 @@ async def adorned(
     shown = artwork.pictures(output, inputs, readable)
     if not shown:
         return verified
+    if (failure := artwork.unfit(output, shown)) is not None:
+        return failure
     for picture in shown:
         ended = await make(picture.argv)
         if not ended.is_success:
-            return artwork.UNREADABLE
+            return artwork.EMBEDDED_UNREADABLE if picture.is_of_input else artwork.UNREADABLE
     await asyncio.to_thread(_note, verified, shown, out)
     return await _embedded(verified, shown, out, make)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Final
 
 from agent.media import Still, artwork, demuxer_of, parse_still, still_probe_argv
 from agent.media.pictures import UNREADABLE
@@ -40,8 +41,13 @@ async def _found(
 
 def _of_album(failure: Failure) -> Failure:
     """What is wrong with a picture is told by another number."""
-    is_unreadable = failure.code in (FailureCode.WATERMARK_UNREADABLE, FailureCode.WATERMARK_TOO_LARGE)
-    return artwork.UNREADABLE if is_unreadable else failure
+    return _OF_ALBUMS.get(failure.code, failure)
+
+
+_OF_ALBUMS: Final = {
+    FailureCode.WATERMARK_UNREADABLE: artwork.UNREADABLE,
+    FailureCode.WATERMARK_TOO_LARGE: artwork.TOO_LARGE,
+}
 
 
 async def _still(source: int, file: Path, capture: Capture) -> Still | Failure:

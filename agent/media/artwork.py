@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from agent.media import argv, sizing
 from agent.media.facts import Cover, MediaFacts
-from agent.media.pictures import Still
+from agent.media.pictures import MAX_PIXELS, Still
 from agent.media.planning import OUT, PlannedOutput
 from agent.media.planning.muxers import MUXERS
 from agent.media.sizing import Size
@@ -33,10 +33,26 @@ COMMENTS_GUARDS: Final[dict[str, Any]] = {"protocol_whitelist": "file", "format_
 IN_COMMENTS: Final = frozenset({Container.OGA, Container.OGG})
 _FRONT, _OTHER = "Cover (front)", "Other"
 
-UNREADABLE: Final = Failure(
-    cause=Cause.INPUT,
-    code=FailureCode.ARTWORK_UNREADABLE,
-    message="A picture for the album is no png or jpg that can be read, or has more than 4096x4096 pixels. Upload another.",
+
+def _failure(code: FailureCode, message: str) -> Failure:
+    return Failure(cause=Cause.INPUT, code=code, message=message)
+
+
+UNREADABLE: Final = _failure(
+    FailureCode.ARTWORK_UNREADABLE,
+    "A picture for the album is no png or jpg that can be read. Upload it again, whole, as a single picture.",
+)
+TOO_LARGE: Final = _failure(
+    FailureCode.ARTWORK_TOO_LARGE,
+    "A picture for the album has more than 4096x4096 pixels; make it smaller and upload it again.",
+)
+EMBEDDED_UNREADABLE: Final = _failure(
+    FailureCode.EMBEDDED_ARTWORK_UNREADABLE,
+    "A picture in the input cannot be read. Remove it from the input, or have it replaced.",
+)
+EMBEDDED_TOO_LARGE: Final = _failure(
+    FailureCode.EMBEDDED_ARTWORK_TOO_LARGE,
+    "A picture in the input has more than 4096x4096 pixels. Remove it from the input, or have it replaced.",
 )
 
 
@@ -50,6 +66,7 @@ class Picture:
     """What makes it."""
     form: str
     size: Size
+    is_of_input: bool
 
     @property
     def demuxer(self) -> str:
@@ -67,7 +84,18 @@ def pictures(
     own = [_own(f"a{index}_{number}", art, stills[art.input]) for number, art in enumerate(wanted.artwork)]
     found = [(place, cover) for place, facts in inputs for cover in facts.covers if cover.codec in FORMATS]
     kept = [_kept(f"k{index}_{number}", place, cover) for number, (place, cover) in enumerate(found)]
-    return tuple(_merged(wanted, own, kept)[: CARRIERS[output.spec.settings.container]])
+    return tuple(_merged(wanted, own, kept))
+
+
+def unfit(output: PlannedOutput, shown: Sequence[Picture]) -> Failure | None:
+    """Why they cannot all be in the file."""
+    container = output.spec.settings.container
+    if any(one.is_of_input and one.size.width * one.size.height > MAX_PIXELS for one in shown):
+        return EMBEDDED_TOO_LARGE
+    if len(shown) > CARRIERS[container]:
+        message = f"With those of the input there are {len(shown)} pictures; {container} holds {CARRIERS[container]}."
+        return _failure(FailureCode.TOO_MANY_ARTWORKS, message)
+    return None
 
 
 def adorning_argv(output: PlannedOutput, shown: Sequence[Picture], *, target: str) -> list[str]:
@@ -130,14 +158,14 @@ def _own(stem: str, art: ArtworkSpec, still: Still) -> Picture:
         stream = stream.filter("pad", sized.frame.width, sized.frame.height, "(ow-iw)/2", "(oh-ih)/2", "white")
     stream = stream.filter("setsar", 1).filter("format", "rgb24" if form == "png" else "yuvj420p")
     coding: dict[str, Any] = {"c:v": "png"} if form == "png" else {"c:v": "mjpeg", "q:v": 2}
-    return Picture(f"{stem}.{form}", _single(stream, f"{stem}.{form}", coding), form, sized.frame)
+    return Picture(f"{stem}.{form}", _single(stream, f"{stem}.{form}", coding), form, sized.frame, is_of_input=False)
 
 
 def _kept(stem: str, place: int, cover: Cover) -> Picture:
     form = FORMATS[cover.codec]
     stream = argv.source(f"in/{place}")[str(cover.index)]
     line = _single(stream, f"{stem}.{form}", {"c:v": "copy"})
-    return Picture(f"{stem}.{form}", line, form, Size(cover.width, cover.height))
+    return Picture(f"{stem}.{form}", line, form, Size(cover.width, cover.height), is_of_input=True)
 
 
 def _single(stream: argv.Stream, name: str, coding: dict[str, Any]) -> list[str]:

@@ -33,7 +33,7 @@ _REFUSALS: Final = (
     ),
     (
         b"Picture size",
-        FailureCode.INPUT_UNSUPPORTED,
+        FailureCode.PICTURE_TOO_LARGE,
         "The input's picture is larger than 7680x4320 pixels; make it smaller and upload it again.",
     ),
 )

@@ -19,7 +19,14 @@ TIMES: Final = 3
 REMEMBERED: Final = 10_000
 """Inputs; those that failed longest ago are forgotten first."""
 
-_OWN: Final = frozenset({FailureCode.BAD_INPUT_FORMAT, FailureCode.INPUT_UNSUPPORTED, FailureCode.INPUT_UNHANDLED})
+_OWN: Final = frozenset(
+    {
+        FailureCode.BAD_INPUT_FORMAT,
+        FailureCode.PICTURE_TOO_LARGE,
+        FailureCode.INPUT_UNSUPPORTED,
+        FailureCode.INPUT_UNHANDLED,
+    }
+)
 """What lies in the file and in nothing else: not in the preset, not in a quota, not in what is there already."""
 
 Contents = tuple[tuple[int, int], ...]

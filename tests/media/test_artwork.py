@@ -20,6 +20,7 @@ pytestmark = pytest.mark.media
 
 CONTAINERS = [("mp3", "mp3"), ("mp4", "aac"), ("flac", "flac"), ("ogg", "vorbis"), ("oga", "flac")]
 SONG, RED, BLUE = 0, 1, 2
+WAV = settings(container="wav", audio={"codec": "pcm"})
 
 
 @pytest.fixture(scope="module")
@@ -169,3 +170,25 @@ def test_a_picture_that_is_none_fails_its_output_only(album: list[Path], tmp_pat
     assert {index: (failure.cause, failure.code) for index, failure in made.failures.items()} == {
         0: (Cause.INPUT, FailureCode.ARTWORK_UNREADABLE)
     }
+
+
+def test_what_cannot_be_in_the_file_fails_with_its_number(album: list[Path], covered: Path, tmp_path: Path) -> None:
+    huge, within = tmp_path / "huge.png", tmp_path / "within.mp3"
+    ffmpeg("-f", "lavfi", "-i", "color=red:s=4100x4100", "-frames:v", "1", str(huge))
+    both = ("-map", "0", "-map", "1", "-c:v", "copy", "-disposition:v", "attached_pic")
+    ffmpeg("-i", str(album[0]), "-i", str(huge), *both, str(within))
+    too_many = a_song(*[art(RED)] * 20, policy=MergePolicy.APPEND)
+    single = a_song(art(RED), container="ogg", codec="vorbis", policy=MergePolicy.PREPEND)
+    cases = {
+        FailureCode.TOO_MANY_ARTWORKS: ([covered, album[1]], too_many),
+        FailureCode.ARTWORK_TOO_LARGE: ([album[0], huge], a_song(art(RED))),
+        FailureCode.EMBEDDED_ARTWORK_TOO_LARGE: ([within], a_song(policy=MergePolicy.APPEND)),
+    }
+    for number, (sources, task) in cases.items():
+        beside = task.model_copy(update={"outputs": (*task.outputs, an_output(WAV, 1))})
+        made = transcoded(tmp_path / f"job{number}", sources, beside)
+        assert [(index, failure.code) for index, failure in made.failures.items()] == [(0, number)]
+    beside = single.model_copy(update={"outputs": (*single.outputs, an_output(WAV, 1))})
+    made = transcoded(tmp_path / "job-ogg", [covered, album[1]], beside)
+    assert made.failures[0].code is FailureCode.TOO_MANY_ARTWORKS
+    assert "2 pictures; ogg holds 1" in made.failures[0].message

@@ -10,9 +10,12 @@ from pydantic import BaseModel
 
 from agent import settings as of_agents
 from controlplane import settings as of_control_planes
+from shared.failures import FailureCode
 from tests import field_tables, permission_tables, settings_tables
 from tests.fields import answers, fields, is_shown, marks
 from tests.lifecycle_diagrams import DOCUMENT, with_diagrams
+
+FAILURES = Path(__file__).parents[2] / "docs" / "jobs" / "failures.md"
 
 
 def test_the_state_diagrams_are_those_of_the_transition_tables() -> None:
@@ -42,6 +45,22 @@ def test_every_field_of_a_job_is_described_and_shown_by_a_test() -> None:
 
 def test_the_table_of_fields_is_that_of_the_models_and_the_marks() -> None:
     assert field_tables.DOCUMENT.read_text() == field_tables.document(), "run `python -m tests.field_tables`"
+
+
+def test_every_number_of_a_failure_is_told_once() -> None:
+    numbers = [
+        number
+        for cell in re.findall(r"^\| ([\d, –]+) \|", FAILURES.read_text(), re.MULTILINE)
+        for number in (range(*_ends(cell)) if "–" in cell else map(int, cell.split(", ")))
+    ]
+    assert len(numbers) == len(set(numbers))
+    assert set(numbers) >= {code.value for code in FailureCode}
+    assert set(numbers) >= {*range(4000, 4027), *range(4100, 4107)}
+
+
+def _ends(cell: str) -> tuple[int, int]:
+    first, _, last = cell.partition(" – ")
+    return int(first), int(last) + 1
 
 
 def test_fields_are_found_through_every_kind_of_nesting() -> None:

@@ -100,7 +100,7 @@ def _playlist(spec: PlaylistSpec, members: Mapping[int, Member], files: dict[str
     try:
         contents = MASTERS[spec.format](spec, [members[index] for index in spec.outputs])
     except Unfit as unfit:
-        return _failed(spec, Cause.INPUT, FailureCode.INVALID_JOB, str(unfit))
+        return _failed(spec, Cause.INPUT, unfit.code, str(unfit))
     produced = []
     for key, content in zip(spec.keys, contents, strict=True):
         name = f"p{spec.index}.{key.rpartition('.')[2]}"

@@ -16,6 +16,7 @@ from agent.media.packaging.refragmenting import playready_header
 from agent.media.planning import PlannedOutput
 from agent.media.transport import Still, Tables
 from agent.media.verify import Read, Verified
+from shared.failures import FailureCode
 from shared.jobspec import Container, Forms
 from shared.protocol import SegmentProtection, TranscodeFile
 
@@ -25,6 +26,10 @@ SEGMENT_HEAD: Final = 64 * 1024
 
 class Unfit(Exception):
     """An output of a kind that the playlist cannot name."""
+
+    def __init__(self, message: str, code: FailureCode = FailureCode.INVALID_JOB) -> None:
+        super().__init__(message)
+        self.code = code
 
 
 @dataclass(frozen=True)

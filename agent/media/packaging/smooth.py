@@ -10,6 +10,7 @@ from agent.media.fragments.chunks import Chunk, chunks_of, tracks_in
 from agent.media.fragments.tracks import Track, audio_configuration, parameter_sets
 from agent.media.packaging.members import Member, Unfit, relative
 from agent.media.smooth import Level, Stream
+from shared.failures import FailureCode
 from shared.protocol import PlaylistSpec
 
 Cut = tuple[Level, tuple[Chunk, ...]]
@@ -53,7 +54,8 @@ def _stream(kind: str, cuts: Sequence[Cut]) -> Stream | None:
     _, first = own[0]
     alike = [level for level, chunks in own if _times(chunks) == _times(first)]
     if kind == "video" and len(alike) < len(own):
-        raise Unfit("The pictures of the playlist do not start again at the same times; give them one frame rate.")
+        message = "The pictures of the playlist do not start again at the same times; give them one frame rate."
+        raise Unfit(message, FailureCode.SEGMENTS_DIFFER)
     return Stream(tuple(_told_apart(alike)), first)
 
 

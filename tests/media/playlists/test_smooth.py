@@ -8,11 +8,14 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
+from shared.failures import Cause, FailureCode
 from shared.jobspec import PlaylistFormat
 from tests.fields import shows
+from tests.media.encoding import transcoded
 from tests.media.playlists.fragments import runs
 from tests.media.playlists.origin import Origin
 from tests.media.playlists.sites import AUDIO, SMALLER, VIDEO, a_playlist, an_output, frame_hashes, site
+from tests.unit.agent.media.builders import a_task
 
 pytestmark = pytest.mark.media
 
@@ -116,3 +119,16 @@ def test_the_same_file_is_in_a_dash_manifest(smooth: Path, tmp_path: Path) -> No
     assert [pictures for pictures, _ in counts] == [50, 50, 25]
     assert sum(sounds for _, sounds in counts) == pytest.approx(235, abs=4)
     assert content[at + 4 : at + 8] == b"mfra"
+
+
+def test_pictures_that_do_not_start_again_together_fail_the_playlist_only(source: Path, tmp_path: Path) -> None:
+    outputs = (
+        an_output(0, "media/high.mp4", "fmp4", video={**VIDEO, "frame_rate": "25"}),
+        an_output(1, "media/low.mp4", "fmp4", video={**SMALLER, "frame_rate": "29.97"}),
+    )
+    task = a_task(*outputs).model_copy(update={"playlists": (a_playlist(PlaylistFormat.SMOOTH, 2, key="film.ism"),)})
+    made = transcoded(tmp_path / "job", source, task)
+    assert made.failures == {}
+    failure = made.playlists[0].failure
+    assert failure is not None
+    assert (failure.cause, failure.code) == (Cause.INPUT, FailureCode.SEGMENTS_DIFFER)

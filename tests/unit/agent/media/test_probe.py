@@ -156,7 +156,7 @@ def test_too_many_streams_are_refused() -> None:
 
 
 def test_too_many_pixels_are_refused() -> None:
-    assert refusal(answer(VIDEO | {"width": 16384, "height": 16384})).failure.code is FailureCode.INPUT_UNSUPPORTED
+    assert refusal(answer(VIDEO | {"width": 16384, "height": 16384})).failure.code is FailureCode.PICTURE_TOO_LARGE
 
 
 def test_a_stream_without_decoder_is_none() -> None:
