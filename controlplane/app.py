@@ -163,7 +163,14 @@ def make_app(settings: Settings, database: Store, clock: Clock, secret: bytes) -
         store, clock, signals, dispatcher, publisher, reasons, bearers.forget, read_authority(settings)
     )
     app[keys.PIPELINES] = Pipelines(store, clock, ids, dispatcher)
-    app[keys.BUCKETS] = Buckets(store, links, clock, settings.allowed_roots, settings.link_lifetime)
+    app[keys.BUCKETS] = Buckets(
+        store,
+        links,
+        clock,
+        settings.allowed_roots,
+        settings.link_lifetime,
+        create_on_first_use=settings.create_buckets_on_first_use,
+    )
     app[keys.QUOTAS] = ledger = Quotas(store, clock, signals, dispatcher, settings, health.tell_drift)
     app[keys.EVENTS] = Events(store, signals)
     app[keys.LOGS] = Logs(store, clock, signals)

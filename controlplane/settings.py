@@ -85,6 +85,9 @@ class Settings(BaseSettings):
     bucket_roots: tuple[Path, ...] = Field(
         (), description="Below which tenants' `file` buckets may lie; `state`/buckets when empty."
     )
+    create_buckets_on_first_use: bool = Field(
+        False, description="A bucket that a pipeline of the dialects names, and that is none yet, is made."
+    )
     link_lifetime: Seconds = Field(3600.0, description="Of links handed to tenants.")
     max_object_size: Annotated[int, Field(gt=0)] = Field(100 * 1024**3, description="Bytes.")
     max_document_size: Annotated[int, Field(gt=0)] = Field(256 * 1024, description="Bytes of a JSON request.")
@@ -225,7 +228,8 @@ class Settings(BaseSettings):
 
 def local(state: Path, port: int) -> Settings:
     """For a service on this machine alone: nothing of the machine's own configuration is read."""
-    return _reading(lambda arguments, environment: (arguments,))(state=state, port=port)
+    chosen = _reading(lambda arguments, environment: (arguments,))
+    return chosen(state=state, port=port, create_buckets_on_first_use=True)
 
 
 def load(file: Path | None = None, **overrides: Any) -> Settings:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import MutableMapping
+from collections.abc import Iterator, MutableMapping
+from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from controlplane.domain.auditing import Act
@@ -36,6 +37,17 @@ class Acting:
 ACTING: Final[ContextVar[Acting | None]] = ContextVar("acting", default=None)
 REQUEST: Final[ContextVar[str | None]] = ContextVar("request", default=None)
 """The id of the request that is being answered, an agent's too."""
+
+
+@contextmanager
+def also(action: str) -> Iterator[None]:
+    """What a call does besides, and what gets a row of its own in the audit log."""
+    acting = ACTING.get()
+    before = ACTING.set(acting and replace(acting, action=action, objects=(), is_owed=True))
+    try:
+        yield
+    finally:
+        ACTING.reset(before)
 
 
 def _name_of(result: Any) -> str | None:

@@ -6,11 +6,17 @@ import asyncio
 import hashlib
 import os
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
-from typing import NamedTuple
+from typing import Final, NamedTuple
 from urllib.parse import quote
 from weakref import WeakValueDictionary
 
+from pydantic import TypeAdapter, ValidationError
+
+from controlplane.auth.principal import Principal
+from controlplane.domain.permissions import Action
+from controlplane.services.acting import also
 from controlplane.services.files import JobFiles
 from controlplane.storage.files import FileBucket, ObjectInfo, Upload
 from controlplane.storage.links import Link, Links
@@ -20,21 +26,33 @@ from controlplane.store.records import Bucket
 from shared.clock import Clock
 from shared.errors import AlreadyExists, InvalidField, LinkRefused, NotFound
 from shared.ids import Attempt, NodeId, TaskId, TenantId
+from shared.jobspec.fields import BucketName
 
 CHECK_LIFETIME = 120.0
 CHECK_SIZE = 256 * 1024
 """Bytes."""
+_NAME: Final[TypeAdapter[str]] = TypeAdapter(BucketName)
 UPLOAD_LIFETIME = 24 * 3600.0
 """Seconds for which an upload may be begun and resumed."""
 
 
 class Buckets:
-    def __init__(self, store: Store, links: Links, clock: Clock, roots: Sequence[Path], link_lifetime: float) -> None:
+    def __init__(
+        self,
+        store: Store,
+        links: Links,
+        clock: Clock,
+        roots: Sequence[Path],
+        link_lifetime: float,
+        *,
+        create_on_first_use: bool = False,
+    ) -> None:
         self._store = store
         self._links = links
         self._clock = clock
         self._roots = [_absolute(root) for root in roots]
         self._link_lifetime = link_lifetime
+        self._create_on_first_use = create_on_first_use
         self._checks = FileBucket(self._roots[0] / ".node-checks")
         self._receiving: WeakValueDictionary[str, Upload] = WeakValueDictionary()
 
@@ -54,6 +72,28 @@ class Buckets:
                 raise InvalidField("Another bucket lies in this directory.", pointer="/root")
         await asyncio.to_thread(FileBucket(path).create)
         return await self._store.write(resources.add_bucket(tenant_id, name, "file", str(path), self._clock.now_ms()))
+
+    async def ensure(self, principal: Principal, name: str) -> None:
+        """That a bucket which is named is there. Raises InvalidField where it is not and may not be made, and Forbidden."""
+        if not await self.is_there(principal, name):
+            with suppress(AlreadyExists), also("create_bucket"):
+                await self.create(principal.tenant, name, None)
+
+    async def is_there(self, principal: Principal, name: str) -> bool:
+        """Or else may be made by being named. Raises InvalidField when it may not, and Forbidden."""
+        try:
+            await self.get(principal.tenant, name)
+        except NotFound as error:
+            if not self._create_on_first_use:
+                raise InvalidField(f"There is no bucket {name!r}.") from error
+        else:
+            return True
+        principal.check(Action.BUCKETS_CREATE, (f"bucket/{name}",))
+        try:
+            _NAME.validate_python(name)
+        except ValidationError as error:
+            raise InvalidField("A bucket's name begins and ends with a letter or a digit.") from error
+        return False
 
     async def get(self, tenant_id: TenantId, name: str) -> Bucket:
         return await self._store.read(resources.bucket(tenant_id, name))

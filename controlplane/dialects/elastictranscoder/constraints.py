@@ -56,6 +56,8 @@ def _sentence(error: ErrorDetails) -> str:
 
 def _rule(error: ErrorDetails) -> str:
     kind, context = error["type"], error.get("ctx", {})
+    if error["input"] is None:
+        kind = "missing"
     match kind:
         case "missing":
             return "not be null"
