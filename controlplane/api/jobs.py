@@ -12,6 +12,7 @@ from controlplane.api.links import absolute
 from controlplane.api.requests import LAST_EVENT, EventsQuery, JobsQuery, LogQuery, RetryOfFailed, RetryOfJob
 from controlplane.api.routing import Reply, Routes
 from controlplane.api.streaming import EventStream
+from controlplane.domain import documents
 from controlplane.domain.lifecycle import TERMINAL_JOBS
 from controlplane.domain.permissions import Action
 from controlplane.http.calls import Call, authenticated
@@ -39,6 +40,7 @@ QUIET_SECONDS: Final = 15.0
     permission=Action.JOBS_CREATE,
     summary="Submit a job",
     body=JobDocument,
+    read=documents.read,
     answer=views.JobView,
     status=201,
     may_break_off=True,

@@ -41,6 +41,7 @@ class Route:
     summary: str
     tag: str
     body: type[BaseModel] | None
+    read: Callable[[bytes], BaseModel] | None
     query: type[BaseModel] | None
     answer: type[BaseModel] | None
     status: int
@@ -87,6 +88,7 @@ class Routes:
         permission: Action,
         summary: str,
         body: type[BaseModel] | None = None,
+        read: Callable[[bytes], BaseModel] | None = None,
         query: type[BaseModel] | None = None,
         answer: type[BaseModel] | None = None,
         status: int = 200,
@@ -96,6 +98,7 @@ class Routes:
     ) -> Callable[[Serve], Serve]:
         """Registers a function for a method and a path. Every route names the action that its callers must be allowed.
 
+        `read`: how a body is read, where it is not by its model alone.
         `may_break_off`: a caller that goes away may end it anywhere, since its one commit brings what it entails by itself.
         `also_as`: another media type in which it answers, besides JSON.
         """
@@ -112,6 +115,7 @@ class Routes:
                     summary,
                     self.tag,
                     body,
+                    read or (body and body.model_validate_json),
                     query,
                     answer,
                     status,
@@ -140,10 +144,10 @@ def handler(route: Route, find: Find | None) -> Callable[[web.Request], Awaitabl
         principal.check_side(route.permission)
         if route.permission not in principal.actions:
             await _refuse(route, principal, request, find)
-        sent = await document(request, request.app[MAX_DOCUMENT]) if route.body is not None else b""
+        sent = await document(request, request.app[MAX_DOCUMENT]) if route.read is not None else b""
         try:
             query = route.query.model_validate(dict(request.query)) if route.query else _no_query(request)
-            body = route.body.model_validate_json(sent or b"{}") if route.body else None
+            body = route.read(sent or b"{}") if route.read else None
         except ValidationError as error:
             raise invalid(error) from error
         call = Call(principal, route.permission, body, sent, query, request)

@@ -12,6 +12,8 @@ from shared.jobspec import JobDocument, Output, Playlist
 from shared.presets import SYSTEM_PRESETS
 
 MOST_KNOWN: Final = 256
+LARGEST_KNOWN: Final = 64 * 1024
+"""Bytes of JSON."""
 
 
 class Found(NamedTuple):
@@ -35,7 +37,8 @@ class Recipes:
             return Found(known, _NONE_KEPT)
         presets = await self._presets.settings_for(tenant_id, document)
         recipe = planning.check(document, presets)
-        if presets.keys() <= SYSTEM_PRESETS.keys():  # tenants may delete their own
+        is_lasting = presets.keys() <= SYSTEM_PRESETS.keys()  # tenants may delete their own
+        if is_lasting and len(recipe.outputs_text) <= LARGEST_KNOWN:
             if len(self._known) >= MOST_KNOWN:
                 self._known.clear()
             self._known[key] = recipe
