@@ -69,8 +69,8 @@ TOLD_TO_TOPICS: Final = tuple(_TOPICS)
 
 
 def hears(happening: str) -> str:
-    """The pattern of `types` that have it, as SQL's LIKE takes it: names have nothing that LIKE takes for more than itself."""
-    return f'%"{happening}"%'
+    """How `types` have it. Names have nothing that SQL's LIKE takes for more than itself."""
+    return f'"{happening}"'
 
 
 class EndpointKind(StrEnum):

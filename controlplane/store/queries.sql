@@ -1,5 +1,5 @@
 -- Every statement of the control plane. `:name` is a parameter; `{task:accept}` are the states from which that event may
--- come, read off the lifecycle tables.
+-- come, read off the lifecycle tables. LIKE takes no parameter alone: SQLite would prepare such a statement anew at every call.
 
 -- name: set_meta
 INSERT INTO meta (key, value) VALUES (:key, :value) ON CONFLICT (key) DO UPDATE SET value = excluded.value
@@ -468,7 +468,7 @@ UPDATE tenants SET queued = queued + :jobs
                   AND (CAST(:version AS BIGINT) IS NULL OR version = :version))
 RETURNING (SELECT status FROM pipelines WHERE id = :pipeline_id) AS pipeline_status,
           EXISTS (SELECT 1 FROM user_quotas WHERE user_id = :user_id) AS user_is_counted,
-          EXISTS (SELECT 1 FROM endpoints e WHERE e.tenant_id = tenants.id AND e.status = 'Active' AND e.types LIKE :heard) AS is_heard
+          EXISTS (SELECT 1 FROM endpoints e WHERE e.tenant_id = tenants.id AND e.status = 'Active' AND e.types LIKE '%' || :heard || '%') AS is_heard
 
 -- name: queue_jobs_of_user
 UPDATE user_quotas SET queued = queued + :jobs
@@ -609,7 +609,7 @@ UPDATE jobs SET status = 'Progressing', started_at = COALESCE(started_at, :now),
        cluster_id = COALESCE(cluster_id, (SELECT cluster_id FROM nodes WHERE id = :node_id))
  WHERE id = :id AND status IN ({job:accept})
 RETURNING id, started_at = :now AND
-          EXISTS (SELECT 1 FROM endpoints e WHERE e.tenant_id = jobs.tenant_id AND e.status = 'Active' AND e.types LIKE :heard) AS is_heard
+          EXISTS (SELECT 1 FROM endpoints e WHERE e.tenant_id = jobs.tenant_id AND e.status = 'Active' AND e.types LIKE '%' || :heard || '%') AS is_heard
 
 -- name: live_lease
 SELECT id FROM tasks
@@ -704,17 +704,17 @@ UPDATE tasks SET state = 'Waiting' WHERE id = :id AND state IN ({task:start})
 -- name: end_job
 UPDATE jobs SET status = :status, result = :result, finished_at = :now WHERE id = :id AND status IN ({job:complete}, {job:fail})
 RETURNING id,
-          EXISTS (SELECT 1 FROM endpoints e WHERE e.tenant_id = jobs.tenant_id AND e.status = 'Active' AND e.types LIKE :heard) AS is_heard
+          EXISTS (SELECT 1 FROM endpoints e WHERE e.tenant_id = jobs.tenant_id AND e.status = 'Active' AND e.types LIKE '%' || :heard || '%') AS is_heard
 
 -- name: cancel_job
 UPDATE jobs SET status = 'Canceled', finished_at = :now WHERE id = :id AND status IN ({job:cancel})
 RETURNING id,
-          EXISTS (SELECT 1 FROM endpoints e WHERE e.tenant_id = jobs.tenant_id AND e.status = 'Active' AND e.types LIKE :heard) AS is_heard
+          EXISTS (SELECT 1 FROM endpoints e WHERE e.tenant_id = jobs.tenant_id AND e.status = 'Active' AND e.types LIKE '%' || :heard || '%') AS is_heard
 
 -- name: stop_job
 UPDATE jobs SET status = 'Canceled', finished_at = :now WHERE id = :id AND status IN ({job:stop})
 RETURNING id,
-          EXISTS (SELECT 1 FROM endpoints e WHERE e.tenant_id = jobs.tenant_id AND e.status = 'Active' AND e.types LIKE :heard) AS is_heard
+          EXISTS (SELECT 1 FROM endpoints e WHERE e.tenant_id = jobs.tenant_id AND e.status = 'Active' AND e.types LIKE '%' || :heard || '%') AS is_heard
 
 -- name: publishing
 SELECT id FROM tasks WHERE state = 'Publishing' ORDER BY id
@@ -787,7 +787,7 @@ DELETE FROM endpoints WHERE id = :id
 
 -- name: listeners
 SELECT e.id, e.arn, j.id AS job_id, (SELECT p.notifications FROM pipelines p WHERE p.id = j.pipeline_id) AS notifications
-  FROM jobs j JOIN endpoints e ON e.tenant_id = j.tenant_id AND e.status = 'Active' AND e.types LIKE :heard
+  FROM jobs j JOIN endpoints e ON e.tenant_id = j.tenant_id AND e.status = 'Active' AND e.types LIKE '%' || :heard || '%'
  WHERE j.id = :job_id ORDER BY e.id
 
 -- name: insert_delivery

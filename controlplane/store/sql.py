@@ -33,7 +33,7 @@ _DIRECTIONS: Final = {
 }
 """Where a page begins, and its order."""
 _SPAN: Final = "SELECT COUNT(*) AS looked, MIN(id) AS first, MAX(id) AS last FROM {ids} page"
-_SUCH: Final = "WHERE j.document LIKE :pattern ESCAPE '!'"
+_SUCH: Final = "WHERE j.document LIKE '%' || :noted || '%' ESCAPE '!'"
 
 _NAMED = re.compile(r"^-- name: (\w+)$", re.MULTILINE)
 _HOLE = re.compile(r"\{([\w:]+)\}")

@@ -45,7 +45,7 @@ def matching(
         **bounds(wanted, ascending=ascending, after=after, oldest=oldest),
     }
     (span,) = yield call(f"span_of_jobs{suffix}", **window)
-    rows = yield call(f"matching_jobs{suffix}", **window, size=size + 1, pattern=_pattern(metadata))
+    rows = yield call(f"matching_jobs{suffix}", **window, size=size + 1, noted=_noted(metadata))
     found = [record(Job, row) for row in rows[:size] if _has(row["document"], metadata)]
     if len(rows) > size:
         return Matches(found, rows[size - 1]["id"])
@@ -58,8 +58,7 @@ def _has(document: str, metadata: Mapping[str, str]) -> bool:
     return all(noted.get(key) == value for key, value in metadata.items())
 
 
-def _pattern(metadata: Mapping[str, str]) -> str:
-    """Of the text of every document that may have it: none of these characters is written otherwise in JSON."""
+def _noted(metadata: Mapping[str, str]) -> str:
+    """What the text of every document has that may match: none of these characters is written otherwise in JSON."""
     key, value = next(iter(metadata.items()))
-    text = f'"{key}":"{value}"'.replace("%", "!%").replace("_", "!_")
-    return f"%{text}%"
+    return f'"{key}":"{value}"'.replace("%", "!%").replace("_", "!_")

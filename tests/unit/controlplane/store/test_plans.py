@@ -32,3 +32,8 @@ def test_a_statement_reads_no_growing_table_without_an_index(name: str, database
     aliases = re.findall(rf"\b({'|'.join(GROWING)})(?: AS)? ([a-z])\b", statement.sql)
     names = {*GROWING, *(alias for table, alias in aliases)}
     assert not [step for step in steps if (scan := re.fullmatch(r"SCAN (\w+)", step)) and scan[1] in names]
+
+
+def test_no_statement_is_prepared_anew_whenever_a_pattern_is_bound() -> None:
+    """Alone behind LIKE, a parameter may turn the way through the indices: SQLite makes the statement anew for each."""
+    assert [name for name, statement in sql.queries(sql.SQLITE).items() if re.search(r"LIKE :", statement.sql)] == []
