@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
 
+from tests.compatibility import spelled_out
 from tests.contract.api.service import Caller, Node, Service, serving
 from tests.contract.dialects.elastictranscoder.client import Client
+from tests.contract.dialects.elastictranscoder.wire import Wire
 
 
 @pytest.fixture
@@ -35,3 +37,12 @@ async def pipeline(tenant: Caller) -> str:
 @pytest.fixture
 async def node(service: Service) -> Node:
     return await service.node()
+
+
+@pytest.fixture
+def wire(client: Client, request: pytest.FixtureRequest) -> Iterator[Wire]:
+    """What a test is marked with by `answers` is what was said or heard in it."""
+    wire = Wire(client)
+    yield wire
+    marked = {field for mark in request.node.iter_markers("answers") for one in mark.args for field in spelled_out(one)}
+    assert marked - wire.fields == set()
