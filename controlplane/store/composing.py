@@ -19,7 +19,7 @@ from controlplane.store.sql import PARAMETER, Statement
 Types = tuple[str, ...]
 """Of a statement's parameters, in their order."""
 
-_VALUES: Final = re.compile(r"\bVALUES \((?P<values>[^()]*)\)")
+_VALUES: Final = "VALUES ("
 _STATE: Final = re.compile(r"\b(state|status) IN \(")
 _WORD: Final = re.compile(r"[()]|\bWHERE\b")
 
@@ -96,10 +96,22 @@ def _for_each(statement: Statement, types: Types, taken: int) -> str:
         return f"SELECT found.* FROM {rows} CROSS JOIN LATERAL ({one}) AS found ORDER BY each.nth"  # noqa: S608
     rows = f"unnest({arrays}) AS each ({columns})"
     if one.startswith("INSERT"):
-        return _VALUES.sub(lambda match: f"SELECT {match['values']} FROM {rows}", one, count=1)  # noqa: S608
+        head, _, values = one.partition(_VALUES)
+        end = _closing(values)
+        return f"{head}SELECT {values[:end]} FROM {rows}{values[end + 1 :]}"  # noqa: S608
     one = _STATE.sub(r"(\1 || '') IN (", one)  # no index by state: each row is looked up by its key
     where = _outer_where(one)
     return f"{one[:where]}{'USING' if one.startswith('DELETE') else 'FROM'} {rows} {one[where:]}"
+
+
+def _closing(opened: str) -> int:
+    """Where the parenthesis closes that stood before this."""
+    depth = 1
+    for parenthesis in re.finditer(r"[()]", opened):
+        depth += {"(": 1, ")": -1}[parenthesis[0]]
+        if not depth:
+            return parenthesis.start()
+    raise ValueError(f"this parenthesis is never closed: ({opened}")
 
 
 def _outer_where(change: str) -> int:

@@ -26,6 +26,16 @@ def test_rows_to_insert_come_from_arrays() -> None:
     )
 
 
+def test_values_may_have_parentheses() -> None:
+    named = "INSERT INTO a (x, y) VALUES (COALESCE((SELECT MAX(z) FROM b), :x), :y) ON CONFLICT (x) DO NOTHING"
+    statement = sql.Statement("", ("x", "y"), False, named, frozenset({"a", "b"}))
+    inserted, _ = composed([Step(statement, [{"x": 1, "y": "2"}], ("int8", "text"))])
+    assert inserted == (
+        "INSERT INTO a (x, y) SELECT COALESCE((SELECT MAX(z) FROM b), each.p_x), each.p_y"
+        " FROM unnest($1::int8[], $2::text[]) AS each (p_x, p_y) ON CONFLICT (x) DO NOTHING"
+    )
+
+
 def test_rows_to_change_are_looked_up_by_their_keys() -> None:
     changed, _ = composed([a_step("publish_task", {"id": "t"}, types=("text",))])
     assert changed == (
