@@ -44,7 +44,7 @@ nodes: Final = Routes("nodes")
     status=201,
 )
 async def create_tenant(call: Call[NewTenant]) -> Reply:
-    made = await call.request.app[TENANTS].create(call.body.name, call.body.weight)
+    made = await call.request.app[TENANTS].create(call.body.name, call.body.weight, call.body.id)
     return Reply(views.tenant(made), status=201)
 
 

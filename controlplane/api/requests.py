@@ -20,7 +20,7 @@ from controlplane.domain.notifications import Notifications
 from controlplane.domain.permissions import GRANTS, KINDS, Role, matches
 from controlplane.domain.quota import DEFAULTS, MINUTE_MS, Quota
 from controlplane.domain.throttle import Operation
-from shared.ids import UserId
+from shared.ids import TenantId, UserId
 from shared.jobspec import Settings
 from shared.jobspec.fields import (
     BucketName,
@@ -229,6 +229,9 @@ class UserChanges(Sent):
 
 class NewTenant(Sent):
     name: Name
+    id: Annotated[TenantId, StringConstraints(pattern=r"^[0-9]{12}$")] | None = Field(
+        None, description="Twelve digits: the account number in vendors' dialects. A random one when null."
+    )
     weight: Annotated[int, Field(ge=1, le=1000)] = Field(1, description="Its share when tenants compete.")
 
 

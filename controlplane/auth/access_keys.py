@@ -19,7 +19,7 @@ from controlplane.store.operations import identity
 from controlplane.store.port import Store
 from controlplane.store.records import KeyHolder
 from shared.clock import Clock, to_datetime
-from shared.errors import NotFound, Unauthenticated
+from shared.errors import Forbidden, NotFound, Unauthenticated
 from shared.ids import KeyId, TenantId
 
 log = structlog.get_logger()
@@ -89,9 +89,11 @@ class AccessKeys:
 
         Raises Unauthenticated in one of the forms of `sigv4`, or Throttled for an address that was wrong too often.
         """
-        authorization = next((value for name, value in head.headers if name.lower() == b"authorization"), b"")
-        text = authorization.decode("latin-1")
+        headers = {name.lower(): value for name, value in head.headers}
+        text = headers.get(b"authorization", b"").decode("latin-1")
         if self._mode is Mode.OFF:
+            if b"origin" in headers:
+                raise Forbidden("A page of some other site asks, in a browser: where nobody signs, none is let in.")
             return Signed(await self._anybody(text), await body(), None)
         known = self._remembered(sigv4.claimed_id(text))
         return await self._bearers.guessed(address, self._checked(text, head, body), is_known=known is not None)

@@ -16,11 +16,12 @@ def tenants() -> None:
 @tenants.command()
 @click.argument("name")
 @click.option("--weight", type=click.IntRange(1, 1000), default=1, show_default=True)
+@click.option("--id", "tenant_id", help="Twelve digits: its account number. A random one by default.")
 @output.format_option
 @api_command
-async def create(api: Api, name: str, weight: int, format_: str) -> None:
+async def create(api: Api, name: str, weight: int, tenant_id: str | None, format_: str) -> None:
     """Make a tenant."""
-    made = await api.call("POST", "/v1/tenants", {"name": name, "weight": weight})
+    made = await api.call("POST", "/v1/tenants", {"name": name, "weight": weight, "id": tenant_id})
     output.document(made) if format_ == "json" else click.echo(made["id"])
 
 
@@ -113,16 +114,23 @@ def keys() -> None:
 @click.option("--user", "user_id", help="Whom it is for; yourself, or the tenant's first admin, when not given.")
 @click.option("--label", default="", help="What it is for.")
 @click.option("--days", type=click.FloatRange(min=0, min_open=True), help="How long it is good; for ever by default.")
+@click.option("--sigv4", is_flag=True, help="One that vendors' clients sign with, as lines for an environment.")
 @output.format_option
 @api_command
 async def create_key(
-    api: Api, tenant_id: str | None, user_id: str | None, label: str, days: float | None, format_: str
+    api: Api, tenant_id: str | None, user_id: str | None, label: str, days: float | None, sigv4: bool, format_: str
 ) -> None:
     """Make a key and print it: it is shown this once."""
     path = f"/v1/tenants/{tenant_id}/keys" if tenant_id else "/v1/keys"
-    wanted = {"user_id": user_id, "label": label, "expires_in": days * 86_400 if days else None}
+    kind = "sigv4" if sigv4 else "bearer"
+    wanted = {"kind": kind, "user_id": user_id, "label": label, "expires_in": days * 86_400 if days else None}
     made = await api.call("POST", path, wanted)
-    output.document(made) if format_ == "json" else click.echo(made["key"])
+    if format_ == "json":
+        output.document(made)
+    elif sigv4:
+        click.echo(f"AWS_ACCESS_KEY_ID={made['access_key_id']}\nAWS_SECRET_ACCESS_KEY={made['secret_access_key']}")
+    else:
+        click.echo(made["key"])
 
 
 @keys.command("list")
@@ -133,6 +141,7 @@ async def list_keys(api: Api, user_id: str | None, format_: str) -> None:
     """The tenant's keys; the operators' to an operator."""
     columns: dict[str, output.Show] = {
         "ID": lambda one: one["id"],
+        "KIND": lambda one: one["kind"],
         "USER": lambda one: one["user_id"],
         "LABEL": lambda one: one["label"],
         "MADE": lambda one: one["created_at"],

@@ -35,7 +35,17 @@ from shared.logs import log_to_stderr
 log = structlog.get_logger()
 
 CLUSTER: Final = "local"
+ACCOUNT: Final = "123456789012"
+"""The number of the first tenant, as it stands in every example."""
 UNFINISHED: Final = "unfinished"
+
+
+class Aws(BaseModel):
+    """What clients of Amazon's services sign with."""
+
+    access_key_id: str
+    secret_access_key: str
+    region: str
 
 
 class Access(BaseModel):
@@ -49,6 +59,7 @@ class Access(BaseModel):
     input_bucket: str
     output_bucket: str
     sample_key: str | None
+    aws: Aws
 
 
 @click.command()
@@ -125,7 +136,7 @@ async def running(
     )
     try:
         control_plane.add_done_callback(partial(_pass_on, listening))
-        access = await _set_up(root, operator_key, await listening, sample)
+        access = await _set_up(root, operator_key, await listening, chosen.dialect_region, sample)
         began = dt.datetime.now(dt.UTC)
         with _told(root, quiet=quiet) as log_file:
             agent = await _start_agent(root, access, log_file, unconfined=unconfined)
@@ -183,13 +194,13 @@ async def _operator(root: Path, chosen: settings.Settings) -> str:
         await store.close()
 
 
-async def _set_up(root: Path, operator_key: str, url: str, sample: Path | None) -> Access:
+async def _set_up(root: Path, operator_key: str, url: str, region: str, sample: Path | None) -> Access:
     """A tenant with a key, a cluster, buckets and a pipeline: made once, kept in the state directory."""
     file = root / "access.json"
     if file.exists():
         known = json.loads(file.read_text())
     else:
-        known = await _make(operator_key, url)
+        known = await _make(operator_key, url, region)
         _write_secret(file, json.dumps(known))
     access = Access(url=url, sample_key=None, **{name: known[name] for name in known if name != "tenant_id"})
     if sample is None:
@@ -200,11 +211,12 @@ async def _set_up(root: Path, operator_key: str, url: str, sample: Path | None) 
     return access.model_copy(update={"sample_key": key})
 
 
-async def _make(operator_key: str, url: str) -> dict[str, str]:
+async def _make(operator_key: str, url: str, region: str) -> dict[str, Any]:
     async with Api(url, operator_key) as api:
         await api.call("POST", "/v1/clusters", {"id": CLUSTER, "name": "This machine"})
-        tenant = await api.call("POST", "/v1/tenants", {"name": "local"})
+        tenant = await api.call("POST", "/v1/tenants", {"name": "local", "id": ACCOUNT})
         key = await api.call("POST", f"/v1/tenants/{tenant['id']}/keys", {"label": "up"})
+        signs = await api.call("POST", f"/v1/tenants/{tenant['id']}/keys", {"label": "up", "kind": "sigv4"})
     async with Api(url, key["key"]) as api:
         for name in ("input", "output"):
             await api.call("POST", "/v1/buckets", {"name": name})
@@ -218,6 +230,7 @@ async def _make(operator_key: str, url: str) -> dict[str, str]:
         "pipeline_id": pipeline["id"],
         "input_bucket": "input",
         "output_bucket": "output",
+        "aws": {**{name: signs[name] for name in ("access_key_id", "secret_access_key")}, "region": region},
     }
 
 
@@ -315,3 +328,7 @@ def _greet(service: Service) -> None:
     click.echo(f"export TRANSCODER_URL={access.url}")
     click.echo(f"export TRANSCODER_KEY={access.tenant_key}")
     click.echo("transcoder submit FILE --watch")
+    click.echo("and for clients of Amazon Elastic Transcoder:")
+    click.echo(f"export AWS_ENDPOINT_URL_ELASTIC_TRANSCODER={access.url} AWS_REGION={access.aws.region}")
+    click.echo(f"export AWS_ACCESS_KEY_ID={access.aws.access_key_id}")
+    click.echo(f"export AWS_SECRET_ACCESS_KEY={access.aws.secret_access_key}")

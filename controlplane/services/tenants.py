@@ -35,9 +35,10 @@ class Tenants:
         self._forget = forget
         self._wake = wake
 
-    async def create(self, name: str, weight: int) -> Tenant:
+    async def create(self, name: str, weight: int, tenant_id: TenantId | None = None) -> Tenant:
+        """Its id is its account number in vendors' dialects; a random one when none is chosen."""
         now = self._clock.now_ms()
-        tenant_id = TenantId(f"{secrets.randbelow(9 * 10**11) + 10**11}")
+        tenant_id = tenant_id or TenantId(f"{secrets.randbelow(9 * 10**11) + 10**11}")
         return await self._store.write(
             identity.add_tenant(tenant_id, name, weight, UserId(prefixed_id("us", now)), now)
         )

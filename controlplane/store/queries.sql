@@ -11,7 +11,7 @@ SELECT value FROM meta WHERE key = :key
 -- Tenants, users, keys
 
 -- name: insert_tenant
-INSERT INTO tenants (id, name, weight, created_at) VALUES (:id, :name, :weight, :now) ON CONFLICT (name) DO NOTHING RETURNING id
+INSERT INTO tenants (id, name, weight, created_at) VALUES (:id, :name, :weight, :now) ON CONFLICT DO NOTHING RETURNING id
 
 -- name: tenant
 SELECT * FROM tenants WHERE id = :id

@@ -28,6 +28,8 @@ def set_meta(key: str, value: str) -> Op[None]:
 def add_tenant(tenant_id: TenantId, name: str, weight: int, user_id: UserId, now: int) -> Op[Tenant]:
     """A tenant and its first user."""
     if not (yield call("insert_tenant", id=tenant_id, name=name, weight=weight, now=now)):
+        if (yield call("tenant", id=tenant_id)):
+            raise AlreadyExists(f"There is a tenant {tenant_id} already.", pointer="/id")
         raise AlreadyExists(f"There is a tenant named {name!r} already.", pointer="/name")
     yield from add_user(User(user_id, tenant_id, "default", Role.TENANT_ADMIN, "[]", now))
     yield from quotas.open_ledger(tenant_id)
