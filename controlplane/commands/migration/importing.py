@@ -11,6 +11,7 @@ from controlplane.commands.client import Api, Refused
 from controlplane.commands.migration import saved as saving
 from controlplane.commands.migration.comparing import Difference, differences
 from controlplane.commands.migration.saved import Saved, Wire
+from controlplane.commands.migration.trying import fault
 
 _BASE: Final = "/2012-09-25"
 
@@ -91,7 +92,8 @@ class Migration:
         if found is not None:
             return Item(kind, name, Outcome.THERE, old_id, found["Id"], tuple(differences(wanted, found)))
         if not self._to_apply:
-            return Item(kind, name, Outcome.TO_MAKE, old_id)
+            reason = fault(kind, wanted)
+            return Item(kind, name, Outcome.REFUSED if reason else Outcome.TO_MAKE, old_id, reason=reason)
         try:
             answer = await self._api.call("POST", f"{_BASE}/{kind}s", wanted)
         except Refused as refused:

@@ -1,0 +1,1 @@
+"""Unmodified clients of Amazon Elastic Transcoder against a whole service: control plane, agent and ffmpeg."""
