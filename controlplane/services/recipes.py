@@ -9,7 +9,7 @@ from controlplane.domain.planning.recipe import Recipe
 from controlplane.services.presets import Presets, to_keep
 from shared.ids import TenantId
 from shared.jobspec import JobDocument, Output, Playlist
-from shared.presets import SYSTEM_PRESETS
+from shared.presets import SYSTEM_PRESETS, current
 
 MOST_KNOWN: Final = 256
 LARGEST_KNOWN: Final = 64 * 1024
@@ -37,7 +37,7 @@ class Recipes:
             return Found(known, _NONE_KEPT)
         presets = await self._presets.settings_for(tenant_id, document)
         recipe = planning.check(document, presets)
-        is_lasting = presets.keys() <= SYSTEM_PRESETS.keys()  # tenants may delete their own
+        is_lasting = all(current(preset_id) in SYSTEM_PRESETS for preset_id in presets)  # tenants may delete their own
         if is_lasting and len(recipe.outputs_text) <= LARGEST_KNOWN:
             if len(self._known) >= MOST_KNOWN:
                 self._known.clear()

@@ -8,9 +8,14 @@ from aiohttp import web
 
 from controlplane.dialects.elastictranscoder import pipelines, presets
 from controlplane.dialects.elastictranscoder.errors import PREFIX, refusal
+from controlplane.dialects.elastictranscoder.jobs import serving as jobs
 from controlplane.dialects.elastictranscoder.wire import Operation, handler
 
-OPERATIONS: Final[tuple[Operation, ...]] = (*pipelines.operations.all, *presets.operations.all)
+OPERATIONS: Final[tuple[Operation, ...]] = (
+    *pipelines.operations.all,
+    *presets.operations.all,
+    *jobs.operations.all,
+)
 
 __all__ = ["OPERATIONS", "PREFIX", "refusal", "routes"]
 

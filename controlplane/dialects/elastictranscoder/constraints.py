@@ -56,11 +56,9 @@ def _sentence(error: ErrorDetails) -> str:
 
 def _rule(error: ErrorDetails) -> str:
     kind, context = error["type"], error.get("ctx", {})
-    if error["input"] is None:
-        kind = "missing"
+    if kind == "missing" or error["input"] is None:
+        return "not be null"
     match kind:
-        case "missing":
-            return "not be null"
         case "extra_forbidden":
             return "be one that this operation has"
         case "string_pattern_mismatch":

@@ -93,7 +93,7 @@ def refusal(request: web.Request, error: TranscoderError) -> web.Response:
 
 def _message(error: TranscoderError) -> str:
     """With the wire's name of the member at fault, where only the native one is known."""
-    if not error.pointer:
+    if not error.pointer or EXCEPTIONS[error.code] is not _VALIDATION:
         return error.detail
     parts = [int(part) if part.isdecimal() else part for part in error.pointer.split("/")[1:]]
     return f"1 validation error detected: Value at '{spelled(parts)}' failed to satisfy constraint: {error.detail}"

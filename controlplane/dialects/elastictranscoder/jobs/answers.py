@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import Any, Final
 
 import orjson
+from orjson import Fragment
 
 from controlplane.dialects.elastictranscoder.jobs.structures import (
     CreateJobOutput,
@@ -14,41 +16,65 @@ from controlplane.dialects.elastictranscoder.jobs.structures import (
     JobInput,
 )
 from controlplane.dialects.elastictranscoder.jobs.translation import to_wire
-from controlplane.domain.outcomes import Outcome, outcomes
+from controlplane.domain.outcomes import Outcome, Outcomes, outcomes
+from controlplane.domain.planning.recipe import Recipe
 from controlplane.store.records import Job
 from shared.protocol import Progress
+from shared.statuses import JobStatus
 
 LONGEST_DETAIL: Final = 255
 Fields = dict[str, Any]
 
 
-def job(found: Job, progress: Progress | None, arn: str, document: Mapping[str, Any] | None = None) -> Fields:
-    """`arn` is what stands before the job's id in its ARN; `document` is the job's, where somebody has it at hand.
+def job(found: Job, progress: Progress | None, arn: str) -> Fields:
+    """`arn` is what stands before the job's id in its ARN.
 
     What there is one of is said twice, as Input and Inputs, Output and Outputs: clients read the one or the other.
     """
-    document = document or orjson.loads(found.document)
-    wanted, made, lists = document["inputs"], document["outputs"], document["playlists"]
-    came = outcomes(found.status, found.result, progress, inputs=len(wanted), outputs=len(made), playlists=len(lists))
-    inputs = [_input(one, file) for one, file in zip(wanted, came.inputs, strict=True)]
-    outputs = [
-        {"Id": str(number), **to_wire(CreateJobOutput, one), **_outcome(outcome, found.id), **_facts(outcome)}
-        for number, (one, outcome) in enumerate(zip(made, came.outputs, strict=True), 1)
-    ]
-    playlists = [
-        to_wire(CreateJobPlaylist, one) | _outcome(outcome, found.id)
-        for one, outcome in zip(lists, came.playlists, strict=True)
-    ]
+    document = orjson.loads(found.document)
+    inputs, outputs, playlists = document["inputs"], document["outputs"], document["playlists"]
+    came = outcomes(
+        found.status, found.result, progress, inputs=len(inputs), outputs=len(outputs), playlists=len(playlists)
+    )
+    files = [_input(one, file) for one, file in zip(inputs, came.inputs, strict=True)]
+    made = _outputs(outputs, came, found.id)
+    return {
+        **_common(found, arn, document),
+        "Input": files[0],
+        "Inputs": files,
+        "Output": made[0],
+        "Outputs": made,
+        "Playlists": _playlists(playlists, came, found.id),
+    }
+
+
+def submitted(found: Job, recipe: Recipe, aside: Mapping[str, Any], arn: str) -> Fields:
+    """The same of a job that was made just now, by what is known of its document: the recipe, and all other fields."""
+    files = [to_wire(JobInput, one) for one in aside["inputs"]]
+    output, outputs, playlists = _unmade(recipe)
+    return {
+        **_common(found, arn, aside),
+        "Input": files[0],
+        "Inputs": files,
+        "Output": output,
+        "Outputs": outputs,
+        "Playlists": playlists,
+    }
+
+
+def status_detail(detail: Mapping[str, Any], job_id: str) -> str:
+    """The published number, then what it is about, as the service had it: "3002 1763750000000-a1b2c3: …"."""
+    return f"{detail['code']} {job_id}: {detail['message']}"[:LONGEST_DETAIL]
+
+
+def _common(found: Job, arn: str, document: Mapping[str, Any]) -> Fields:
+    """What is the same however far the job is."""
+    prefix = document["output_key_prefix"]
     return {
         "Id": found.id,
         "Arn": f"{arn}{found.id}",
         "PipelineId": found.pipeline_id,
-        "Input": inputs[0],
-        "Inputs": inputs,
-        "Output": outputs[0],
-        "Outputs": outputs,
-        **({"OutputKeyPrefix": document["output_key_prefix"]} if document["output_key_prefix"] else {}),
-        "Playlists": playlists,
+        **({"OutputKeyPrefix": prefix} if prefix else {}),
         "Status": found.status,
         "UserMetadata": document["metadata"],
         "Timing": _known(
@@ -57,9 +83,29 @@ def job(found: Job, progress: Progress | None, arn: str, document: Mapping[str, 
     }
 
 
-def status_detail(detail: Mapping[str, Any], job_id: str) -> str:
-    """The published number, then what it is about, as the service had it: "3002 1763750000000-a1b2c3: …"."""
-    return f"{detail['code']} {job_id}: {detail['message']}"[:LONGEST_DETAIL]
+@lru_cache(256)
+def _unmade(recipe: Recipe) -> tuple[Fragment, Fragment, Fragment]:
+    """The first output, all of them and the playlists, of which nothing was made yet, as JSON."""
+    outputs, playlists = orjson.loads(recipe.outputs_text), orjson.loads(recipe.playlists_text)
+    came = outcomes(JobStatus.SUBMITTED, None, None, inputs=0, outputs=len(outputs), playlists=len(playlists))
+    shown = _outputs(outputs, came, "")
+    parts = (shown[0], shown, _playlists(playlists, came, ""))
+    first, every, lists = (Fragment(orjson.dumps(part)) for part in parts)
+    return first, every, lists
+
+
+def _outputs(outputs: Sequence[Mapping[str, Any]], came: Outcomes, job_id: str) -> list[Fields]:
+    return [
+        {"Id": str(number), **to_wire(CreateJobOutput, one), **_outcome(outcome, job_id), **_facts(outcome)}
+        for number, (one, outcome) in enumerate(zip(outputs, came.outputs, strict=True), 1)
+    ]
+
+
+def _playlists(playlists: Sequence[Mapping[str, Any]], came: Outcomes, job_id: str) -> list[Fields]:
+    return [
+        to_wire(CreateJobPlaylist, one) | _outcome(outcome, job_id)
+        for one, outcome in zip(playlists, came.playlists, strict=True)
+    ]
 
 
 def _input(wanted: Mapping[str, Any], file: Mapping[str, Any] | None) -> Fields:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from functools import cache
 from typing import Any, Final
 
+from controlplane.dialects.elastictranscoder.constraints import spelled
 from controlplane.dialects.elastictranscoder.jobs.conversion import Structure
 from controlplane.dialects.elastictranscoder.jobs.structures import CreateJob
 from controlplane.dialects.elastictranscoder.jobs.translation import members
@@ -35,9 +36,10 @@ def place(pointer: str, sent: CreateJob) -> Place:
     return found
 
 
-def spelled(where: Place) -> str:
-    """As the service spelled it: outputs.1.member.captions.captionFormats.2.member.pattern."""
-    return ".".join(f"{part + 1}.member" if isinstance(part, int) else _camel(part) for part in where)
+def value(pointer: str, sent: CreateJob) -> str:
+    """The text that was sent for what a pointer leads to."""
+    found, _ = _value(place(pointer, sent), sent)
+    return str(found)
 
 
 _REQUIRED: Final = "Member must not be null"
@@ -69,18 +71,26 @@ def _common(path: Sequence[str], native: Sequence[str | int]) -> int:
 
 def _told(where: Place, sent: CreateJob) -> str:
     """What was sent there; not where it is a secret, or holds some."""
-    value: Any = sent
+    found, is_shown = _value(where, sent)
+    if found is None:
+        return f"Value null at '{spelled(where)}'"
+    shown = f" '{found}'" if is_shown and isinstance(found, str) else ""
+    return f"Value{shown} at '{spelled(where)}'"
+
+
+def _value(where: Place, sent: CreateJob) -> tuple[Any, bool]:
+    """What was sent there, and whether it is no secret."""
+    found: Any = sent
     is_shown = True
     for part in where:
-        if isinstance(part, str) and value is not None:
-            is_shown = type(value).model_fields[part].repr
-            value = getattr(value, part)
-        elif value is not None:
-            value = value[part]
-    if value is None:
-        return f"Value null at '{spelled(where)}'"
-    shown = f" '{value}'" if is_shown and isinstance(value, str) else ""
-    return f"Value{shown} at '{spelled(where)}'"
+        if found is None:
+            break
+        if isinstance(part, str):
+            is_shown = type(found).model_fields[part].repr
+            found = getattr(found, part)
+        else:
+            found = found[part]
+    return found, is_shown
 
 
 def _renamed(sentence: str, sent: CreateJob) -> str:
@@ -108,8 +118,3 @@ def _gather(structure: type[Structure], found: dict[str, str]) -> None:
             found[member.path[-1]] = member.wire
             if member.structure is not None:
                 _gather(member.structure, found)
-
-
-def _camel(name: str) -> str:
-    first, *others = name.split("_")
-    return first + "".join(word.title() for word in others)

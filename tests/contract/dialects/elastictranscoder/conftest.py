@@ -30,6 +30,11 @@ async def client(tenant: Caller) -> Client:
 
 
 @pytest.fixture
+async def operator(service: Service) -> Caller:
+    return await service.operator()
+
+
+@pytest.fixture
 async def pipeline(tenant: Caller) -> str:
     return await tenant.pipeline()
 
