@@ -106,6 +106,8 @@ class Dispatcher:
         self._told: dict[tuple[str, AttemptRef], int] = {}
         self._accepted: dict[AttemptRef, NodeId] = {}
         self._work = asyncio.Event()
+        self._has_new = False
+        self._next_at: int | None = None
         self._progress: dict[JobId, tuple[AttemptRef, Progress]] = {}
         self._timings = self._timings_for(0)
         self._closing = False
@@ -114,8 +116,9 @@ class Dispatcher:
     def timings(self) -> Timings:
         return self._timings
 
-    def wake(self) -> None:
-        """There may be work for somebody who waits."""
+    def wake(self, *, has_new: bool = False) -> None:
+        """There may be work for somebody who waits; surely, where a task has just come."""
+        self._has_new |= has_new
         self._work.set()
 
     def interrupt(self, node_id: NodeId) -> None:
@@ -293,11 +296,13 @@ class Dispatcher:
                     delay = RETRY_SECONDS
 
     async def _round(self, now: int) -> float | None:
-        """Seconds until a task may go that waited out a delay when this round looked."""
-        outlook = await self._store.read(granting.outlook(now))
-        if outlook.may_go:
+        """Seconds until a task may go that waited out a delay when it was last looked whether there is work."""
+        may_go, self._has_new = self._has_new, False
+        if not may_go:
+            may_go, self._next_at = await self._store.read(granting.outlook(now))
+        if may_go:
             await self._grant(now)
-        return None if outlook.next_at is None else max(0.001, (outlook.next_at - self._clock.now_ms()) / 1000)
+        return None if self._next_at is None else max(0.001, (self._next_at - self._clock.now_ms()) / 1000)
 
     async def _grant(self, now: int) -> None:
         held = [waiter for waiter in self._waiters.values() if not waiter.answer.done()]

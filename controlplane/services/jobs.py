@@ -43,7 +43,7 @@ from shared.ids import ClusterId, JobId, PipelineId, TenantId, TranscoderIds
 from shared.jobspec import JobDocument, StartPolicy
 from shared.jobspec.encryption import may_hold_keys
 from shared.protocol import Progress
-from shared.statuses import JobStatus
+from shared.statuses import JobStatus, TaskState
 
 LISTED_MS = 184 * 24 * 3600 * 1000
 """Lists reach back six months."""
@@ -248,7 +248,7 @@ class Jobs:
 
     def _offer(self, created: jobs.Created | None) -> None:
         if created is not None and not created.replayed:
-            self._dispatcher.wake()
+            self._dispatcher.wake(has_new=created.job.task_state is TaskState.WAITING)
             self._signals.changed(created.job.id)
 
     async def reveal(self, tenant_id: TenantId, job_id: JobId) -> list[RevealedKey]:

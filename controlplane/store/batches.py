@@ -25,19 +25,24 @@ class Waiting:
 
 
 async def gathered(pending: asyncio.Queue[Waiting], most: int) -> list[list[Waiting]]:
-    """The next batch: whatever waits, and what the event loop brings in meanwhile.
+    """The next batch."""
+    return parcelled([await pending.get(), *await let_in(pending, most - 1)])
+
+
+async def let_in(pending: asyncio.Queue[Waiting], most: int) -> list[Waiting]:
+    """Whatever waits, and what the event loop brings in meanwhile.
 
     A commit costs as much for one operation as for many, so callers that are about to ask are let in, but not for
     long: a busy loop always brings more.
     """
-    batch = [await pending.get()]
+    batch: list[Waiting] = []
     for _ in range(LET_IN):
         await asyncio.sleep(0)
         came = taken(pending, most - len(batch))
         batch += came
         if not came:
             break
-    return parcelled(batch)
+    return batch
 
 
 def taken(pending: asyncio.Queue[Waiting], most: int) -> list[Waiting]:

@@ -17,7 +17,7 @@ import structlog
 
 from controlplane import metrics
 from controlplane.store import dumping, guards, sql
-from controlplane.store.batches import Waiting, operation_of, parcelled, resolve, taken
+from controlplane.store.batches import Waiting, let_in, operation_of, parcelled, resolve, taken
 from controlplane.store.composing import Pending, Step, Types, composed
 from controlplane.store.port import Call, Calls, Item, Op, T, Together
 from shared.errors import TranscoderError, Unavailable
@@ -110,11 +110,11 @@ class PostgresStore:
                 except _REFUSED as error:
                     self._resolve([*batch, *taken(self._pending, MAX_BATCH - 1)], _unavailable(error))
                     continue
-                batch += taken(self._pending, MAX_BATCH - 1)
-                shared = sorted(parcelled(batch), key=lambda parcel: parcel[0].together is not None)
-                batch = [waiting for parcel in shared for waiting in parcel]
+                batch += await let_in(self._pending, MAX_BATCH - 1)
+                parcels = sorted(parcelled(batch), key=lambda parcel: parcel[0].together is not None)
+                batch = [waiting for parcel in parcels for waiting in parcel]
                 try:
-                    results = await transaction.results(shared)
+                    results = await transaction.results(parcels)
                 except _REFUSED as error:
                     await transaction.roll_back()
                     self._resolve(batch, _unavailable(error))

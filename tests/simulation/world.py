@@ -171,7 +171,7 @@ class World:
 
         async def call() -> Any:
             jobs = self._server.app[keys.JOBS]
-            return await jobs.submit(principal, JobDocument.model_validate_json(sent), sent, token)
+            return await jobs.submit(principal, JobDocument.model_validate_json(sent), jobs.identity(token, sent))
 
         made = await self._persistently(call)
         self._history.submitted(made.job.id, token)

@@ -43,8 +43,7 @@ class Unheard(NamedTuple):
     to_stop: list[AttemptRef]
 
 
-@dataclass(frozen=True)
-class Outlook:
+class Outlook(NamedTuple):
     """Whether anything waits that may go, and when the next task may that waits out a delay."""
 
     may_go: bool
@@ -66,6 +65,7 @@ def grant_round(
     standings = {TenantId(row["tenant_id"]): _standing(row) for row in rows}
     may_run = {UserId(row["user_id"]): row["user_may_run"] for row in rows if row["user_may_run"] is not None}
     taken: dict[_Lane, set[TaskId]] = defaultdict(set)
+    read_out: set[_Lane] = set()
     chosen: list[_Chosen] = []
     while (choice := _choose(in_turn([lane[0] for lane in lanes.values()], standings, may_run), room)) is not None:
         head, offer, demand = choice
@@ -81,8 +81,10 @@ def grant_round(
             room[offer.node_id] = room[offer.node_id].after(demand)
         lane = _Lane(head.pipeline_id, head.need, head.user_id)
         taken[lane].add(lanes[lane].popleft().task_id)
-        if not lanes[lane]:
-            lanes[lane].extend((yield from _next_of(lane, taken[lane], now)))
+        if not lanes[lane] and lane not in read_out:
+            following, is_all = yield from _next_of(lane, taken[lane], now)
+            lanes[lane].extend(following)
+            read_out |= {lane} if is_all else set()
         if not lanes[lane]:
             del lanes[lane]
     return (yield from _granted(chosen, now=now, accept_by=now + accept_within))
@@ -181,11 +183,11 @@ def _lane(row: Row) -> _Lane:
     return _Lane(row["pipeline_id"], row["need"], row["user_id"])
 
 
-def _next_of(lane: _Lane, taken: set[TaskId], now: int) -> Op[list[Head]]:
-    """The first of a lane that were not taken in this round: those still stand as waiting."""
+def _next_of(lane: _Lane, taken: set[TaskId], now: int) -> Op[tuple[list[Head], bool]]:
+    """The first of a lane that were not taken in this round, for those still stand as waiting; and whether these are all."""
     size = len(taken) + max(READ_AHEAD, len(taken))
     rows = yield call("lane", **lane._asdict(), now=now, size=size)
-    return [_head(row, now) for row in rows if row["id"] not in taken]
+    return [_head(row, now) for row in rows if row["id"] not in taken], len(rows) < size
 
 
 def _head(row: Row, now: int) -> Head:
