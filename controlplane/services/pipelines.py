@@ -10,6 +10,7 @@ from controlplane.domain.notifications import Notifications
 from controlplane.domain.permissions import Action
 from controlplane.services.dispatch import Dispatcher
 from controlplane.store.operations import resources
+from controlplane.store.operations.tokens import Token
 from controlplane.store.port import Store
 from controlplane.store.records import Pipeline, PipelineRoots
 from shared.clock import Clock
@@ -62,8 +63,9 @@ class Pipelines:
         thumbnail_bucket: str | None,
         notifications: Notifications = NOBODY,
         terms: str = "{}",
+        token: Token | None = None,
     ) -> Pipeline:
-        """`terms` is a JSON text that a dialect keeps with it."""
+        """`terms` is a JSON text that a dialect keeps with it; what the same token made before is answered again."""
         now = self._clock.now_ms()
         pipeline = Pipeline(
             id=PipelineId(self._ids.next(now)),
@@ -78,7 +80,7 @@ class Pipelines:
             notifications=notifications.model_dump_json(),
             terms=terms,
         )
-        return await self._store.write(resources.add_pipeline(pipeline))
+        return await self._store.write(resources.add_pipeline(pipeline, token))
 
     async def get(self, tenant_id: TenantId, pipeline_id: PipelineId) -> Pipeline:
         return await self._store.read(resources.pipeline(tenant_id, pipeline_id))

@@ -12,6 +12,7 @@ from pydantic import ValidationError
 from controlplane.domain import planning
 from controlplane.domain.planning.watermarks import without_slots
 from controlplane.store.operations import resources
+from controlplane.store.operations.tokens import Token
 from controlplane.store.port import Store
 from controlplane.store.records import Preset
 from shared.clock import Clock
@@ -42,8 +43,16 @@ class Presets:
         self._ids = ids
 
     async def create(
-        self, tenant_id: TenantId, name: str, description: str, settings: Settings, terms: str = "{}"
+        self,
+        tenant_id: TenantId,
+        name: str,
+        description: str,
+        settings: Settings,
+        *,
+        terms: str = "{}",
+        token: Token | None = None,
     ) -> AnyPreset:
+        """`terms` is a JSON text that a dialect keeps with it; what the same token made before is answered again."""
         now = self._clock.now_ms()
         preset = Preset(
             id=PresetId(self._ids.next(now)),
@@ -54,7 +63,7 @@ class Presets:
             terms=terms,
             created_at=now,
         )
-        return _own(await self._store.write(resources.add_preset(preset)))
+        return _own(await self._store.write(resources.add_preset(preset, token)))
 
     async def get(self, tenant_id: TenantId | None, preset_id: PresetId) -> AnyPreset:
         if (known := current(preset_id)) in SYSTEM_PRESETS:

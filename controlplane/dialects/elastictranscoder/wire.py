@@ -14,6 +14,7 @@ from aiohttp import web
 from pydantic import BaseModel, ValidationError
 
 from controlplane.auth.access_keys import Signed
+from controlplane.auth.sigv4 import SKEW
 from controlplane.dialects.elastictranscoder.constraints import invalid
 from controlplane.dialects.elastictranscoder.errors import PREFIX, NotThere
 from controlplane.domain.permissions import Action, Resources
@@ -23,9 +24,13 @@ from controlplane.http.calls import PLACEHOLDER, Call, carried_out
 from controlplane.http.keys import SETTINGS
 from controlplane.http.signing import signed
 from controlplane.http.throttling import count
+from controlplane.store.operations.tokens import Token
 from shared.errors import MalformedRequest, NotFound
 
 SIGNED: Final = web.RequestKey("signed", Signed)
+
+REPLAY_MS: Final = int(2 * SKEW.total_seconds() * 1000)
+"""As long as a signature may be good: it may be dated ahead of our clock by as much as behind."""
 
 Answer = Mapping[str, Any]
 SUCCESS: Final[Answer] = {"Success": "true"}
@@ -134,6 +139,12 @@ def handler(operation: Operation) -> Callable[[web.Request], Awaitable[web.Respo
 def replay_token(call: Call[Any]) -> str | None:
     """The same for a request that is sent again byte by byte, and for no other: Elastic Transcoder's creates have no token."""
     return call.request[SIGNED].replay_token
+
+
+def identity(call: Call[Any], operation: str) -> Token | None:
+    """Under which a create is known when it comes again byte by byte, for as long as its signature is good."""
+    token = replay_token(call)
+    return Token("elastictranscoder", operation, token, token, REPLAY_MS) if token is not None else None
 
 
 def arn(call: Call[Any], kind: str, name: str) -> str:

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from controlplane.domain.quota import Quota
 from controlplane.store.operations import quotas
+from controlplane.store.operations.tokens import Token, claim_one
 from controlplane.store.port import Op, call
 from controlplane.store.records import Bucket, Cluster, Pipeline, PipelineRoots, Preset, record
 from shared.errors import AlreadyExists, InUse, InvalidField, NotFound, TranscoderError
@@ -97,7 +98,13 @@ def sweep_forgotten_roots(before: int) -> Op[None]:
     yield call("delete_forgotten_roots", before=before)
 
 
-def add_pipeline(pipeline: Pipeline) -> Op[Pipeline]:
+def add_pipeline(new: Pipeline, token: Token | None = None) -> Op[Pipeline]:
+    """A new one, or what the same token made before."""
+    made = PipelineId((yield from claim_one(new.tenant_id, token, new.id, new.created_at)))
+    return (yield from _add_pipeline(new) if made == new.id else pipeline(new.tenant_id, made))
+
+
+def _add_pipeline(pipeline: Pipeline) -> Op[Pipeline]:
     yield from _buckets_exist(pipeline)
     yield from quotas.take(pipeline.tenant_id, Quota.PIPELINES)
     yield call(
@@ -175,7 +182,13 @@ def delete_pipeline(tenant_id: TenantId, pipeline_id: PipelineId) -> Op[None]:
     yield call("delete_lanes", pipeline_id=pipeline_id)
 
 
-def add_preset(preset: Preset) -> Op[Preset]:
+def add_preset(new: Preset, token: Token | None = None) -> Op[Preset]:
+    """A new one, or what the same token made before."""
+    made = PresetId((yield from claim_one(new.tenant_id, token, new.id, new.created_at)))
+    return (yield from _add_preset(new) if made == new.id else preset(new.tenant_id, made))
+
+
+def _add_preset(preset: Preset) -> Op[Preset]:
     yield from quotas.take(preset.tenant_id, Quota.PRESETS)
     yield call(
         "insert_preset",

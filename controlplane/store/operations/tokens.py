@@ -56,6 +56,16 @@ def claim(wanted: Sequence[Claim]) -> Op[list[str | IdempotencyMismatch]]:
     return [_answer(one, *standing[one.key]) for one in wanted]
 
 
+def claim_one(tenant_id: TenantId, token: Token | None, object_id: str, now: int) -> Op[str]:
+    """The id of what a request with this token makes, or has made. Raises IdempotencyMismatch."""
+    if token is None:
+        return object_id
+    (found,) = yield from claim([Claim(tenant_id, token, object_id, now)])
+    if isinstance(found, IdempotencyMismatch):
+        raise found
+    return found
+
+
 def release(claims: Sequence[Claim]) -> Calls:
     """Of objects that were not made after all."""
     return Calls("release_token", [{**_place(one), "object_id": one.object_id} for one in claims])

@@ -22,7 +22,7 @@ from controlplane.dialects.elastictranscoder.pipelines.structures import (
     UpdatePipelineNotifications,
     UpdatePipelineStatus,
 )
-from controlplane.dialects.elastictranscoder.wire import SUCCESS, Answer, Operations, arn
+from controlplane.dialects.elastictranscoder.wire import SUCCESS, Answer, Operations, arn, identity
 from controlplane.domain.permissions import Action, Resources
 from controlplane.http.calls import Call
 from controlplane.http.keys import BUCKETS, PIPELINES
@@ -66,6 +66,7 @@ async def create_pipeline(call: Call[CreatePipeline]) -> Answer:
         **{"thumbnail_bucket": None, **buckets},
         notifications=topics or NOBODY,
         terms=translation.terms(sent),
+        token=identity(call, "CreatePipeline"),
     )
     return {"Pipeline": _view(call, made), "Warnings": []}
 

@@ -13,7 +13,7 @@ import orjson
 from controlplane.dialects.elastictranscoder.paging import PAGE, Listing
 from controlplane.dialects.elastictranscoder.presets.structures import CreatePreset, NamedPreset
 from controlplane.dialects.elastictranscoder.presets.translation import settings, told
-from controlplane.dialects.elastictranscoder.wire import SUCCESS, Answer, Operations, arn
+from controlplane.dialects.elastictranscoder.wire import SUCCESS, Answer, Operations, arn, identity
 from controlplane.domain.permissions import Action, Resources
 from controlplane.http.calls import Call
 from controlplane.http.keys import PRESETS
@@ -38,7 +38,12 @@ async def create_preset(call: Call[CreatePreset]) -> Answer:
     wanted, warning = settings(sent)
     terms = sent.model_dump_json(by_alias=True, exclude_none=True, include={"video", "audio", "thumbnails"})
     made = await call.request.app[PRESETS].create(
-        call.principal.tenant, sent.name, sent.description or "", wanted, terms
+        call.principal.tenant,
+        sent.name,
+        sent.description or "",
+        wanted,
+        terms=terms,
+        token=identity(call, "CreatePreset"),
     )
     return {"Preset": _view(call, made), **({"Warning": warning} if warning else {})}
 
