@@ -77,6 +77,7 @@ _BEAT_TIMEOUT: Final = 8.0
 _CONNECT_TIMEOUT: Final = 8.0
 _SILENCE_TIMEOUT: Final = 60.0
 _CHUNK: Final = 1 << 20
+_PORTION: Final = 1 << 17
 _MAX_AUTHORITY: Final = 64 * 1024
 _NOT_NOW: Final = frozenset({408, 425, 429})
 NOTHING: Final[Mapping[int, ErrorCode]] = {}
@@ -435,5 +436,5 @@ def _as_unreachable() -> Iterator[None]:
 async def _chunks(file: Path) -> AsyncIterator[bytes]:
     """A file in portions, read off the loop."""
     with file.open("rb") as source:
-        while chunk := await asyncio.to_thread(source.read, _CHUNK):
+        while chunk := await asyncio.to_thread(source.read, _PORTION):
             yield chunk

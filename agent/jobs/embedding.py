@@ -8,6 +8,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Final
 
+from agent.jobs.draining import Draining
 from agent.media import PlannedOutput
 from agent.media.captions import Cues, closed
 from shared.failures import Cause, Failure, FailureCode
@@ -52,18 +53,15 @@ def _in_stream(segments: Sequence[Path], cues: Cues, rate: Fraction) -> None:
 
 
 def _in_movie(path: Path, cues: Cues, rate: Fraction) -> None:
-    with path.open("rb") as file:
-
-        def read(offset: int, length: int) -> bytes:
-            file.seek(offset)
-            return file.read(length)
-
-        movie = closed.movie(read)
+    with path.open("r+b") as file:
+        draining = Draining(file)
+        movie = closed.movie(draining.read)
         pictures = movie.every_picture
         first = min(picture.time for picture in pictures)
         numbers = [round((picture.time - first) * rate / movie.timescale) for picture in pictures]
         units = list(closed.units(cues, rate, max(numbers) + 1))
-        _replace(path, closed.rewritten(movie, read, [units[number] for number in numbers]))
+        changed = closed.rewritten(movie, draining.read, draining.take, [units[number] for number in numbers])
+        _replace(path, changed)
 
 
 def _chunks(path: Path) -> Iterator[bytes]:

@@ -19,6 +19,7 @@ from cryptography.hazmat.primitives.ciphers import modes
 from cryptography.hazmat.primitives.ciphers.algorithms import AES
 from cryptography.hazmat.primitives.padding import PKCS7
 
+from agent.jobs.draining import Draining
 from agent.jobs.failure import AttemptFailed
 from agent.media import Package
 from agent.media.captions.sidecars import EXTENSIONS
@@ -169,14 +170,14 @@ def _decryptor(cipher: Cipher, file: Path, size: int) -> Step:
 
 
 def _rewrite(file: Path, step: Step, size: int) -> None:
-    """What the first `size` bytes become; the file itself stays as it is until all of it is known."""
+    """What the first `size` bytes become. The file gives back its room meanwhile: it is lost where this goes wrong."""
     becoming = file.with_name(f"{file.name}.becoming")
     try:
-        with file.open("rb") as source, open(becoming, "xb", opener=_private) as target:
-            left = max(0, size)
-            while left > 0 and (portion := source.read(min(PORTION, left))):
-                target.write(step.update(portion))
-                left -= len(portion)
+        with file.open("r+b") as source, open(becoming, "xb", opener=_private) as target:
+            draining = Draining(source)
+            target.writelines(
+                step.update(draining.take(at, min(PORTION, size - at))) for at in range(0, max(0, size), PORTION)
+            )
             target.write(step.finalize())
         becoming.replace(file)
     finally:

@@ -34,7 +34,8 @@ PATIENCE: Final = 3600.0
 PART: Final = 16 << 20
 """Bytes of an input that are asked for at once; smaller inputs come in one piece."""
 AT_ONCE: Final = 4
-_PORTION: Final = 1 << 20
+_PORTION: Final = 1 << 17
+"""Every thread that writes keeps what it once held: large ones would make the agent's memory grow with its inputs."""
 _LINKS: Final = 3
 """Links in a row that may be refused before one brings a byte."""
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
+from agent.jobs.draining import Draining
 from agent.media import Refragment, Verified, refragment, rewritten
 from shared.protocol import TranscodeFile
 
@@ -20,12 +21,8 @@ def _refragmented(verified: Verified, how: Refragment | None, out: Path) -> Veri
         return verified
     file = out / verified.output.file
     becoming = file.with_name(f"{file.name}.becoming")
-    with file.open("rb") as source, becoming.open("xb") as target:
-
-        def read(offset: int, length: int) -> bytes:
-            source.seek(offset)
-            return source.read(length)
-
-        rewritten(read, target, how)
+    with file.open("r+b") as source, becoming.open("xb") as target:
+        draining = Draining(source)
+        rewritten(draining.read, draining.take, target, how)
     becoming.replace(file)
     return replace(verified, size=file.stat().st_size)

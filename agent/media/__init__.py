@@ -27,7 +27,7 @@ below are relative to `out/`.
                    (stderr_tail counts after exit 0 too: some muxers end so on a full disk)
                    probes: Inspection.name -> stdout; Read = Callable[[str, int, int], bytes]: (name, offset, length)
     fragments  refragment(task, spec: OutputSpec) -> Refragment | None         whether and how its file is written anew
-               rewritten(read: ReadAt, target: BinaryIO, how: Refragment) -> None
+               rewritten(read: ReadAt, take: ReadAt, target: BinaryIO, how: Refragment) -> None
     package    package(task, verified: Mapping[int, Verified], *, read: Read) -> Package
                    Package.files: Mapping[str, bytes] (to write into out/), .outputs: tuple[OutputResult, ...] (Complete ones,
                    with their objects), .playlists: tuple[PlaylistResult, ...] (all of the task's), .recipes: tuple[Recipe, ...]

@@ -46,8 +46,8 @@ class _Written:
     offset: int
 
 
-def rewritten(read: ReadAt, target: BinaryIO, how: Refragment) -> None:
-    """Raises NotIndexed or ValueError where the file is none of ours."""
+def rewritten(read: ReadAt, take: ReadAt, target: BinaryIO, how: Refragment) -> None:
+    """Raises NotIndexed or ValueError where the file is none of ours. `take` reads the fragments, in their order and each once."""
     index = boxes.index_of(read)
     ftyp, moov, *_ = parsed(read(0, index.initialization.last + 1))
     tracks = tracks_of(moov)
@@ -61,7 +61,7 @@ def rewritten(read: ReadAt, target: BinaryIO, how: Refragment) -> None:
     for reference in index.references:
         started = target.tell()
         ticks = 0
-        for run in _runs(read(offset, reference.size), tracks, how):
+        for run in _runs(take(offset, reference.size), tracks, how):
             number += 1
             is_first = run.track.id == tracks[0].id
             ticks += run.duration if is_first else 0

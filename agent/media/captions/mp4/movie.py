@@ -69,8 +69,11 @@ def movie(read: ReadAt) -> Movie:
     return Movie(boxes, header, track.timescale, pictures, tuple(fragments))
 
 
-def rewritten(found: Movie, read: ReadAt, units: Sequence[bytes]) -> Iterator[bytes]:
-    """The file with a unit in every picture, both in the order of `Movie.every_picture`."""
+def rewritten(found: Movie, read: ReadAt, take: ReadAt, units: Sequence[bytes]) -> Iterator[bytes]:
+    """The file with a unit in every picture, both in the order of `Movie.every_picture`.
+
+    `take` reads what is written next: from the beginning of the file to its end, and each part once.
+    """
     growth = [LENGTH + len(unit) for unit in units]
     edits: list[tuple[int, int, bytes | int]] = [
         (change.offset, change.length, change.content) for change in _changes(found, read, growth)
@@ -78,15 +81,15 @@ def rewritten(found: Movie, read: ReadAt, units: Sequence[bytes]) -> Iterator[by
     edits += [(picture.offset, picture.size, number) for number, picture in enumerate(found.every_picture)]
     at = 0
     for offset, length, made in sorted(edits, key=itemgetter(0)):
-        yield from _portions(read, at, offset)
-        yield made if isinstance(made, bytes) else in_sample(read(offset, length), units[made])
+        yield from _portions(take, at, offset)
+        yield made if isinstance(made, bytes) else in_sample(take(offset, length), units[made])
         at = offset + length
-    yield from _portions(read, at, found.boxes[-1][2])
+    yield from _portions(take, at, found.boxes[-1][2])
 
 
-def _portions(read: ReadAt, begin: int, end: int) -> Iterator[bytes]:
+def _portions(take: ReadAt, begin: int, end: int) -> Iterator[bytes]:
     for at in range(begin, end, PORTION):
-        yield read(at, min(PORTION, end - at))
+        yield take(at, min(PORTION, end - at))
 
 
 def _changes(found: Movie, read: ReadAt, growth: Sequence[int]) -> Iterator[Change]:
