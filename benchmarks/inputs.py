@@ -1,8 +1,9 @@
 """What inputs cost a node: memory by their length and number, disk by their size.
 
-    python -m benchmarks.inputs [long] [many]
+    python -m benchmarks.inputs [long] [captioned] [many]
 
 long   a film of two hours and one of a minute, both small: the agent's memory and the most that lay in the workspace
+captioned   a film of five minutes with captions within the pictures of an MP4: the most that lay in the workspace
 many   200 inputs of 1280x720 in one output: the memory of the largest ffmpeg, under the limit of a confined one
 
 The agent's own stages run here in a process of their own, from the fetch to the upload, unconfined.
@@ -21,6 +22,8 @@ from pathlib import Path
 from typing import Any
 
 from agent.jobs.disk import used
+from shared.jobspec.captions import CaptionFormat, MergePolicy
+from shared.protocol import CaptionFormatSpec, CaptionSourceSpec, InputCaptionsSpec, OutputCaptionsSpec
 from tests.media.encoding import ffmpeg, transcoded
 from tests.unit.agent.media.builders import a_task, an_output, parts, settings, thumbnails
 
@@ -47,10 +50,12 @@ class Cost:
 
 
 def main() -> None:
-    wanted = sys.argv[1:] or ["long", "many"]
+    wanted = sys.argv[1:] or ["long", "captioned", "many"]
     with tempfile.TemporaryDirectory(prefix="inputs-") as folder:
         if "long" in wanted:
             _long(Path(folder))
+        if "captioned" in wanted:
+            _captioned(Path(folder))
         if "many" in wanted:
             _many(Path(folder))
 
@@ -63,6 +68,23 @@ def _long(folder: Path) -> None:
         cost = _measured(folder / f"{seconds}", [source], a_task(*outputs))
         share = cost.peak / (cost.inputs + cost.outputs)
         _tell(name, cost, f"peak scratch {cost.peak / MIB:.1f} MiB = {share:.2f} x (inputs + outputs)")
+
+
+def _captioned(folder: Path) -> None:
+    film, texts = folder / "captioned.mp4", folder / "en.srt"
+    _film(film, 300, size="320x180", rate=25)
+    texts.write_text("".join(f"{at}\n{srt(2 * at)} --> {srt(2 * at + 1)}\nCaption {at}\n\n" for at in range(140)))
+    captions = OutputCaptionsSpec(formats=(CaptionFormatSpec(format=CaptionFormat.CEA_708),))
+    task = a_task(an_output(HIGH, captions=captions))
+    sources = (CaptionSourceSpec(input=1, language="en"),)
+    told = InputCaptionsSpec(merge_policy=MergePolicy.MERGE_OVERRIDE, sources=sources)
+    cost = _measured(folder / "captions", [film, texts], task.model_copy(update={"captions": (told,)}))
+    share = cost.peak / (cost.inputs + cost.outputs)
+    _tell("captioned", cost, f"peak scratch {cost.peak / MIB:.1f} MiB = {share:.2f} x (inputs + outputs)")
+
+
+def srt(seconds: int) -> str:
+    return f"00:{seconds // 60:02d}:{seconds % 60:02d},000"
 
 
 def _many(folder: Path) -> None:
