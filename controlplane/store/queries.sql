@@ -439,11 +439,11 @@ SELECT fingerprint, object_id, expires_at FROM idempotency
 
 -- name: insert_job
 INSERT INTO jobs (id, tenant_id, user_id, pipeline_id, cluster_id, status, document, retry_of, submitted_at)
-VALUES (:id, :tenant_id, :user_id, :pipeline_id, :cluster_id, 'Submitted', :document, :retry_of, :now)
+VALUES (:id, :tenant_id, :user_id, :pipeline_id, :cluster_id, 'Submitted', :document, :retry_of, :submitted_at)
 
 -- name: insert_task
 INSERT INTO tasks (id, job_id, tenant_id, user_id, pipeline_id, need, state, priority, presets, files, max_attempts)
-VALUES (:task_id, :id, :tenant_id, :user_id, :pipeline_id, :need, :state, :priority, :presets, :files, :max_attempts)
+VALUES (:task_id, :id, :tenant_id, :user_id, :pipeline_id, :need, :task_state, :priority, :presets, :files, :max_attempts)
 
 -- name: join_lane
 INSERT INTO lanes (pipeline_id, need, user_id, tenant_id, waiting) VALUES (:pipeline_id, :need, :user_id, :tenant_id, :tasks)
@@ -476,7 +476,7 @@ UPDATE user_quotas SET queued = queued + :jobs
 RETURNING queued
 
 -- name: note_submitted
-INSERT INTO events (tenant_id, job_id, at, type, data) VALUES (:tenant_id, :id, :now, 'submitted', '{}')
+INSERT INTO events (tenant_id, job_id, at, type, data) VALUES (:tenant_id, :id, :submitted_at, 'submitted', '{}')
 
 -- name: insert_event
 INSERT INTO events (tenant_id, job_id, at, type, data) VALUES (:tenant_id, :job_id, :now, :type, :data)

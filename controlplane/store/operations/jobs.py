@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from controlplane.domain import fairness
 from controlplane.domain.lifecycle import TERMINAL_JOBS
@@ -52,32 +52,6 @@ class NewJob:
     @property
     def task_id(self) -> TaskId:
         return TaskId(f"{self.id}-0")
-
-    def as_job(self, now: int, pipeline_status: str) -> Job:
-        """What reading it back gives."""
-        return Job(
-            id=self.id,
-            tenant_id=self.tenant_id,
-            pipeline_id=self.pipeline_id,
-            cluster_id=self.cluster_id,
-            status=JobStatus.SUBMITTED,
-            document=self.document,
-            result=None,
-            retry_of=self.retry_of,
-            submitted_at=now,
-            started_at=None,
-            finished_at=None,
-            task_id=self.task_id,
-            task_state=self.task_state,
-            attempt=Attempt(0),
-            node_id=None,
-            progress=None,
-            not_before=0,
-            need=self.need,
-            pipeline_status=pipeline_status,
-            tenant_is_full=False,
-            user_is_full=False,
-        )
 
     @property
     def task_state(self) -> TaskState:
@@ -144,17 +118,17 @@ def _made(asked: Sequence[tuple[NewJob, int]]) -> Op[dict[JobId, Created | Trans
     for group in alike.values():
         admitted |= yield from _admit(group)
     made = [(new, now) for new, now in asked if isinstance(admitted[new.id], Queued)]
-    rows = [_row(new, now) for new, now in made]
+    rows = {new.id: _row(new, now) for new, now in made}
     for query in ("insert_job", "insert_task", "note_submitted"):
-        yield Calls(query, rows)
+        yield Calls(query, list(rows.values()))
     lanes = Counter((new.pipeline_id, new.need, new.user_id, new.tenant_id) for new, _ in made if not new.held)
     yield Calls("join_lane", [_lane(*lane, tasks=tasks) for lane, tasks in lanes.items()])
     yield from outbox.tell([Told(new.id, Happening.SUBMITTED, now) for new, now in made if _is_heard(admitted[new.id])])
     return {
-        new.id: Created(new.as_job(now, queued.pipeline_status), replayed=False)
+        new.id: Created(_as_job(rows[new.id], queued), replayed=False)
         if isinstance(queued := admitted[new.id], Queued)
         else queued
-        for new, now in asked
+        for new, _ in asked
     }
 
 
@@ -183,7 +157,26 @@ def _admit(group: Sequence[NewJob]) -> Op[dict[JobId, Queued | TranscoderError]]
 
 def _row(new: NewJob, now: int) -> dict[str, Any]:
     """Of the job, of its task and of the event that begins its history."""
-    return {**vars(new), "task_id": new.task_id, "state": new.task_state, "now": now}
+    return {**vars(new), "task_id": new.task_id, "task_state": new.task_state, "submitted_at": now}
+
+
+def _as_job(row: Mapping[str, Any], queued: Queued) -> Job:
+    """What reading it back gives."""
+    return record(Job, {**_UNBEGUN, **row, "pipeline_status": queued.pipeline_status})
+
+
+_UNBEGUN: Final[Mapping[str, Any]] = {
+    "status": JobStatus.SUBMITTED,
+    "result": None,
+    "started_at": None,
+    "finished_at": None,
+    "attempt": Attempt(0),
+    "node_id": None,
+    "progress": None,
+    "not_before": 0,
+    "tenant_is_full": False,
+    "user_is_full": False,
+}
 
 
 def made_before(tenant_id: TenantId, token: Token, now: int) -> Op[Job | None]:
