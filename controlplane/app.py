@@ -27,21 +27,28 @@ from controlplane.api import (
     quotas,
     resources,
     routing,
+    topics,
     users,
+    webhooks,
 )
 from controlplane.api.problems import problem
 from controlplane.auth.access_keys import AccessKeys, Mode
 from controlplane.auth.bearer import Bearers
-from controlplane.auth.content_keys import ACCESS_KEYS, Seal
+from controlplane.auth.content_keys import ACCESS_KEYS, TOPIC_KEY, WEBHOOK_SECRETS, Seal
 from controlplane.auth.throttling import Throttle
 from controlplane.dialects import elastictranscoder
+from controlplane.dialects.elastictranscoder import visits
+from controlplane.dialects.elastictranscoder.notifications import TopicMessages
+from controlplane.domain.notifications import EndpointKind
 from controlplane.http import keys, throttling
 from controlplane.http.answering import answering
 from controlplane.http.connections import Guard
+from controlplane.outgoing.posting import Post
 from controlplane.services.audit import Audit, AuditedStore, Sealer
 from controlplane.services.buckets import Buckets
 from controlplane.services.clusters import Clusters
 from controlplane.services.content_keys import ContentKeys
+from controlplane.services.couriers import Courier
 from controlplane.services.dispatch import Dispatcher
 from controlplane.services.events import Events
 from controlplane.services.faulty import FaultyInputs
@@ -58,8 +65,11 @@ from controlplane.services.reaper import Reaper
 from controlplane.services.retention import Sweeper
 from controlplane.services.signals import Signals
 from controlplane.services.tenants import Tenants
+from controlplane.services.topics import Tickets, TopicKeys, Topics
 from controlplane.services.users import Users
 from controlplane.services.waiting import Reasons
+from controlplane.services.webhook_messages import Secrets, WebhookMessages
+from controlplane.services.webhooks import Webhooks
 from controlplane.settings import Settings
 from controlplane.storage.links import Links
 from controlplane.store.port import Store
@@ -80,6 +90,8 @@ ROUTES: tuple[routing.Routes, ...] = (
     resources.buckets,
     users.routes,
     users.keys,
+    webhooks.routes,
+    topics.routes,
     operations.tenants,
     operations.clusters,
     operations.nodes,
@@ -131,6 +143,16 @@ def make_app(settings: Settings, database: Store, clock: Clock, secret: bytes) -
     reaper = Reaper(store, clock, dispatcher, publisher, settings)
     presets = Presets(store, clock, ids)
 
+    own = settings.outgoing_networks
+    post = Post(own, timeout=settings.delivery_timeout, authority=settings.outgoing_authority)
+    webhook_secrets = Secrets(Seal(secret, WEBHOOK_SECRETS))
+    tickets, topic_keys = Tickets(secret), TopicKeys(store, clock, Seal(secret, TOPIC_KEY))
+    writers = {
+        EndpointKind.WEBHOOK: WebhookMessages(clock, webhook_secrets).letter,
+        EndpointKind.TOPIC: TopicMessages(topic_keys, tickets, settings.public_url).letter,
+    }
+    courier = Courier(store, clock, signals, post, writers, claim=2 * settings.delivery_timeout)
+
     guard = Guard(settings)
     counted = [guard.middleware()] if settings.proxies else []
     app = web.Application(
@@ -174,6 +196,10 @@ def make_app(settings: Settings, database: Store, clock: Clock, secret: bytes) -
     app[keys.QUOTAS] = ledger = Quotas(store, clock, signals, dispatcher, settings, health.tell_drift)
     app[keys.EVENTS] = Events(store, signals)
     app[keys.LOGS] = Logs(store, clock, signals)
+    app[keys.WEBHOOKS] = Webhooks(store, clock, webhook_secrets, own, courier.wake)
+    app[keys.TOPICS] = Topics(store, clock, tickets, own, courier.wake)
+    app[keys.TOPIC_KEYS] = topic_keys
+    app[keys.COURIER] = courier
     app[keys.JOBS] = Jobs(
         store, clock, ids, presets, payloads, dispatcher, signals, page_tokens, content_keys, faulty, settings
     )
@@ -182,12 +208,15 @@ def make_app(settings: Settings, database: Store, clock: Clock, secret: bytes) -
     app.add_routes(
         [web.route(route.method, route.path, routing.handler(route, about.finder(route))) for route in documented]
     )
-    app.add_routes([*agents.routes(), *objects.routes(), *pages.routes(documented), *elastictranscoder.routes()])
+    app.add_routes(
+        [*agents.routes(), *objects.routes(), *pages.routes(documented), *elastictranscoder.routes(), *visits.routes()]
+    )
 
     app.cleanup_ctx.append(_background(guard.run(), "connections"))
     app.cleanup_ctx.append(_background(dispatcher.run(), "dispatcher"))
     app.cleanup_ctx.append(_background(publisher.run(), "publisher"))
     app.cleanup_ctx.append(_background(reaper.run(), "reaper"))
+    app.cleanup_ctx.append(_background(courier.run(), "courier"))
     app.cleanup_ctx.append(_background(ledger.run(), "recount"))
     app.cleanup_ctx.append(_background(sealer.run(), "sealer"))
     app.cleanup_ctx.append(_background(metrics.watch_the_loop(), "event-loop-lag"))

@@ -46,6 +46,12 @@ FAILURES: Final = Counter(
 REMOVED: Final = Counter(
     "transcoder_retention_removed", "What was removed because of its age.", ("kind",), registry=REGISTRY
 )
+DELIVERIES: Final = Counter(
+    "transcoder_deliveries",
+    "Tries to tell webhooks and topics something: delivered, failed (and tried again), given_up.",
+    ("kind", "outcome"),
+    registry=REGISTRY,
+)
 _OPERATIONS: Final = Histogram(
     "transcoder_store_batch_operations",
     "Writes that shared a commit.",

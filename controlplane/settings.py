@@ -144,6 +144,14 @@ class Settings(BaseSettings):
     breaker_pause: Seconds = Field(
         300.0, description="How long a node that was set aside gets no work; then it is tried with one task."
     )
+    outgoing_networks: tuple[Network, ...] = Field(
+        (),
+        description="Private networks that webhooks and topics may lead to, in clear as well; beyond, only public hosts.",
+    )
+    outgoing_authority: Path | None = Field(
+        None, description="PEM file with authorities that webhooks and topics are trusted by, beside the system's."
+    )
+    delivery_timeout: Seconds = Field(15.0, description="Within which a webhook or a topic's endpoint must answer.")
     idempotency_window: Seconds = Field(86_400.0, description="How long a client request token is remembered.")
     sweep_interval: Seconds = Field(60.0, description="Between two removals of what is too old.")
     keep_jobs: Seconds = Field(184 * DAY, description="Jobs that have ended, and all that is told of them.")

@@ -33,3 +33,8 @@ def to_ms(time: dt.datetime) -> int:
 def to_datetime(ms: int) -> dt.datetime:
     """Unix milliseconds as an aware UTC time."""
     return dt.datetime.fromtimestamp(ms / 1000, tz=dt.UTC)
+
+
+def written(ms: int) -> str:
+    """Unix milliseconds as text (RFC 3339, UTC)."""
+    return to_datetime(ms).isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -12,9 +12,9 @@ from controlplane.api.requests import RetryOfFailed
 from controlplane.api.routing import Find, Route
 from controlplane.domain.permissions import Action, Resources
 from controlplane.http.calls import PLACEHOLDER, Call
-from controlplane.http.keys import BUCKETS, JOBS, PIPELINES, PRESETS, TENANTS, USERS
+from controlplane.http.keys import BUCKETS, JOBS, PIPELINES, PRESETS, TENANTS, USERS, WEBHOOKS
 from controlplane.services.naming import of_bucket, of_job, of_pipeline, of_preset
-from shared.ids import JobId, KeyId, PipelineId, PresetId, UserId
+from shared.ids import EndpointId, JobId, KeyId, PipelineId, PresetId, UserId
 from shared.jobspec import JobDocument
 
 
@@ -56,6 +56,11 @@ async def user(call: Call[Any]) -> Resources:
     return ()
 
 
+async def webhook(call: Call[Any]) -> Resources:
+    await call.request.app[WEBHOOKS].get(call.principal.tenant, EndpointId(call.path("webhook_id")))
+    return ()
+
+
 async def key(call: Call[Any]) -> Resources:
     await call.request.app[TENANTS].key(call.principal.tenant_id, KeyId(call.path("key_id")))
     return ()
@@ -68,6 +73,7 @@ _FINDERS: Final[Mapping[str, Find]] = {
     "bucket": bucket,
     "user_id": user,
     "key_id": key,
+    "webhook_id": webhook,
 }
 _MADE: Final[Mapping[Action, Find]] = {
     Action.JOBS_CREATE: new_job,

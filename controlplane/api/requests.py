@@ -16,7 +16,8 @@ from pydantic import (
     model_validator,
 )
 
-from controlplane.domain.notifications import Notifications
+from controlplane.domain.addresses import MOST
+from controlplane.domain.notifications import DeliveryState, EndpointStatus, Happening, Notifications, TopicArn
 from controlplane.domain.permissions import GRANTS, KINDS, Role, matches
 from controlplane.domain.quota import DEFAULTS, MINUTE_MS, Quota
 from controlplane.domain.throttle import Operation
@@ -46,6 +47,7 @@ Words = Annotated[str, StringConstraints(pattern=_PLAIN, max_length=100)]
 """A line that people write for themselves."""
 Named = Annotated[str, StringConstraints(pattern=_PLAIN)]
 """Of something that there may be."""
+NamedTenant = Annotated[TenantId, StringConstraints(pattern=_PLAIN)]
 NamedUser = Annotated[UserId, StringConstraints(pattern=_PLAIN)]
 
 
@@ -178,6 +180,41 @@ LinkKey = Annotated[KeyPrefix, Field(max_length=1024)]
 class NewLink(Sent):
     key: LinkKey = Field(
         description='An object, or with "/" at its end everything below: what players of playlists need.'
+    )
+
+
+Types = Annotated[tuple[Annotated[Happening, Field(strict=False)], ...], Field(min_length=1, max_length=len(Happening))]
+Url = Annotated[str, StringConstraints(max_length=MOST)]
+
+
+class NewWebhook(Sent):
+    url: Url = Field(description="https, of a host that everybody may reach, or one in `outgoing_networks`.")
+    types: Types = Field(tuple(Happening), description="What it is told of.")
+    description: Words = ""
+
+
+class WebhookChanges(Sent):
+    url: Url | None = None
+    types: Types | None = None
+    description: Words | None = None
+    status: Literal[EndpointStatus.ACTIVE, EndpointStatus.DISABLED] | None = None
+
+
+class Rotation(Sent):
+    keep_old_for: Annotated[float, Field(ge=0, le=7 * 86_400)] = Field(
+        86_400.0, description="Seconds for which messages are signed with the old secret too."
+    )
+
+
+class DeliveriesQuery(PageQuery):
+    state: DeliveryState | None = None
+
+
+class NewTopic(Sent):
+    arn: TopicArn
+    url: Url = Field(description="https, of a host that everybody may reach, or one in `outgoing_networks`.")
+    tenant_id: NamedTenant | None = Field(
+        None, description="The tenant whose pipelines tell it; null: the account that the ARN names."
     )
 
 

@@ -16,6 +16,9 @@ CONTENT_KEYS: Final = b"content keys"
 """Keys of tenants' content."""
 ACCESS_KEYS: Final = b"access keys"
 """Secrets that requests are signed with."""
+WEBHOOK_SECRETS: Final = b"webhook secrets"
+TOPIC_KEY: Final = b"topic key"
+"""What messages to others are signed with."""
 _VERSION: Final = b"\x01"
 _NONCE: Final = 12
 

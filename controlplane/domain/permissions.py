@@ -55,6 +55,14 @@ class Action(StrEnum):
     OBJECTS_DOWNLOAD = "objects:download"
     OBJECTS_DELETE = "objects:delete"
 
+    WEBHOOKS_CREATE = "webhooks:create"
+    WEBHOOKS_READ = "webhooks:read"
+    WEBHOOKS_UPDATE = "webhooks:update"
+    WEBHOOKS_DELETE = "webhooks:delete"
+    WEBHOOKS_ROTATE = "webhooks:rotate"
+    WEBHOOKS_TEST = "webhooks:test"
+    WEBHOOKS_REDELIVER = "webhooks:redeliver"
+
     KEYS_CREATE = "keys:create"
     KEYS_READ = "keys:read"
     KEYS_DELETE = "keys:delete"
@@ -89,6 +97,12 @@ class Action(StrEnum):
     NODES_REPROBE = "nodes:reprobe"
     NODES_DELETE = "nodes:delete"
 
+    TOPICS_CREATE = "topics:create"
+    TOPICS_READ = "topics:read"
+    TOPICS_DELETE = "topics:delete"
+    TOPICS_CONFIRM = "topics:confirm"
+    TOPICS_REDELIVER = "topics:redeliver"
+
     AUDIT_READ = "audit:read"
 
     @property
@@ -111,10 +125,10 @@ def _every(*nouns: str) -> frozenset[Action]:
     return frozenset(action for action in Action if action.noun in nouns)
 
 
-_WORK: Final = _every("jobs", "pipelines", "presets", "buckets", "objects", "usage") | {Action.QUOTAS_READ}
+_WORK: Final = _every("jobs", "pipelines", "presets", "buckets", "objects", "usage", "webhooks") | {Action.QUOTAS_READ}
 
 GRANTS: Final[Mapping[Role, frozenset[Action]]] = {
-    Role.OPERATOR: _every("tenants", "clusters", "nodes", "users", "keys", "audit") | {Action.PRESETS_READ},
+    Role.OPERATOR: _every("tenants", "clusters", "nodes", "users", "keys", "topics", "audit") | {Action.PRESETS_READ},
     Role.TENANT_ADMIN: _WORK | _every("quotas", "users", "keys", "audit"),
     Role.TENANT_USER: _WORK,
     Role.READ_ONLY: frozenset(action for action in _WORK if action.verb in READING),

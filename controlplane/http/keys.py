@@ -12,6 +12,7 @@ from controlplane.http.connections import Guard
 from controlplane.services.audit import Audit
 from controlplane.services.buckets import Buckets
 from controlplane.services.clusters import Clusters
+from controlplane.services.couriers import Courier
 from controlplane.services.dispatch import Dispatcher
 from controlplane.services.events import Events
 from controlplane.services.health import Health
@@ -23,8 +24,10 @@ from controlplane.services.presets import Presets
 from controlplane.services.publishing import Publisher
 from controlplane.services.quotas import Quotas
 from controlplane.services.tenants import Tenants
+from controlplane.services.topics import TopicKeys, Topics
 from controlplane.services.users import Users
 from controlplane.services.waiting import Reasons
+from controlplane.services.webhooks import Webhooks
 from controlplane.settings import Settings
 from shared.clock import Clock
 
@@ -34,6 +37,7 @@ BEARERS: Final = web.AppKey("bearers", Bearers)
 BUCKETS: Final = web.AppKey("buckets", Buckets)
 CLOCK: Final = web.AppKey("clock", Clock)
 CLUSTERS: Final = web.AppKey("clusters", Clusters)
+COURIER: Final = web.AppKey("courier", Courier)
 DISPATCHER: Final = web.AppKey("dispatcher", Dispatcher)
 EVENTS: Final = web.AppKey("events", Events)
 GUARD: Final = web.AppKey("guard", Guard)
@@ -49,4 +53,7 @@ REASONS: Final = web.AppKey("reasons", Reasons)
 QUOTAS: Final = web.AppKey("quotas", Quotas)
 SETTINGS: Final = web.AppKey("settings", Settings)
 TENANTS: Final = web.AppKey("tenants", Tenants)
+TOPICS: Final = web.AppKey("topics", Topics)
+TOPIC_KEYS: Final = web.AppKey("topic_keys", TopicKeys)
 USERS: Final = web.AppKey("users", Users)
+WEBHOOKS: Final = web.AppKey("webhooks", Webhooks)

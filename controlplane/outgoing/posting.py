@@ -66,7 +66,7 @@ class Post:
                     return Answer(response.status, retry_after=response.headers.get("Retry-After"))
         except TimeoutError:
             return Answer(None, f"There was no answer within {self._timeout:g} s.")
-        except (aiohttp.ClientError, OSError, ValueError) as error:
+        except Exception as error:  # whatever strangers answer, this service goes on
             return Answer(None, _why(error))
 
     async def close(self) -> None:

@@ -44,6 +44,10 @@ class Health:
         self._nodes = self._gauge("nodes", "Nodes that are not revoked.")
         self._states = self._gauge("nodes_by_state", "Nodes by state.", "state")
         self._lag = self._gauge("audit_seal_lag_seconds", "Age of the oldest audit row that is not sealed.")
+        self._undelivered = self._gauge(
+            "deliveries_pending", "Messages to webhooks and topics that wait; 1001 stands for more."
+        )
+        self._outbox_age = self._gauge("outbox_age_seconds", "Age of the oldest message that waits.")
         self._drift = self._gauge("quota_drift", "Counters that a recount found wrong, when last looked.")
 
     def tell_drift(self, counters: int) -> None:
@@ -75,6 +79,8 @@ class Health:
         for state in NodeState:
             self._states.labels(state).set(found.nodes.get(state, 0))
         self._nodes.set(sum(count for state, count in found.nodes.items() if state != NodeState.REVOKED))
+        self._undelivered.set(found.undelivered)
+        self._outbox_age.set(self._since(found.undelivered_since))
         self._lag.set(self._since(found.unsealed_since))
         return generate_latest(self._registry) + generate_latest(metrics.REGISTRY)
 

@@ -1,6 +1,9 @@
 -- Every statement of the control plane. `:name` is a parameter; `{task:accept}` are the states from which that event may
 -- come, read off the lifecycle tables. LIKE takes no parameter alone: SQLite would prepare such a statement anew at every call.
 
+-- name: keep_meta
+INSERT INTO meta (key, value) VALUES (:key, :value) ON CONFLICT (key) DO NOTHING
+
 -- name: set_meta
 INSERT INTO meta (key, value) VALUES (:key, :value) ON CONFLICT (key) DO UPDATE SET value = excluded.value
 
@@ -763,7 +766,8 @@ VALUES (:id, :tenant_id, :kind, :arn, :url, :description, :types, :secrets, :bas
 ON CONFLICT DO NOTHING RETURNING *
 
 -- name: endpoint
-SELECT * FROM endpoints WHERE id = :id AND kind = :kind AND (CAST(:tenant_id AS TEXT) IS NULL OR tenant_id = :tenant_id)
+SELECT * FROM endpoints WHERE id = :id
+   AND (CAST(:kind AS TEXT) IS NULL OR kind = :kind) AND (CAST(:tenant_id AS TEXT) IS NULL OR tenant_id = :tenant_id)
 
 -- name: endpoints_of_tenant
 SELECT * FROM endpoints WHERE tenant_id = :tenant_id AND kind = :kind AND id > :after ORDER BY id LIMIT :size
@@ -786,16 +790,15 @@ UPDATE endpoints SET status = 'Disabled', reason = :reason WHERE id = :id
 DELETE FROM endpoints WHERE id = :id
 
 -- name: listeners
-SELECT e.id, e.arn, j.id AS job_id, (SELECT p.notifications FROM pipelines p WHERE p.id = j.pipeline_id) AS notifications
+SELECT e.id, e.arn, j.id AS job_id, (SELECT p.notifications FROM pipelines p WHERE p.id = j.pipeline_id) AS notifications,
+       EXISTS (SELECT 1 FROM deliveries d
+                WHERE d.job_id = j.id AND d.endpoint_id = e.id AND d.state = 'Pending') AS is_behind
   FROM jobs j JOIN endpoints e ON e.tenant_id = j.tenant_id AND e.status = 'Active' AND e.types LIKE '%' || :heard || '%'
  WHERE j.id = :job_id ORDER BY e.id
 
 -- name: insert_delivery
-INSERT INTO deliveries (message_id, endpoint_id, job_id, type, data, at, state, due_at, begun_at)
-VALUES (:message_id, :endpoint_id, :job_id, :type, :data, :now, 'Pending',
-        CASE WHEN EXISTS (SELECT 1 FROM deliveries d
-                           WHERE d.job_id = :job_id AND d.endpoint_id = :endpoint_id AND d.state = 'Pending') THEN NULL
-             ELSE CAST(:now AS BIGINT) END, :now)
+INSERT INTO deliveries (id, endpoint_id, job_id, type, data, at, state, due_at, begun_at)
+VALUES (:id, :endpoint_id, :job_id, :type, :data, :now, 'Pending', :due_at, :now)
 
 -- name: due_endpoints
 -- Of every endpoint that something waits for, when that is due: each is found by an index, however much waits.
@@ -812,15 +815,11 @@ SELECT e.id, (SELECT MIN(d.due_at) FROM deliveries d
 -- name: claim_delivery
 -- What a process that died had claimed is due again at :until.
 UPDATE deliveries SET due_at = :until, tries = tries + 1
- WHERE id = (SELECT d.id FROM deliveries d JOIN endpoints e ON e.id = d.endpoint_id AND e.status <> 'Disabled'
+ WHERE number = (SELECT d.number FROM deliveries d JOIN endpoints e ON e.id = d.endpoint_id AND e.status <> 'Disabled'
               WHERE d.endpoint_id = :endpoint_id AND d.state = 'Pending' AND d.due_at IS NOT NULL AND d.due_at <= :now
-              ORDER BY d.due_at, d.id LIMIT 1)
+              ORDER BY d.due_at, d.number LIMIT 1)
    AND state = 'Pending' AND due_at <= :now
 RETURNING *
-
--- name: what_is_told
-SELECT e.*, j.pipeline_id, j.document, j.result, j.submitted_at, j.started_at, j.finished_at
-  FROM endpoints e LEFT JOIN jobs j ON j.id = :job_id WHERE e.id = :endpoint_id
 
 -- name: end_delivery
 UPDATE deliveries SET state = :state, due_at = NULL, ended_at = :now, attempts = :attempts
@@ -832,33 +831,34 @@ UPDATE deliveries SET due_at = :due_at, attempts = :attempts WHERE id = :id AND 
 -- name: let_next_go
 -- What stands behind a message that has ended.
 UPDATE deliveries SET due_at = :now, begun_at = :now
- WHERE id = (SELECT MIN(d.id) FROM deliveries d
+ WHERE number = (SELECT MIN(d.number) FROM deliveries d
               WHERE d.job_id = :job_id AND d.endpoint_id = :endpoint_id AND d.state = 'Pending')
    AND due_at IS NULL
 
 -- name: delivery
-SELECT * FROM deliveries WHERE message_id = :message_id AND endpoint_id = :endpoint_id
+SELECT * FROM deliveries WHERE id = :id AND endpoint_id = :endpoint_id
 
 -- name: deliveries_of_endpoint
-SELECT * FROM deliveries WHERE endpoint_id = :endpoint_id AND id < :before
+SELECT * FROM deliveries WHERE endpoint_id = :endpoint_id AND number < :before
    AND (CAST(:state AS TEXT) IS NULL OR state = :state)
- ORDER BY id DESC LIMIT :size
+ ORDER BY number DESC LIMIT :size
 
 -- name: redeliver
 -- One that waits is sent at once; one that was sent, once more.
 UPDATE deliveries SET state = 'Pending', due_at = :now, begun_at = :now, tries = 0, ended_at = NULL
- WHERE message_id = :message_id AND endpoint_id = :endpoint_id AND (state <> 'Pending' OR due_at IS NOT NULL) RETURNING *
+ WHERE id = :id AND endpoint_id = :endpoint_id AND (state <> 'Pending' OR due_at IS NOT NULL) RETURNING *
 
 -- name: outbox_figures
 -- Counted up to a thousand and one: more is simply many.
-SELECT (SELECT COUNT(*) FROM (SELECT id FROM deliveries WHERE state = 'Pending' ORDER BY id LIMIT 1001) waiting) AS pending,
-       (SELECT at FROM deliveries WHERE state = 'Pending' ORDER BY id LIMIT 1) AS oldest
+SELECT (SELECT COUNT(*) FROM (SELECT number FROM deliveries WHERE state = 'Pending' ORDER BY number LIMIT 1001) waiting) AS pending,
+       (SELECT at FROM deliveries WHERE state = 'Pending' ORDER BY number LIMIT 1) AS oldest
 
 -- name: span_of_deliveries
-SELECT MAX(id) AS last, MIN(at) AS oldest FROM (SELECT id, at FROM deliveries WHERE id > :after ORDER BY id LIMIT :size) AS span
+SELECT MAX(number) AS last, MIN(at) AS oldest
+  FROM (SELECT number, at FROM deliveries WHERE number > :after ORDER BY number LIMIT :size) AS span
 
 -- name: delete_deliveries
-DELETE FROM deliveries WHERE id > :after AND id <= :upto AND at <= :until RETURNING id
+DELETE FROM deliveries WHERE number > :after AND number <= :upto AND at <= :until RETURNING number
 
 
 -- The audit log

@@ -340,8 +340,9 @@ class Endpoint:
 class Delivery:
     """A message for one endpoint. `data` and `attempts` are JSON texts."""
 
-    id: int
-    message_id: MessageId
+    number: int
+    """Rises from one to the next."""
+    id: MessageId
     endpoint_id: EndpointId
     job_id: JobId | None
     type: str
@@ -353,15 +354,6 @@ class Delivery:
     tries: int
     attempts: str
     ended_at: int | None
-
-
-@dataclass(frozen=True)
-class ToldJob:
-    """What messages say of a job."""
-
-    pipeline_id: PipelineId
-    document: str
-    result: str | None
 
 
 @dataclass(frozen=True)

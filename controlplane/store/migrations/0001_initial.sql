@@ -315,8 +315,8 @@ CREATE UNIQUE INDEX topics ON endpoints (tenant_id, arn, url) WHERE arn IS NOT N
 -- The outbox: written with what it tells of, sent afterwards, and kept as the log of what was sent. `due_at` is when it is
 -- tried next; NULL while it stands behind another message of its job. `tries` are those since `begun_at`.
 CREATE TABLE deliveries (
-  id {serial},
-  message_id TEXT NOT NULL UNIQUE,
+  number {serial},
+  id TEXT NOT NULL UNIQUE,
   endpoint_id TEXT NOT NULL,
   job_id TEXT,
   type TEXT NOT NULL,
@@ -329,10 +329,10 @@ CREATE TABLE deliveries (
   attempts TEXT NOT NULL DEFAULT '[]',
   ended_at BIGINT
 );
-CREATE INDEX deliveries_by_endpoint ON deliveries (endpoint_id, id);
-CREATE INDEX deliveries_due ON deliveries (endpoint_id, due_at, id) WHERE state = 'Pending' AND due_at IS NOT NULL;
-CREATE INDEX deliveries_pending ON deliveries (id) WHERE state = 'Pending';
-CREATE INDEX deliveries_in_line ON deliveries (job_id, endpoint_id, id) WHERE state = 'Pending';
+CREATE INDEX deliveries_by_endpoint ON deliveries (endpoint_id, number);
+CREATE INDEX deliveries_due ON deliveries (endpoint_id, due_at, number) WHERE state = 'Pending' AND due_at IS NOT NULL;
+CREATE INDEX deliveries_pending ON deliveries (number) WHERE state = 'Pending';
+CREATE INDEX deliveries_in_line ON deliveries (job_id, endpoint_id, number) WHERE state = 'Pending';
 
 -- Without an index but its key: every call that changes something adds a row.
 CREATE TABLE audit (

@@ -25,6 +25,10 @@ class Figures:
     """By state."""
     unsealed_since: int | None
     """When the oldest row of the audit log was written that is not sealed."""
+    undelivered: int
+    """Messages that wait to be sent; a thousand and one stands for more."""
+    undelivered_since: int | None
+    """When that happened which the oldest of them tells of."""
 
 
 def read() -> Op[Figures]:
@@ -33,6 +37,7 @@ def read() -> Op[Figures]:
     held = [Demand.model_validate_json(row["granted"]) for row in (yield call("held_demands"))]
     nodes = yield call("nodes_by_state")
     (unsealed,) = yield call("oldest_unsealed")
+    (outbox,) = yield call("outbox_figures")
     oldest: dict[str, int] = defaultdict(lambda: 1 << 62)
     for row in heads:
         hardware = str(need_from_json(row["need"]).hardware)
@@ -46,4 +51,6 @@ def read() -> Op[Figures]:
         sessions=sum(demand.nvenc_sessions for demand in held),
         nodes={row["state"]: int(row["nodes"]) for row in nodes},
         unsealed_since=unsealed["at"],
+        undelivered=int(outbox["pending"]),
+        undelivered_since=outbox["oldest"],
     )

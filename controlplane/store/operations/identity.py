@@ -25,6 +25,13 @@ def set_meta(key: str, value: str) -> Op[None]:
     yield call("set_meta", key=key, value=value)
 
 
+def keep_meta(key: str, value: str) -> Op[str]:
+    """What is there, or was there before."""
+    yield call("keep_meta", key=key, value=value)
+    (row,) = yield call("meta", key=key)
+    return str(row["value"])
+
+
 def add_tenant(tenant_id: TenantId, name: str, weight: int, user_id: UserId, now: int) -> Op[Tenant]:
     """A tenant and its first user."""
     if not (yield call("insert_tenant", id=tenant_id, name=name, weight=weight, now=now)):

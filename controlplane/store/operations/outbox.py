@@ -13,8 +13,8 @@ from typing import Any
 import orjson
 
 from controlplane.domain.notifications import DeliveryState, Happening, Notifications, hears
-from controlplane.store.port import Call, Calls, Op, Row, call
-from controlplane.store.records import Delivery, Endpoint, ToldJob, record
+from controlplane.store.port import Calls, Op, Row, call
+from controlplane.store.records import Delivery, Endpoint, Job, record
 from shared.errors import NotFound
 from shared.ids import EndpointId, JobId, MessageId, prefixed_id
 
@@ -35,7 +35,7 @@ class Message:
 
     delivery: Delivery
     endpoint: Endpoint
-    job: ToldJob | None
+    job: Job | None
 
 
 @dataclass(frozen=True)
@@ -70,9 +70,9 @@ def tell_if(rows: Sequence[Row], told: Told) -> Op[None]:
 
 def add(endpoint: Endpoint, type_: str, now: int, data: Mapping[str, Any] | None = None) -> Op[Delivery]:
     """A message about the endpoint itself."""
-    message_id = MessageId(prefixed_id("msg", now))
-    yield _insert(message_id, endpoint.id, None, type_, data or {}, now)
-    return (yield from delivery(endpoint.id, message_id))
+    message = _message(endpoint.id, type_, data or {}, now)
+    yield call("insert_delivery", **message, job_id=None, due_at=now)
+    return (yield from delivery(endpoint.id, message["id"]))
 
 
 def due() -> Op[Mapping[EndpointId, int]]:
@@ -88,13 +88,13 @@ def exchange(endpoint_id: EndpointId, sent: Sent | None, *, now: int, until: int
     if not rows:
         return None
     claimed = record(Delivery, rows[0])
-    (told,) = yield call("what_is_told", endpoint_id=endpoint_id, job_id=claimed.job_id)
-    job = record(ToldJob, told) if told["document"] is not None else None
-    return Message(claimed, record(Endpoint, told), job)
+    (to,) = yield call("endpoint", id=endpoint_id, kind=None, tenant_id=None)
+    about = (yield call("job", id=claimed.job_id, tenant_id=to["tenant_id"])) if claimed.job_id is not None else ()
+    return Message(claimed, record(Endpoint, to), record(Job, about[0]) if about else None)
 
 
 def delivery(endpoint_id: EndpointId, message_id: MessageId) -> Op[Delivery]:
-    rows = yield call("delivery", endpoint_id=endpoint_id, message_id=message_id)
+    rows = yield call("delivery", endpoint_id=endpoint_id, id=message_id)
     if not rows:
         raise NotFound("delivery")
     return record(Delivery, rows[0])
@@ -108,7 +108,7 @@ def deliveries(endpoint_id: EndpointId, state: DeliveryState | None, before: int
 
 def redeliver(endpoint_id: EndpointId, message_id: MessageId, now: int) -> Op[Delivery]:
     """Sends it now, with a day of tries before it; what stands behind another message of its job stays there."""
-    rows = yield call("redeliver", endpoint_id=endpoint_id, message_id=message_id, now=now)
+    rows = yield call("redeliver", endpoint_id=endpoint_id, id=message_id, now=now)
     return record(Delivery, rows[0]) if rows else (yield from delivery(endpoint_id, message_id))
 
 
@@ -133,24 +133,11 @@ def _listens(row: Row, happening: Happening) -> bool:
 
 
 def _delivery(row: Row, told: Told) -> Mapping[str, Any]:
-    message_id = MessageId(prefixed_id("msg", told.now))
-    return _insert(message_id, EndpointId(row["id"]), told.job_id, told.happening, told.data, told.now).params
+    """One that stands behind another of its job is due when that has ended."""
+    to = _message(EndpointId(row["id"]), told.happening, told.data, told.now)
+    return {**to, "job_id": told.job_id, "due_at": None if row["is_behind"] else told.now}
 
 
-def _insert(
-    message_id: MessageId,
-    endpoint_id: EndpointId,
-    job_id: JobId | None,
-    type_: str,
-    data: Mapping[str, Any],
-    now: int,
-) -> Call:
-    return call(
-        "insert_delivery",
-        message_id=message_id,
-        endpoint_id=endpoint_id,
-        job_id=job_id,
-        type=type_,
-        data=orjson.dumps(data).decode(),
-        now=now,
-    )
+def _message(endpoint_id: EndpointId, type_: str, data: Mapping[str, Any], now: int) -> dict[str, Any]:
+    text = orjson.dumps(data).decode()
+    return {"id": prefixed_id("msg", now), "endpoint_id": endpoint_id, "type": type_, "data": text, "now": now}

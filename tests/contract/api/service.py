@@ -41,6 +41,7 @@ from shared.protocol import (
 from shared.statuses import Phase
 from tests.builders import a_capacity, free_of, mp4_settings, produced, some_facts, some_progress
 from tests.clock import FakeClock
+from tests.receivers import OWN_NETWORKS
 
 CLUSTER = ClusterId("paris-1")
 
@@ -278,6 +279,7 @@ async def serving(
     """Until the block ends; then it is shut down as `transcoder server run` shuts down. On SQLite by default."""
     state.mkdir(exist_ok=True)
     wishes = {"state": state, "reap_interval": 3600.0, "shutdown_grace": 5.0, **UNHURRIED} | changes
+    wishes.setdefault("outgoing_networks", OWN_NETWORKS)
     settings, clock = Settings(**wishes), clock or FakeClock()
     store = store or SqliteStore(state / "transcoder.db")
     app = make_app(settings, store, clock, b"a secret of thirty-two characters")

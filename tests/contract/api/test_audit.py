@@ -12,6 +12,7 @@ import pytest
 from controlplane.api.routing import Route
 from controlplane.app import ROUTES
 from controlplane.domain.permissions import GRANTS, Role
+from controlplane.http.calls import PLACEHOLDER
 from controlplane.services.audit import verify
 from controlplane.store.operations import audit
 from controlplane.store.sqlite import SqliteStore
@@ -20,6 +21,10 @@ from tests.builders import mp4_settings
 from tests.contract.api.service import CLUSTER, Answer, Caller, Node, Service, a_document, serving
 
 EVERY: list[Route] = [route for part in ROUTES for route in part.all]
+
+
+ARN = "arn:aws:sns:eu-west-1:123456789012:finished"
+NOWHERE = "http://127.0.0.1:1024/"
 
 
 class Audited:
@@ -52,6 +57,25 @@ class Audited:
     async def empty_cluster(self) -> str:
         await self.operator.post("/v1/clusters", {"id": "empty"})
         return "empty"
+
+    async def webhook(self) -> str:
+        webhook_id: str = (await self.tenant.post("/v1/webhooks", {"url": NOWHERE})).json["id"]
+        return webhook_id
+
+    async def delivery(self) -> str:
+        """The rest of its path."""
+        webhook_id = await self.webhook()
+        return f"{webhook_id}/deliveries/{(await self.tenant.post(f'/v1/webhooks/{webhook_id}/test')).json['id']}"
+
+    async def topic(self) -> str:
+        document = {"arn": ARN, "url": NOWHERE, "tenant_id": self.tenant.tenant_id}
+        topic_id: str = (await self.operator.post("/v1/topics", document)).json["id"]
+        return topic_id
+
+    async def topics_delivery(self) -> str:
+        topic_id = await self.topic()
+        (made,) = (await self.operator.get(f"/v1/topics/{topic_id}/deliveries")).json["items"]
+        return f"{topic_id}/deliveries/{made['id']}"
 
     async def stored(self, key: str) -> str:
         await self.tenant.pipeline()
@@ -155,6 +179,11 @@ async def _(world: Audited) -> Deed:
     return "tenant", "/v1/buckets/bucket/uploads", {"key": "in/film.mp4"}
 
 
+@deed("create_topic")
+async def _(world: Audited) -> Deed:
+    return "operator", "/v1/topics", {"arn": ARN, "url": NOWHERE, "tenant_id": world.tenant.tenant_id}
+
+
 after("cancel_job", "tenant", "/v1/jobs/{}/cancel", Audited.held_job)
 after("start_job", "tenant", "/v1/jobs/{}/start", Audited.held_job)
 after("stop_job", "tenant", "/v1/jobs/{}/stop", Audited.running_job)
@@ -198,6 +227,16 @@ after("drain_node", "operator", "/v1/nodes/{}/drain", a_node)
 after("resume_node", "operator", "/v1/nodes/{}/resume", a_node)
 after("describe_node", "operator", "/v1/nodes/{}", a_node, {"name": "other"})
 after("reprobe_node", "operator", "/v1/nodes/{}/reprobe", a_node)
+simply("create_webhook", "tenant", "/v1/webhooks", {"url": NOWHERE})
+after("update_webhook", "tenant", "/v1/webhooks/{}", Audited.webhook, {"status": "Disabled"})
+after("delete_webhook", "tenant", "/v1/webhooks/{}", Audited.webhook)
+after("rotate_webhook", "tenant", "/v1/webhooks/{}/rotate", Audited.webhook, {})
+after("test_webhook", "tenant", "/v1/webhooks/{}/test", Audited.webhook)
+after("redeliver_to_webhook", "tenant", "/v1/webhooks/{}/redeliver", Audited.delivery)
+after("delete_topic", "operator", "/v1/topics/{}", Audited.topic)
+after("confirm_topic", "operator", "/v1/topics/{}/confirm", Audited.topic)
+after("ask_topic", "operator", "/v1/topics/{}/ask", Audited.topic)
+after("redeliver_to_topic", "operator", "/v1/topics/{}/redeliver", Audited.topics_delivery)
 after("revoke_node", "operator", "/v1/nodes/{}", a_node)
 
 
@@ -237,8 +276,7 @@ async def test_a_call_that_changes_something_leaves_just_one_row(world: Audited,
 @pytest.mark.parametrize("route", [route for route in EVERY if route.changes], ids=named)
 async def test_a_call_that_is_refused_leaves_none(world: Audited, route: Route) -> None:
     path = route.path.replace("{key:.+}", "{key}")
-    for name in ("job_id", "pipeline_id", "preset_id", "bucket", "key", "key_id", "tenant_id", "cluster_id", "node_id"):
-        path = path.replace(f"{{{name}}}", "nothing")
+    path = PLACEHOLDER.sub("nothing", path)
     before = await world.rows()
     for caller in (world.tenant, world.operator):
         if "{" not in route.path:

@@ -21,6 +21,7 @@ from tests.contract.api.service import Answer, Caller, Service, a_document
 EVERY: list[Route] = [route for part in ROUTES for route in part.all]
 TENANTS_ROLES = (Role.TENANT_ADMIN, Role.TENANT_USER, Role.READ_ONLY)
 OWNERS = ("own", "another's", "missing")
+NOWHERE = "http://127.0.0.1:1024/"
 SYSTEM_PRESET = "1351620000001-000010"
 
 
@@ -35,6 +36,8 @@ class Matrix:
         self.callers: dict[Role, Caller] = {}
         self.newest = admin
         """An admin of the tenant that was made last."""
+        self.endpoint = ""
+        """The path of the webhook or topic that was made last."""
         self._made = 0
 
     def name(self) -> str:
@@ -104,6 +107,25 @@ async def a_node(matrix: Matrix, _: Caller, __: Route) -> str:
     return (await matrix.service.node()).id
 
 
+async def a_webhook(matrix: Matrix, by: Caller, __: Route) -> str:
+    webhook_id = id_of(await by.post("/v1/webhooks", {"url": NOWHERE}))
+    matrix.endpoint = f"/v1/webhooks/{webhook_id}"
+    assert (await by.post(f"{matrix.endpoint}/test")).status == 202
+    return webhook_id
+
+
+async def a_topic(matrix: Matrix, _: Caller, __: Route) -> str:
+    topic_id = id_of(await matrix.operator.post("/v1/topics", await a_topic_document(matrix)))
+    matrix.endpoint = f"/v1/topics/{topic_id}"
+    return topic_id
+
+
+async def a_delivery(matrix: Matrix, by: Caller, __: Route) -> str:
+    whose = matrix.operator if "topics" in matrix.endpoint else by
+    (made,) = (await whose.get(f"{matrix.endpoint}/deliveries")).json["items"]
+    return str(made["id"])
+
+
 THINGS: dict[str, Callable[[Matrix, Caller, Route], Awaitable[str]]] = {
     "job_id": a_job,
     "pipeline_id": a_pipeline,
@@ -115,6 +137,9 @@ THINGS: dict[str, Callable[[Matrix, Caller, Route], Awaitable[str]]] = {
     "tenant_id": a_tenant,
     "cluster_id": a_cluster,
     "node_id": a_node,
+    "webhook_id": a_webhook,
+    "topic_id": a_topic,
+    "delivery_id": a_delivery,
 }
 """How what a path names is made; a new kind of thing needs one more."""
 
@@ -143,6 +168,11 @@ async def a_cluster_document(matrix: Matrix) -> Any:
     return {"id": matrix.name()}
 
 
+async def a_topic_document(matrix: Matrix) -> Any:
+    arn = f"arn:aws:sns:eu-west-1:123456789012:{matrix.name()}"
+    return {"arn": arn, "url": NOWHERE, "tenant_id": matrix.admin.tenant_id}
+
+
 DOCUMENTS: dict[str, Callable[[Matrix], Awaitable[Any]]] = {
     "create_job": a_job_document,
     "retry_job": sends({}),
@@ -168,6 +198,10 @@ DOCUMENTS: dict[str, Callable[[Matrix], Awaitable[Any]]] = {
     "rename_cluster": sends({"name": "changed"}),
     "create_join_token": sends({}),
     "describe_node": sends({}),
+    "create_webhook": sends({"url": NOWHERE}),
+    "update_webhook": sends({"description": "changed"}),
+    "rotate_webhook": sends({}),
+    "create_topic": a_topic_document,
 }
 
 

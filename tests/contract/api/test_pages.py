@@ -34,6 +34,9 @@ async def openapi(service: Service) -> Any:
     return (await service.call("GET", "/openapi.json")).json
 
 
+NOWHERE = "http://127.0.0.1:1024/"
+
+
 class TestDescription:
     async def test_every_reference_leads_somewhere(self, openapi: Any) -> None:
         found = set(references(openapi))
@@ -71,6 +74,7 @@ class TestDescription:
         pipeline = await tenant.pipeline()
         job_id = await tenant.submit(pipeline)
         await tenant.upload("object", b"content")
+        topic = {"arn": "arn:aws:sns:eu-west-1:123456789012:films", "url": NOWHERE, "tenant_id": tenant.tenant_id}
         ids = {
             "job_id": job_id,
             "pipeline_id": pipeline,
@@ -79,7 +83,11 @@ class TestDescription:
             "tenant_id": str(tenant.tenant_id),
             "cluster_id": "paris-1",
             "node_id": node.id,
+            "webhook_id": (await tenant.post("/v1/webhooks", {"url": NOWHERE})).json["id"],
+            "topic_id": (await operator.post("/v1/topics", topic)).json["id"],
         }
+        tested = await tenant.post(f"/v1/webhooks/{ids['webhook_id']}/test")
+        ids["delivery_id"] = tested.json["id"]
         tried = 0
         for route in (route for part in ROUTES for route in part.all):
             if route.method != "GET" or route.answer is None:

@@ -172,7 +172,7 @@ async def test_many_jobs_at_once_are_told_of_one_by_one(world: World) -> None:
     made = [await world.submit() for _ in range(3)]
     found = await world.store.read(outbox.deliveries(WEBHOOK, None, 1 << 62, 100))
     assert [delivery.job_id for delivery in reversed(found)] == made
-    assert len({delivery.message_id for delivery in found}) == 3
+    assert len({delivery.id for delivery in found}) == 3
 
 
 async def test_a_job_that_could_not_be_written_is_not_told_of(world: World) -> None:
@@ -192,7 +192,7 @@ async def test_messages_of_one_job_are_taken_in_their_order(world: World) -> Non
     assert await take(world, delayed(first, world.now + 5000)) is None
     world.clock.pass_seconds(5)
     again = await taken(world)
-    assert (again.delivery.message_id, again.delivery.tries) == (first.delivery.message_id, 2)
+    assert (again.delivery.id, again.delivery.tries) == (first.delivery.id, 2)
     second = await taken(world, delivered(again))
     assert (second.delivery.type, second.delivery.begun_at) == ("job.progressing", world.now)
     assert second.job is not None
@@ -218,7 +218,7 @@ async def test_what_a_process_took_to_its_grave_is_taken_again(world: World) -> 
     assert await take(world) is None
     assert await world.store.read(outbox.due()) == {WEBHOOK: world.now + CLAIM_MS}
     world.clock.pass_seconds(CLAIM_MS / 1000)
-    assert (await taken(world)).delivery.message_id == lost.delivery.message_id
+    assert (await taken(world)).delivery.id == lost.delivery.id
 
 
 async def test_nothing_is_sent_to_an_endpoint_that_is_off_and_it_goes_on_when_it_is_on_again(world: World) -> None:
@@ -236,7 +236,7 @@ async def test_nothing_is_sent_to_an_endpoint_that_is_off_and_it_goes_on_when_it
         EndpointKind.WEBHOOK, TENANT, WEBHOOK, lambda known: replace(known, status=EndpointStatus.ACTIVE, reason=None)
     )
     await world.store.write(on)
-    assert (await taken(world)).delivery.message_id != first.delivery.message_id
+    assert (await taken(world)).delivery.id != first.delivery.id
 
 
 async def test_a_delivery_is_made_once_more_under_its_name(world: World) -> None:
@@ -245,13 +245,13 @@ async def test_a_delivery_is_made_once_more_under_its_name(world: World) -> None
     first = await taken(world)
     await take(world, delivered(first))
     world.clock.pass_seconds(60)
-    again = await world.store.write(outbox.redeliver(WEBHOOK, first.delivery.message_id, world.now))
+    again = await world.store.write(outbox.redeliver(WEBHOOK, first.delivery.id, world.now))
     assert (again.state, again.tries, again.begun_at) == (DeliveryState.PENDING, 0, world.now)
     assert again.attempts == '[{"status":204}]', "the log goes on"
     second = await taken(world)
-    assert second.delivery.message_id == first.delivery.message_id
+    assert second.delivery.id == first.delivery.id
     with pytest.raises(NotFound):
-        await world.store.write(outbox.redeliver(EndpointId("we_other"), first.delivery.message_id, world.now))
+        await world.store.write(outbox.redeliver(EndpointId("we_other"), first.delivery.id, world.now))
     with pytest.raises(NotFound):
         await world.store.read(outbox.delivery(WEBHOOK, MessageId("msg_none")))
 
@@ -261,7 +261,7 @@ async def test_what_stands_behind_another_stays_there_though_it_is_asked_for(wor
     await world.a_running_job()
     (behind, first) = await world.store.read(outbox.deliveries(WEBHOOK, None, 1 << 62, 100))
     assert (first.due_at, behind.due_at) == (world.now, None)
-    assert await world.store.write(outbox.redeliver(WEBHOOK, behind.message_id, world.now)) == behind
+    assert await world.store.write(outbox.redeliver(WEBHOOK, behind.id, world.now)) == behind
 
 
 async def test_the_log_is_listed_by_state_from_the_newest_on(world: World) -> None:
@@ -275,8 +275,8 @@ async def test_the_log_is_listed_by_state_from_the_newest_on(world: World) -> No
         return await world.store.read(outbox.deliveries(WEBHOOK, state, before, 2))
 
     newest = await listed(None)
-    assert [one.id for one in newest] == sorted((one.id for one in newest), reverse=True)
-    assert len(await listed(None, newest[-1].id)) == 1
+    assert [one.number for one in newest] == sorted((one.number for one in newest), reverse=True)
+    assert len(await listed(None, newest[-1].number)) == 1
     assert [one.id for one in await listed(DeliveryState.DELIVERED)] == [done.delivery.id]
 
 
