@@ -142,8 +142,7 @@ def main() -> None:
     with running() as service:
         body = json.dumps(document(service["pipeline_id"])).encode()
         headers = {"Content-Type": "application/json", "Authorization": f"Bearer {service['tenant_key']}"}
-        pause = {"Authorization": headers["Authorization"]}
-        asyncio.run(_pause(service, pause))
+        asyncio.run(pause(service, {"Authorization": headers["Authorization"]}))
         ours, anew, theirs = [], [], []
         for _ in range(chosen.rounds):
             url = f"{service['url']}/v1/jobs"
@@ -159,7 +158,7 @@ def main() -> None:
         print(f"{name:20} {statistics.median(rates):8.0f}   ({min(rates):.0f} to {max(rates):.0f})   ratio {ratio:.2f}")
 
 
-async def _pause(service: dict[str, Any], headers: dict[str, str]) -> None:
+async def pause(service: dict[str, Any], headers: dict[str, str]) -> None:
     """The jobs are to be taken, not run."""
     async with aiohttp.ClientSession() as session:
         url = f"{service['url']}/v1/pipelines/{service['pipeline_id']}/pause"
