@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Final
 
 import orjson
@@ -27,14 +28,22 @@ def read(sent: bytes) -> JobDocument:
     fields, text = _taken_apart(sent)
     known = _known.get(text)
     if known is not None:
-        aside = _Aside.model_validate_json(orjson.dumps({**fields, "outputs": []}))
-        return JobDocument.model_construct(aside.model_fields_set, **{**vars(aside), "outputs": known})
+        return _with(_Aside.model_validate_json(orjson.dumps({**fields, "outputs": []})), known)
     document = JobDocument.model_validate_json(sent)
     if 0 < len(text) <= LARGEST_KNOWN:
         if len(_known) >= MOST_KNOWN:
             _known.clear()
         _known[text] = document.outputs
     return document
+
+
+def completed(fields: Mapping[str, Any], outputs: tuple[Output, ...]) -> JobDocument:
+    """A document that was made of something else, whose outputs were read before. Raises ValidationError."""
+    return _with(_Aside.model_validate({**fields, "outputs": ()}, strict=False), outputs)
+
+
+def _with(aside: _Aside, outputs: tuple[Output, ...]) -> JobDocument:
+    return JobDocument.model_construct(aside.model_fields_set, **{**vars(aside), "outputs": outputs})
 
 
 def _taken_apart(sent: bytes) -> tuple[dict[str, Any], bytes]:

@@ -49,6 +49,7 @@ class Operation:
     status: int
     permission: Action
     takes: type[BaseModel]
+    read: Callable[[bytes], BaseModel]
     serve: Serve
     find: Find | None
     noun: str | None
@@ -82,17 +83,31 @@ class Operations:
         *,
         permission: Action,
         takes: type[BaseModel],
+        read: Callable[[bytes], BaseModel] | None = None,
         status: int = 200,
         find: Find | None = None,
         noun: str | None = None,
         may_break_off: bool = False,
     ) -> Callable[[Serve], Serve]:
-        """`path` without the version; what stands in braces is a member of `takes`, and so are the query's parameters."""
+        """`path` without the version; what stands in braces is a member of `takes`, and so are the query's parameters.
+
+        `read`: how a body is read, where it is not by what is taken alone.
+        """
 
         def register(serve: Serve) -> Serve:
             may_end = may_break_off or method == "GET"
             made = Operation(
-                name, method, PREFIX + path, status, permission, takes, serve, find, noun, may_break_off=may_end
+                name,
+                method,
+                PREFIX + path,
+                status,
+                permission,
+                takes,
+                read or takes.model_validate_json,
+                serve,
+                find,
+                noun,
+                may_break_off=may_end,
             )
             self.all.append(made)
             return serve
@@ -156,7 +171,7 @@ def arn(call: Call[Any], kind: str, name: str) -> str:
 def _understood(operation: Operation, request: web.Request, sent: bytes, *, has_names: bool) -> BaseModel:
     """Members of path, query and body together. Whatever the content type says, a body is JSON; one may be missing."""
     if not has_names and not request.query_string:
-        return operation.takes.model_validate_json(sent or b"{}")
+        return operation.read(sent or b"{}")
     try:
         body = orjson.loads(sent or b"{}")
     except orjson.JSONDecodeError as error:

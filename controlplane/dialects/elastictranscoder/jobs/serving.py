@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from typing import Any, Final, Literal, NoReturn
 
-from pydantic import ValidationError
-
 from controlplane.auth.sigv4 import SKEW
 from controlplane.dialects.elastictranscoder.errors import NotThere
-from controlplane.dialects.elastictranscoder.jobs import answers, refusals, translation
+from controlplane.dialects.elastictranscoder.jobs import answers, reading, refusals
 from controlplane.dialects.elastictranscoder.jobs.conversion import Structure
 from controlplane.dialects.elastictranscoder.jobs.structures import CreateJob, Id
 from controlplane.dialects.elastictranscoder.paging import PAGE, Listing
@@ -17,7 +15,6 @@ from controlplane.domain.permissions import Action, Resources
 from controlplane.http.calls import Call
 from controlplane.http.keys import JOBS, PIPELINES
 from controlplane.http.looking import visible
-from controlplane.http.reading import invalid
 from controlplane.services.naming import of_job
 from controlplane.store.operations.tokens import Token
 from controlplane.store.records import Job
@@ -47,7 +44,7 @@ async def named(call: Call[NamedJob]) -> Resources:
     return of_job(await _found(call))
 
 
-async def asked_for(call: Call[CreateJob]) -> Resources:
+async def asked_for(call: Call[JobDocument]) -> Resources:
     return (f"pipeline/{call.body.pipeline_id}",)
 
 
@@ -57,15 +54,15 @@ async def asked_for(call: Call[CreateJob]) -> Resources:
     "jobs",
     permission=Action.JOBS_CREATE,
     takes=CreateJob,
+    read=reading.read,
     status=201,
     find=asked_for,
     may_break_off=True,
 )
-async def create_job(call: Call[CreateJob]) -> Answer:
+async def create_job(call: Call[JobDocument]) -> Answer:
     """The very same request again is answered with the job that it made: it can only be the same one, sent twice."""
-    document = _document(call.body)
     try:
-        made = await call.request.app[JOBS].submit(call.principal, document, _identity(call))
+        made = await call.request.app[JOBS].submit(call.principal, call.body, _identity(call))
     except InvalidField as error:
         _refuse(call, error)
     if made.parts is None:
@@ -115,28 +112,22 @@ async def list_jobs_by_status(call: Call[JobsOfStatus]) -> Answer:
     return await _page(call, {"status": call.body.status, "pipeline_id": None, "cluster_id": None})
 
 
-def _document(sent: CreateJob) -> JobDocument:
-    try:
-        return JobDocument.model_validate(translation.document(sent), strict=False)
-    except ValidationError as error:
-        raise refusals.in_wire_names(invalid(error), sent) from error
-
-
-def _identity(call: Call[CreateJob]) -> Token | None:
+def _identity(call: Call[JobDocument]) -> Token | None:
     token = replay_token(call)
     if token is None:
         return None
     return Token("elastictranscoder", "CreateJob", token, fingerprint=token, window_ms=REPLAY_MS)
 
 
-def _refuse(call: Call[CreateJob], error: InvalidField) -> NoReturn:
+def _refuse(call: Call[JobDocument], error: InvalidField) -> NoReturn:
     """In the words of the wire; what is named and is not there was no matter of validation."""
     pointer, account = error.pointer or "", call.principal.tenant
     if pointer == "/pipeline_id":
         raise NotThere("pipeline", account, call.body.pipeline_id) from error
+    sent = CreateJob.model_validate_json(call.sent)
     if pointer.endswith("/preset_id"):
-        raise NotThere("preset", account, refusals.value(pointer, call.body)) from error
-    raise refusals.in_wire_names(error, call.body) from error
+        raise NotThere("preset", account, refusals.value(pointer, sent)) from error
+    raise refusals.in_wire_names(error, sent) from error
 
 
 async def _page(call: Call[Any], wanted: dict[str, str | None]) -> Answer:
