@@ -25,6 +25,7 @@ from shared.ids import KeyId, TenantId
 log = structlog.get_logger()
 
 PREFIX: Final = "AKIA"
+_CALL: Final = b"amz-sdk-invocation-id"
 _ID_LETTERS: Final = string.ascii_uppercase + "234567"
 _SECRET_LETTERS: Final = string.ascii_letters + string.digits
 """No signs: nothing has to be quoted, wherever a secret is written down."""
@@ -51,7 +52,11 @@ class Signed(NamedTuple):
     principal: Principal
     sent: bytes
     replay_token: str | None
-    """The same for requests that have the same signature; None where signatures are not checked."""
+    """The same for what was sent twice, byte by byte; None where signatures are not checked.
+
+    A signature is made of a whole second: clients number their calls in a header which they do not sign, so that two calls in
+    one second that ask for the same are two.
+    """
 
 
 class _Known(NamedTuple):
@@ -113,7 +118,8 @@ class AccessKeys:
         if len(remembered) >= MOST_KNOWN:
             remembered.clear()
         remembered[claimed.access_key_id] = known
-        return Signed(known.principal, sent, hashlib.sha256(claimed.signature.encode()).hexdigest())
+        call = next((value for name, value in head.headers if name.lower() == _CALL), b"")
+        return Signed(known.principal, sent, hashlib.sha256(claimed.signature.encode() + b"\n" + call).hexdigest())
 
     def _remembered(self, key_id: str) -> _Known | None:
         """Who was let in is remembered for a second."""

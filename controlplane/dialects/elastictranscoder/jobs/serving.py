@@ -4,28 +4,23 @@ from __future__ import annotations
 
 from typing import Any, Final, Literal, NoReturn
 
-from controlplane.auth.sigv4 import SKEW
 from controlplane.dialects.elastictranscoder.errors import NotThere
 from controlplane.dialects.elastictranscoder.jobs import answers, reading, refusals
 from controlplane.dialects.elastictranscoder.jobs.conversion import Structure
 from controlplane.dialects.elastictranscoder.jobs.structures import CreateJob, Id
 from controlplane.dialects.elastictranscoder.paging import PAGE, Listing
-from controlplane.dialects.elastictranscoder.wire import SUCCESS, Answer, Operations, arn, replay_token
+from controlplane.dialects.elastictranscoder.wire import SUCCESS, Answer, Operations, arn, identity
 from controlplane.domain.permissions import Action, Resources
 from controlplane.http.calls import Call
 from controlplane.http.keys import JOBS, PIPELINES
 from controlplane.http.looking import visible
 from controlplane.services.naming import of_job
-from controlplane.store.operations.tokens import Token
 from controlplane.store.records import Job
 from shared.errors import InvalidField, NotFound
 from shared.ids import JobId, PipelineId
 from shared.jobspec import JobDocument
 
 operations: Final = Operations()
-
-REPLAY_MS: Final = int(2 * SKEW.total_seconds() * 1000)
-"""As long as a signature may be good: it may be dated ahead of our clock by as much as behind."""
 
 
 class NamedJob(Structure):
@@ -62,7 +57,7 @@ async def asked_for(call: Call[JobDocument]) -> Resources:
 async def create_job(call: Call[JobDocument]) -> Answer:
     """The very same request again is answered with the job that it made: it can only be the same one, sent twice."""
     try:
-        made = await call.request.app[JOBS].submit(call.principal, call.body, _identity(call))
+        made = await call.request.app[JOBS].submit(call.principal, call.body, identity(call, "CreateJob"))
     except InvalidField as error:
         _refuse(call, error)
     if made.parts is None:
@@ -110,13 +105,6 @@ async def list_jobs_by_pipeline(call: Call[JobsOfPipeline]) -> Answer:
 @operations.add("ListJobsByStatus", "GET", "jobsByStatus/{Status}", permission=Action.JOBS_READ, takes=JobsOfStatus)
 async def list_jobs_by_status(call: Call[JobsOfStatus]) -> Answer:
     return await _page(call, {"status": call.body.status, "pipeline_id": None, "cluster_id": None})
-
-
-def _identity(call: Call[JobDocument]) -> Token | None:
-    token = replay_token(call)
-    if token is None:
-        return None
-    return Token("elastictranscoder", "CreateJob", token, fingerprint=token, window_ms=REPLAY_MS)
 
 
 def _refuse(call: Call[JobDocument], error: InvalidField) -> NoReturn:

@@ -41,11 +41,6 @@ async def named(call: Call[Any]) -> Resources:
     return of_pipeline(await _found(call))
 
 
-async def nothing(_: Call[Any]) -> Resources:
-    """What has no name yet is for those who may do this to everything."""
-    return ()
-
-
 @operations.add(
     "CreatePipeline",
     "POST",
@@ -53,7 +48,6 @@ async def nothing(_: Call[Any]) -> Resources:
     permission=Action.PIPELINES_CREATE,
     takes=CreatePipeline,
     status=201,
-    find=nothing,
 )
 async def create_pipeline(call: Call[CreatePipeline]) -> Answer:
     sent = call.body

@@ -127,7 +127,7 @@ async def test_an_id_that_was_given_up_stands_for_the_one_of_today(client: Clien
 
 
 async def test_presets_are_listed_over_pages_in_both_directions(client: Client) -> None:
-    mine = [(await client.post("/presets", MINE)).json["Preset"]["Id"] for _ in range(3)]
+    mine = [(await client.post("/presets", MINE | {"Name": name})).json["Preset"]["Id"] for name in "abc"]
     for query, expected in (("?Ascending=true", [*PUBLISHED, *mine]), ("", [*mine[::-1], *reversed(PUBLISHED)])):
         listed: list[str] = []
         token: str | None = ""
