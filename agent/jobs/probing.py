@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
 
+from agent.client import ControlPlane
+from agent.jobs.attempt import Attempt, EndReason
 from agent.jobs.failure import AttemptFailed
 from agent.media import MediaFacts, MediaRefused, counting, ffprobe_argv, hints, interlacing, parse_probe
 from agent.process import Exit
+from agent.racing import Interrupted
+from shared.errors import StaleLease
 from shared.failures import Failure
-from shared.protocol import InputSpec, PartSpec, TranscodeFile
+from shared.protocol import DetectedProperties, InputSpec, PartSpec, TranscodeFile
 
 Capture = Callable[[Sequence[str]], Awaitable[tuple[bytes, Exit]]]
 """Runs a command; what it wrote, and how it ended."""
@@ -67,3 +71,17 @@ class Probing:
 
 def _name(spec: PartSpec) -> str:
     return f"in/{spec.source}"
+
+
+async def tell_probed(client: ControlPlane, attempt: Attempt, inputs: tuple[DetectedProperties, ...]) -> None:
+    """The tenant may have no minutes left for it: then the job has failed, and nothing is encoded.
+
+    Raises StaleLease, or Interrupted when it is to stop.
+    """
+    answer = await client.probed(attempt.ref, inputs)
+    match answer.verdict:
+        case "drop":
+            raise StaleLease("The control plane has ended this attempt.")
+        case "stop":
+            attempt.end(EndReason.STOPPED)
+            raise Interrupted

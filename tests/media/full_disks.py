@@ -114,7 +114,7 @@ async def worked(task: TranscodeFile, space: Workspace) -> str:
     try:
         facts = await work._probe()
         (only,) = plan(task, facts, device=Device.CPU, threads=1).passes
-        await work._encode(only, done=0, share=1)
+        await work._encoding.run(only, done=0, share=1)
     except AttemptFailed as failed:
         return str(failed.failure.reason or failed.failure.message)
     return "complete" if 0 in work._verified else str(work._failures[0].reason or work._failures[0].message)

@@ -11,9 +11,10 @@ from agent.app import Agent, Service, Shutdown, clear_leftovers
 from agent.capacity import Surroundings
 from agent.jobs.attempt import Attempt, EndReason
 from agent.jobs.failure import AttemptFailed
+from agent.jobs.probing import tell_probed
 from agent.jobs.publish import publish
 from agent.jobs.runner import Runner
-from agent.jobs.transcode import Note, tell_probed
+from agent.jobs.transcode import Note
 from agent.jobs.workspace import Workspace
 from agent.racing import Interrupted, unless
 from agent.sandbox import Sandbox

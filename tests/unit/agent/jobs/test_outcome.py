@@ -3,7 +3,8 @@
 import pytest
 
 from agent.jobs.failure import AttemptFailed
-from agent.jobs.transcode import limits_of, raise_if_nothing_came, results, staged
+from agent.jobs.outcome import raise_if_nothing_came, results, staged
+from agent.jobs.running import limits_of
 from agent.media import Package
 from agent.sandbox import Limits
 from shared.failures import Cause
