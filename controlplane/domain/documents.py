@@ -7,13 +7,14 @@ from typing import Any, Final
 
 import orjson
 
+from controlplane.domain.recurring import Recurring
 from shared.jobspec import JobDocument, Output
 
 MOST_KNOWN: Final = 256
 LARGEST_KNOWN: Final = 32 * 1024
 """Bytes."""
 
-_known: Final[dict[bytes, tuple[Output, ...]]] = {}
+_known: Final[Recurring[bytes, tuple[Output, ...]]] = Recurring(MOST_KNOWN)
 """By their JSON, as orjson writes it."""
 
 
@@ -31,9 +32,7 @@ def read(sent: bytes) -> JobDocument:
         return _with(_Aside.model_validate_json(orjson.dumps({**fields, "outputs": []})), known)
     document = JobDocument.model_validate_json(sent)
     if 0 < len(text) <= LARGEST_KNOWN:
-        if len(_known) >= MOST_KNOWN:
-            _known.clear()
-        _known[text] = document.outputs
+        _known.offer(text, document.outputs)
     return document
 
 

@@ -6,6 +6,7 @@ from typing import Final, NamedTuple
 
 from controlplane.domain import planning
 from controlplane.domain.planning.recipe import Recipe
+from controlplane.domain.recurring import Recurring
 from controlplane.services.presets import Presets, to_keep
 from shared.ids import TenantId
 from shared.jobspec import JobDocument, Output, Playlist
@@ -26,7 +27,7 @@ class Found(NamedTuple):
 class Recipes:
     def __init__(self, presets: Presets) -> None:
         self._presets = presets
-        self._known: dict[_Key, Recipe] = {}
+        self._known: Recurring[_Key, Recipe] = Recurring(MOST_KNOWN)
 
     async def of(self, tenant_id: TenantId, document: JobDocument) -> Found:
         """Raises InvalidField, with a pointer into the document."""
@@ -39,9 +40,7 @@ class Recipes:
         recipe = planning.check(document, presets)
         is_lasting = all(current(preset_id) in SYSTEM_PRESETS for preset_id in presets)  # tenants may delete their own
         if is_lasting and len(recipe.outputs_text) <= LARGEST_KNOWN:
-            if len(self._known) >= MOST_KNOWN:
-                self._known.clear()
-            self._known[key] = recipe
+            self._known.offer(key, recipe)
         return Found(recipe, to_keep(presets))
 
 

@@ -33,9 +33,8 @@ R = TypeVar("R")
 
 def record(kind: type[R], row: Row) -> R:
     """The record of this kind in a row that may have more columns."""
-    made = kind.__new__(
-        kind
-    )  # by its `__init__`, which goes round what freezes it for every field, takes seven times as long
+    # by its `__init__`, which sets each field past what freezes it, this would take seven times as long
+    made = kind.__new__(kind)
     vars(made).update({name: convert(row[name]) if convert else row[name] for name, convert in _columns(kind).items()})  # type: ignore[arg-type]
     return made
 
