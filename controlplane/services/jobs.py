@@ -199,7 +199,7 @@ class Jobs:
     def _kept(self, tenant_id: TenantId, document: JobDocument, recipe: Recipe) -> tuple[str, Parts | None]:
         """Without its token, as JSON and in parts; keys are sealed, and then there is only the JSON."""
         aside = document.model_dump(exclude=_NOT_ASIDE)
-        made = {"outputs": Fragment(recipe.outputs_text), "playlists": Fragment(recipe.playlists_text)}
+        made = {name: Fragment(text) for name, text in recipe.texts.items()}
         text = orjson.dumps(aside | made).decode()
         if not may_hold_keys(text):
             return text, Parts(recipe, aside)

@@ -39,7 +39,7 @@ class Recipes:
         presets = await self._presets.settings_for(tenant_id, document)
         recipe = planning.check(document, presets)
         is_lasting = all(current(preset_id) in SYSTEM_PRESETS for preset_id in presets)  # tenants may delete their own
-        if is_lasting and len(recipe.outputs_text) <= LARGEST_KNOWN:
+        if is_lasting and len(recipe.texts["outputs"]) <= LARGEST_KNOWN:
             self._known.offer(key, recipe)
         return Found(recipe, to_keep(presets))
 

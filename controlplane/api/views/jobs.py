@@ -169,7 +169,7 @@ def submitted(found: records.Job, waiting: Waiting | None, recipe: Recipe, aside
 @lru_cache(256)
 def _unmade(recipe: Recipe) -> tuple[Fragment, Fragment]:
     """Outputs and playlists of which nothing was made yet, as JSON."""
-    outputs, playlists = orjson.loads(recipe.outputs_text), orjson.loads(recipe.playlists_text)
+    outputs, playlists = recipe.fields["outputs"], recipe.fields["playlists"]
     came = outcomes(JobStatus.SUBMITTED, None, None, inputs=0, outputs=len(outputs), playlists=len(playlists))
     return Fragment(orjson.dumps(_outputs(outputs, came))), Fragment(orjson.dumps(_playlists(playlists, came)))
 

@@ -5,11 +5,12 @@ Tenants send film after film through the same few recipes: what follows from a r
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Final
+from typing import Any, Final
 
+import orjson
 from pydantic import TypeAdapter
 from pydantic_core import PydanticCustomError
 
@@ -50,14 +51,14 @@ class Recipe:
         return [settings.video for settings in self.settings if settings.video is not None]
 
     @cached_property
-    def outputs_text(self) -> bytes:
-        """JSON."""
-        return _OUTPUTS.dump_json(self.outputs)
+    def fields(self) -> Mapping[str, Sequence[Mapping[str, Any]]]:
+        """`outputs` and `playlists` as dictionaries."""
+        return {"outputs": _OUTPUTS.dump_python(self.outputs), "playlists": _PLAYLISTS.dump_python(self.playlists)}
 
     @cached_property
-    def playlists_text(self) -> bytes:
-        """JSON."""
-        return _PLAYLISTS.dump_json(self.playlists)
+    def texts(self) -> Mapping[str, bytes]:
+        """The same as JSON."""
+        return {name: orjson.dumps(parts) for name, parts in self.fields.items()}
 
     @cached_property
     def _keys(self) -> Sequence[tuple[str, str]]:
