@@ -110,6 +110,26 @@ def test_shapes_turns_and_pixels_of_each_are_honoured(tmp_path: Path) -> None:
     assert_alike(decoded[20:], pictures(squeezed, size="96x160"))
 
 
+@pytest.mark.parametrize(
+    ("turn", "filters"), [(90, "transpose=clock"), (180, "hflip,vflip"), (270, "transpose=cclock")]
+)
+def test_all_of_it_is_turned_after_each_was_set_upright(tmp_path: Path, turn: int, filters: str) -> None:
+    """The second lies on its side and says so: what is turned is what a viewer of it would see."""
+    upright, lying = movie(tmp_path / "a.mp4", 0.4, size="96x160"), movie(tmp_path / "b.mp4", 0.4, size="160x96")
+    turned = tmp_path / "c.mp4"
+    ffmpeg("-i", str(lying), "-c", "copy", "-metadata:s:v", "rotate=90", str(turned))
+    output = an_output(PICTURE, rotate=turn, thumbnails=thumbnails(1))
+    made = transcoded(tmp_path / "job", [upright, turned], a_task(output, parts=parts(2)))
+    width, height = (96, 160) if turn == 180 else (160, 96)
+    [stream] = [one for one in ffprobe(made.file())["streams"] if one["codec_type"] == "video"]
+    assert (stream["width"], stream["height"]) == (width, height)
+    decoded, size = pictures(made.file(), size=f"{width}x{height}"), f"{width}x{height}"
+    assert_alike(decoded[:10], pictures(upright, size=size, filters=filters))
+    assert_alike(decoded[10:], pictures(turned, size=size, filters=filters))
+    [still] = pictures(made.files(0, "thumbnail")[0], size=size)
+    assert psnr(still, decoded[0]) > 24
+
+
 def test_what_is_larger_makes_the_whole_larger_only_where_it_fills_it(tmp_path: Path) -> None:
     small, large = movie(tmp_path / "a.mp4", 0.4), movie(tmp_path / "b.mp4", 0.4, size="320x180")
     tall = movie(tmp_path / "c.mp4", 0.4, size="180x320")

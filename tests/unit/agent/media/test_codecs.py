@@ -24,6 +24,20 @@ def test_pictures_are_named_by_their_configuration(box: bytes, content: str, str
     assert codecs.from_movie_header(b"\0\0\1\0" + box + bytes.fromhex(content)) == string
 
 
+@pytest.mark.parametrize(
+    ("units", "string"),
+    [
+        ("000000016742c01eda02", "avc1.42C01E"),
+        ("00000001460150000000014201010160000003009000000300000300 3ca00a080f", "hev1.1.6.L60.90"),
+        ("0000000142010122200000030090000003000003005da00a080f16", "hev1.2.4.H93.90"),
+        ("000001b3016009", None),
+        ("0000000142010122", None),
+    ],
+)
+def test_pictures_in_transport_streams_are_named_by_their_parameter_sets(units: str, string: str | None) -> None:
+    assert codecs.from_transport_stream(bytes.fromhex(units)) == string
+
+
 @pytest.mark.parametrize(("codec", "string"), [("aac", "mp4a.40.2"), ("opus", "opus"), ("mp2", None)])
 def test_sounds_are_named_by_their_codec(codec: str, string: str | None) -> None:
     assert codecs.of_audio(codec) == string
