@@ -237,7 +237,7 @@ class Settings(BaseSettings):
 def local(state: Path, port: int) -> Settings:
     """For a service on this machine alone: nothing of the machine's own configuration is read."""
     chosen = _reading(lambda arguments, environment: (arguments,))
-    return chosen(state=state, port=port, create_buckets_on_first_use=True)
+    return chosen(state=state, port=port, create_buckets_on_first_use=True, outgoing_networks=LOOPBACK)
 
 
 def load(file: Path | None = None, **overrides: Any) -> Settings:

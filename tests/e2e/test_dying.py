@@ -13,6 +13,7 @@ from shared.protocol import ReportRequest
 from tests.builders import eventually, finished_hls, hls_document
 from tests.e2e.processes import Client, Server, make_operator, make_tenant, running
 from tests.e2e.test_crashes import ScriptedNode, a_job, a_pipeline, assert_counted, until_complete
+from tests.receivers import receiving
 from tests.soak import IS_SOAKING
 
 pytestmark = pytest.mark.timeout(120)
@@ -48,6 +49,40 @@ async def test_a_job_that_was_being_submitted_is_there_once_or_not_at_all(
     assert len(acknowledged) >= CALLERS
     assert found == Counter(acknowledged.values())
     assert_counted(tmp_path / "state")
+
+
+@pytest.mark.parametrize(
+    "point",
+    [
+        "after a commit, before its answer",
+        "before a message is sent",
+        "after a message was answered, before that is noted",
+    ],
+)
+@pytest.mark.parametrize("count", [9] if not IS_SOAKING else range(1, 30))
+async def test_whatever_happened_is_told_though_the_messenger_dies(tmp_path: Path, point: str, count: int) -> None:
+    """At least once, and under one name however often."""
+    made: list[str] = []
+
+    async def submit(caller: int) -> None:
+        for number in range(5):
+            token = f"caller {caller} job {number}"
+            made.append((await tenant.call("POST", "/v1/jobs", a_job(pipeline_id, token)))["id"])
+
+    told = {"TRANSCODER_OUTGOING_NETWORKS": '["127.0.0.0/8"]', "TRANSCODER_DELIVERY_TIMEOUT": "1"}
+    async with receiving() as receiver, running(tmp_path / "state", told) as (server, tenant, _):
+        pipeline_id = await a_pipeline(tenant)
+        await tenant.call("POST", "/v1/webhooks", {"url": receiver.url, "types": ["job.submitted"]})
+        await server.stop()
+        await server.start(dying_at=(point, count))
+        callers = [asyncio.create_task(submit(caller)) for caller in range(CALLERS)]
+        await server.died()
+        await server.start()
+        await asyncio.gather(*callers)
+        await eventually(lambda: {one.json["data"]["job_id"] for one in receiver.received} >= set(made), 60)
+    names = {(one.headers["webhook-id"], one.json["data"]["job_id"]) for one in receiver.received}
+    assert len(names) == len(set(made)), "no job is told of under two names"
+    assert len({one.body for one in receiver.received}) == len(names), "nor in other words"
 
 
 @pytest.mark.parametrize(
