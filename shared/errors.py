@@ -13,7 +13,6 @@ class ErrorCode(StrEnum):
     INVALID_FIELD = "invalid_field"
     MISSING_FIELD = "missing_field"
     UNKNOWN_FIELD = "unknown_field"
-    NOT_SUPPORTED_YET = "not_supported_yet"
     INVALID_PAGE_TOKEN = "invalid_page_token"  # noqa: S105 (a name, not a secret)
     UNAUTHENTICATED = "unauthenticated"
     FORBIDDEN = "forbidden"

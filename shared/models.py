@@ -21,11 +21,3 @@ class Answer(BaseModel):
     """Rendered for people and their programs."""
 
     model_config = ConfigDict(frozen=True)
-
-
-NOT_SUPPORTED_YET: frozenset[str] = frozenset(
-    {
-        "notifications", "webhooks",
-    }
-)  # fmt: skip
-"""Fields that the job document will have: refused by name where a model does not know them, never ignored."""

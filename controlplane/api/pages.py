@@ -33,7 +33,6 @@ _MEANINGS: Final = {
     ErrorCode.INVALID_FIELD: "A field has a value that it cannot have; `pointer` names it.",
     ErrorCode.MISSING_FIELD: "A required field is missing; `pointer` names it.",
     ErrorCode.UNKNOWN_FIELD: "There is no such field; `pointer` names it. Often a typo.",
-    ErrorCode.NOT_SUPPORTED_YET: "The field is known, and this release cannot do what it asks for.",
     ErrorCode.INVALID_PAGE_TOKEN: "Page tokens belong to one list with one set of filters; begin again without one.",
     ErrorCode.UNAUTHENTICATED: "No credential, or one that is unknown, revoked or expired.",
     ErrorCode.FORBIDDEN: "The credential is good, and this is not for its holder.",

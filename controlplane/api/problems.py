@@ -17,7 +17,6 @@ STATUS: Final[Mapping[ErrorCode, int]] = {
     ErrorCode.INVALID_FIELD: 400,
     ErrorCode.MISSING_FIELD: 400,
     ErrorCode.UNKNOWN_FIELD: 400,
-    ErrorCode.NOT_SUPPORTED_YET: 400,
     ErrorCode.INVALID_PAGE_TOKEN: 400,
     ErrorCode.UNAUTHENTICATED: 401,
     ErrorCode.FORBIDDEN: 403,

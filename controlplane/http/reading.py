@@ -11,7 +11,6 @@ from pydantic import ValidationError
 
 from controlplane.http.keys import SETTINGS
 from shared.errors import ErrorCode, InvalidField, MalformedRequest, TooLarge, TranscoderError
-from shared.models import NOT_SUPPORTED_YET
 
 _RENAMED: Final = {"missing": ErrorCode.MISSING_FIELD, "extra_forbidden": ErrorCode.UNKNOWN_FIELD}
 
@@ -47,9 +46,6 @@ def invalid(error: ValidationError) -> TranscoderError:
     pointer = "".join("/" + part.replace("~", "~0").replace("/", "~1") for part in location)
     if first["type"] in ("json_invalid", "json_type"):
         return MalformedRequest(f"The body is not JSON: {context.get('error', first['msg'])}.")
-    if first["type"] == "extra_forbidden" and location and location[-1] in NOT_SUPPORTED_YET:
-        detail = f"`{location[-1]}` is not supported by this release."
-        return TranscoderError.of(ErrorCode.NOT_SUPPORTED_YET, detail, pointer=pointer)
     detail = {"missing": "This field is required.", "extra_forbidden": "There is no such field."}.get(
         first["type"], first["msg"]
     )

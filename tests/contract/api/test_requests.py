@@ -22,12 +22,6 @@ def an_output(**changes: Any) -> dict[str, Any]:
 FAULTS: dict[str, tuple[dict[str, Any], str, str | None]] = {
     "an unknown field": ({"colour": "red"}, "unknown_field", "/colour"),
     "an unknown field below": ({"outputs": [an_output(colour="red")]}, "unknown_field", "/outputs/0/colour"),
-    "a field that will come": ({"notifications": {}}, "not_supported_yet", "/notifications"),
-    "a field that will come, below": (
-        {"outputs": [an_output(webhooks={})]},
-        "not_supported_yet",
-        "/outputs/0/webhooks",
-    ),
     "a watermark for a slot that the settings lack": (
         {"outputs": [an_output(watermarks=[{"preset_watermark_id": "TopLeft", "input_key": "logo.png"}])]},
         "invalid_field",
