@@ -11,7 +11,7 @@ from pydantic import BaseModel
 from agent import settings as of_agents
 from controlplane import settings as of_control_planes
 from shared.failures import FailureCode
-from tests import field_tables, permission_tables, settings_tables
+from tests import compatibility, compatibility_tables, field_tables, permission_tables, settings_tables
 from tests.fields import answers, fields, is_shown, marks
 from tests.lifecycle_diagrams import DOCUMENT, with_diagrams
 
@@ -61,6 +61,20 @@ def test_every_number_of_a_failure_is_told_once() -> None:
 def _ends(cell: str) -> tuple[int, int]:
     first, _, last = cell.partition(" – ")
     return int(first), int(last) + 1
+
+
+def test_every_field_of_elastic_transcoder_is_shown_by_a_test() -> None:
+    shown, known = compatibility.marks(), compatibility.fields()
+    assert [field for field in known if field not in shown] == [], (
+        "send or read it in a test, and mark that with `answers`"
+    )
+    assert sorted(shown.keys() - known) == [], "a mark names what is no field"
+    assert sorted(compatibility_tables.DIFFERENT.keys() - known) == []
+
+
+def test_the_tables_of_compatibility_are_those_of_the_model_and_the_marks() -> None:
+    text = compatibility_tables.DOCUMENT.read_text()
+    assert compatibility_tables.with_tables(text) == text, "run `python -m tests.compatibility_tables`"
 
 
 def test_fields_are_found_through_every_kind_of_nesting() -> None:

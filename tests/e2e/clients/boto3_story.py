@@ -18,7 +18,6 @@ from botocore.exceptions import ClientError, WaiterError
 ROLE = "arn:aws:iam::123456789012:role/Elastic_Transcoder_Default_Role"
 HLS_400K = "1351620000001-200050"
 MANY = 101
-"""Jobs: three pages."""
 AT_ONCE = {"Delay": 0.2, "MaxAttempts": 600}
 CAPTIONS = {
     "MergePolicy": "Override",
@@ -128,7 +127,7 @@ def a_film(transcoder: Any, pipeline: str, preset: str) -> dict[str, Any]:
             "Key": f"{name}/film",
             "PresetId": preset_id,
             "SegmentDuration": "2",
-            "Captions": {"CaptionFormats": [{"Format": "webvtt", "Pattern": f"{name}/captions-{{language}}"}]},
+            "Captions": {"CaptionFormats": [{"Format": "webvtt", "Pattern": "captions-{language}"}]},
         }
         for name, preset_id in (("400k", HLS_400K), ("small", preset))
     ]
@@ -176,11 +175,7 @@ def three_pages(transcoder: Any, pipeline: str) -> None:
     """The recipe of the guide: pause, list what is submitted, cancel, go on."""
     paused = transcoder.update_pipeline_status(Id=pipeline, Status="Paused")["Pipeline"]
     assert paused["Status"] == "Paused"
-    wanted = {"PipelineId": pipeline, "Input": {"Key": "in/bunny.mp4"}}
-    made = [
-        transcoder.create_job(**wanted, Outputs=[{"Key": f"many/{number}.ts", "PresetId": HLS_400K}])["Job"]["Id"]
-        for number in range(MANY)
-    ]
+    made = many(transcoder, pipeline)
     pages = list(transcoder.get_paginator("list_jobs_by_status").paginate(Status="Submitted", Ascending="true"))
     assert len(pages) >= 3
     assert [job["Id"] for page in pages for job in page["Jobs"]] == made
@@ -191,6 +186,13 @@ def three_pages(transcoder: Any, pipeline: str) -> None:
     assert transcoder.read_job(Id=made[0])["Job"]["Status"] == "Canceled"
     assert transcoder.list_jobs_by_status(Status="Submitted")["Jobs"] == []
     assert transcoder.update_pipeline_status(Id=pipeline, Status="Active")["Pipeline"]["Status"] == "Active"
+
+
+def many(transcoder: Any, pipeline: str) -> list[str]:
+    """Jobs for three pages."""
+    wanted = {"PipelineId": pipeline, "Input": {"Key": "in/bunny.mp4"}}
+    outputs = ([{"Key": f"many/{number}.ts", "PresetId": HLS_400K}] for number in range(MANY))
+    return [transcoder.create_job(**wanted, Outputs=one)["Job"]["Id"] for one in outputs]
 
 
 def what_is_refused(transcoder: Any, pipeline: str, complete: str) -> None:
