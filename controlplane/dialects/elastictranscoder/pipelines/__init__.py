@@ -6,7 +6,7 @@ translation  from those to native fields, and what is told back
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 import orjson
@@ -23,9 +23,10 @@ from controlplane.dialects.elastictranscoder.pipelines.structures import (
     UpdatePipelineStatus,
 )
 from controlplane.dialects.elastictranscoder.wire import SUCCESS, Answer, Operations, arn, identity
+from controlplane.domain.notifications import Notifications
 from controlplane.domain.permissions import Action, Resources
 from controlplane.http.calls import Call
-from controlplane.http.keys import BUCKETS, PIPELINES
+from controlplane.http.keys import BUCKETS, PIPELINES, TOPICS
 from controlplane.http.looking import visible
 from controlplane.services.naming import of_pipeline
 from controlplane.services.pipelines import NOBODY, check_buckets
@@ -35,6 +36,8 @@ from shared.ids import PipelineId
 from shared.statuses import PipelineStatus
 
 operations: Final = Operations()
+UNHEARD: Final = "6006"
+"""The service's own number for a topic that a pipeline can hardly use."""
 
 
 async def named(call: Call[Any]) -> Resources:
@@ -62,7 +65,7 @@ async def create_pipeline(call: Call[CreatePipeline]) -> Answer:
         terms=translation.terms(sent),
         token=identity(call, "CreatePipeline"),
     )
-    return {"Pipeline": _view(call, made), "Warnings": []}
+    return {"Pipeline": _view(call, made), "Warnings": await _warnings(call, made)}
 
 
 @operations.add(
@@ -75,7 +78,8 @@ async def create_pipeline(call: Call[CreatePipeline]) -> Answer:
     noun="pipeline",
 )
 async def read_pipeline(call: Call[NamedPipeline]) -> Answer:
-    return {"Pipeline": _view(call, await _found(call)), "Warnings": []}
+    found = await _found(call)
+    return {"Pipeline": _view(call, found), "Warnings": await _warnings(call, found)}
 
 
 @operations.add("ListPipelines", "GET", "pipelines", permission=Action.PIPELINES_READ, takes=Listing)
@@ -111,7 +115,8 @@ async def update_pipeline(call: Call[UpdatePipeline]) -> Answer:
     updating = call.request.app[PIPELINES].update(
         call.principal.tenant, known.id, changes, notifications=topics, if_version=known.version
     )
-    return {"Pipeline": _view(call, await updating), "Warnings": []}
+    changed = await updating
+    return {"Pipeline": _view(call, changed), "Warnings": await _warnings(call, changed)}
 
 
 @operations.add(
@@ -166,7 +171,7 @@ async def delete_pipeline(call: Call[NamedPipeline]) -> Answer:
 
 @operations.add("TestRole", "POST", "roleTests", permission=Action.BUCKETS_READ, takes=TestRole)
 async def test_role(call: Call[TestRole]) -> Answer:
-    """Roles mean nothing here: told is whether the buckets can be used by who asks."""
+    """Roles mean nothing here: told is whether the buckets can be used by who asks, and whether the topics reach anybody."""
     sent = call.body
     translation.check_role(sent.role)
     messages = []
@@ -176,7 +181,25 @@ async def test_role(call: Call[TestRole]) -> Answer:
             await call.request.app[BUCKETS].is_there(call.principal, name)
         except (InvalidField, Forbidden) as error:
             messages.append(f"{name}: {error.detail}")
+    messages += [
+        _unheard(arn) for arn in await call.request.app[TOPICS].unmapped(call.principal.tenant, _named(sent.topics))
+    ]
     return {"Success": "false" if messages else "true", "Messages": messages}
+
+
+async def _warnings(call: Call[Any], pipeline: Pipeline) -> list[Mapping[str, str]]:
+    """Topics that reach nobody yet: a pipeline may be there before what is behind them."""
+    topics = Notifications.model_validate_json(pipeline.notifications)
+    unheard = await call.request.app[TOPICS].unmapped(pipeline.tenant_id, _named([arn for _, arn in topics]))
+    return [{"Code": UNHEARD, "Message": _unheard(arn)} for arn in unheard]
+
+
+def _named(topics: Sequence[str | None]) -> list[str]:
+    return [arn for arn in topics if arn]
+
+
+def _unheard(arn: str) -> str:
+    return f"The topic {arn} has no endpoint: what is told to it reaches nobody until an operator adds one."
 
 
 async def _buckets(call: Call[Any], sent: CreatePipeline | UpdatePipeline) -> Mapping[str, Any]:

@@ -20,6 +20,7 @@ from shared.failures import Cause
 from shared.protocol import Failed
 from tests.builders import a_failure, finished
 from tests.contract.api.service import OUT, Caller, Node, Service
+from tests.contract.dialects.elastictranscoder.client import ROLE, Client
 from tests.receivers import Received, Receiver, receiving
 
 ARN = "arn:aws:sns:eu-west-1:123456789012:films-done"
@@ -285,3 +286,25 @@ async def test_a_message_is_sent_once_more_under_its_name(operator: Caller, tena
     (first, second) = await receiver.got(2)
     assert first.body == second.body
     assert sent["id"].removeprefix("msg_") == first.json["MessageId"].replace("-", "")
+
+
+async def test_a_pipeline_that_tells_nobody_is_warned_of_until_somebody_is_there(
+    operator: Caller, tenant: Caller, client: Client, receiver: Receiver
+) -> None:
+    await tenant.pipeline()
+    document = {
+        "Name": "films",
+        "InputBucket": "bucket",
+        "OutputBucket": "bucket",
+        "Role": ROLE,
+        "Notifications": {"Completed": ARN, "Error": ARN, "Progressing": "", "Warning": ""},
+    }
+    made = (await client.post("/pipelines", document)).json
+    assert made["Pipeline"]["Notifications"] == document["Notifications"]
+    assert [(one["Code"], ARN in one["Message"]) for one in made["Warnings"]] == [("6006", True)]
+    asked = {"Role": ROLE, "InputBucket": "bucket", "OutputBucket": "bucket", "Topics": [ARN, ""]}
+    tried = (await client.post("/roleTests", asked)).json
+    assert (tried["Success"], len(tried["Messages"])) == ("false", 1)
+    await confirmed(operator, tenant, receiver)
+    assert (await client.get(f"/pipelines/{made['Pipeline']['Id']}")).json["Warnings"] == []
+    assert (await client.post("/roleTests", asked)).json == {"Success": "true", "Messages": []}
