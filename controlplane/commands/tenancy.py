@@ -36,6 +36,7 @@ async def list_tenants(api: Api, format_: str) -> None:
         "QUEUED": lambda one: str(one["queued"]),
         "RUNNING": lambda one: str(one["running"]),
         "SUSPENDED": lambda one: one["suspended_at"] or "",
+        "DOUBTED": lambda one: "yes" if one["is_doubted"] else "",
     }
     output.listed([tenant async for tenant in api.pages("/v1/tenants")], columns, format_)
 

@@ -8,6 +8,10 @@ from typing import Final
 
 from shared.statuses import NodeTrust as S
 
+DOUBT_WINDOW_MS: Final = 600_000
+"""Of a tenant's attempts within this time twenty or more end, and half of them fail: then one of its jobs runs at a time, until
+one succeeds. What poisons nodes, or only wastes their time, costs a fleet no more than that."""
+
 DOUBTED: Final = frozenset({S.SET_ASIDE, S.ON_TRIAL})
 
 

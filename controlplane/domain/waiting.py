@@ -31,6 +31,7 @@ class Code(StrEnum):
     NO_NODE_FITS = "no_node_fits"
     RUNNING_QUOTA = "running_quota"
     USER_RUNNING_QUOTA = "user_running_quota"
+    TOO_MANY_FAILURES = "too_many_failures"
     CLUSTER_PAUSED = "cluster_paused"
     NODES_DRAINED = "nodes_drained"
     NODES_SET_ASIDE = "nodes_set_aside"

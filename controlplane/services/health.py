@@ -34,6 +34,9 @@ class Health:
         self._registry = CollectorRegistry()
         self._queued = self._gauge("tasks_queued", "Tasks that wait or are held.")
         self._running = self._gauge("tasks_running", "Tasks that are leased, run or are published.")
+        self._doubted = self._gauge(
+            "tenants_doubted", "Tenants with one job at a time, since too many of theirs failed."
+        )
         self._age = self._gauge("queue_age_seconds", "Age of the oldest waiting job.")
         self._ages = self._gauge(
             "queue_age_by_hardware_seconds", "The same by what jobs say about hardware.", "hardware"
@@ -67,6 +70,7 @@ class Health:
         found = await self._store.read(figures.read())
         self._queued.set(found.queued)
         self._running.set(found.running)
+        self._doubted.set(found.doubted)
         self._age.set(self._since(min(found.oldest.values(), default=None)))
         for hardware in HardwarePreference:
             self._ages.labels(hardware).set(self._since(found.oldest.get(hardware)))

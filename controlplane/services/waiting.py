@@ -95,4 +95,7 @@ def _in_the_fleet(job: Job, look: _Look) -> Waiting:
     if job.user_is_full:
         message = "As many jobs of this user run as may at once; it waits for one of them to end."
         return Waiting(Code.USER_RUNNING_QUOTA, message)
+    if job.tenant_is_doubted:
+        message = "Too many jobs of this account failed of late: one runs at a time until one succeeds."
+        return Waiting(Code.TOO_MANY_FAILURES, message)
     return look.for_nodes(job.need)

@@ -31,7 +31,7 @@ RETURNING *
 UPDATE tenants SET suspended_at = COALESCE(suspended_at, :now) WHERE id = :id RETURNING *
 
 -- name: resume_tenant
-UPDATE tenants SET suspended_at = NULL WHERE id = :id RETURNING *
+UPDATE tenants SET suspended_at = NULL, ended = 0, failed = 0 WHERE id = :id RETURNING *
 
 -- name: insert_user
 INSERT INTO users (id, tenant_id, name, role, permissions, created_at)
@@ -459,6 +459,17 @@ UPDATE lanes SET waiting = waiting - :tasks WHERE pipeline_id = :pipeline_id AND
 UPDATE tenants SET queued = queued + :queued, running = running + :running, running_cost = running_cost + :cost,
        served = served + :served WHERE id = :id
 
+-- name: count_ended
+-- The same, of attempts that end. They are counted anew after a while; of a tenant that is doubted, after a success.
+UPDATE tenants SET queued = queued + :queued, running = running + :running, running_cost = running_cost + :cost, served = served + :served,
+       ended = :ended + CASE WHEN CASE WHEN is_doubted THEN :succeeded > 0 ELSE ended_since NOT BETWEEN :since AND :now END
+                             THEN 0 ELSE ended END,
+       failed = :failed + CASE WHEN CASE WHEN is_doubted THEN :succeeded > 0 ELSE ended_since NOT BETWEEN :since AND :now END
+                               THEN 0 ELSE failed END,
+       ended_since = CASE WHEN CASE WHEN is_doubted THEN :succeeded > 0 ELSE ended_since NOT BETWEEN :since AND :now END
+                          THEN :now ELSE ended_since END
+ WHERE id = :id
+
 -- name: count_user
 -- Those alone are counted who have limits of their own.
 UPDATE user_quotas SET queued = queued + :queued, running = running + :running WHERE user_id = :user_id
@@ -520,6 +531,7 @@ SELECT id, at, type, data FROM events WHERE job_id = :job_id AND id > :after ORD
 SELECT j.*, t.state AS task_state, t.attempt, t.node_id, t.progress, t.not_before, t.id AS task_id,
        t.need, (SELECT p.status FROM pipelines p WHERE p.id = j.pipeline_id) AS pipeline_status,
        (n.max_running IS NOT NULL AND n.running >= n.max_running) AS tenant_is_full,
+       (n.is_doubted AND n.running > 0) AS tenant_is_doubted,
        COALESCE((SELECT u.running >= u.max_running FROM user_quotas u WHERE u.user_id = j.user_id), FALSE) AS user_is_full
   FROM jobs j JOIN tasks t ON t.job_id = j.id JOIN tenants n ON n.id = j.tenant_id WHERE j.id = :id AND j.tenant_id = :tenant_id
 
@@ -528,6 +540,7 @@ SELECT j.*, t.state AS task_state, t.attempt, t.node_id, t.progress, t.not_befor
 SELECT j.*, t.state AS task_state, t.attempt, t.node_id, t.progress, t.not_before, t.id AS task_id,
        t.need, (SELECT p.status FROM pipelines p WHERE p.id = j.pipeline_id) AS pipeline_status,
        (n.max_running IS NOT NULL AND n.running >= n.max_running) AS tenant_is_full,
+       (n.is_doubted AND n.running > 0) AS tenant_is_doubted,
        COALESCE((SELECT u.running >= u.max_running FROM user_quotas u WHERE u.user_id = j.user_id), FALSE) AS user_is_full
   FROM {ids} page JOIN jobs j ON j.id = page.id JOIN tasks t ON t.job_id = j.id JOIN tenants n ON n.id = j.tenant_id
  {such}
@@ -537,6 +550,7 @@ SELECT j.*, t.state AS task_state, t.attempt, t.node_id, t.progress, t.not_befor
 SELECT j.*, t.state AS task_state, t.attempt, t.node_id, t.progress, t.not_before, t.id AS task_id,
        t.need, (SELECT p.status FROM pipelines p WHERE p.id = j.pipeline_id) AS pipeline_status,
        (n.max_running IS NOT NULL AND n.running >= n.max_running) AS tenant_is_full,
+       (n.is_doubted AND n.running > 0) AS tenant_is_doubted,
        COALESCE((SELECT u.running >= u.max_running FROM user_quotas u WHERE u.user_id = j.user_id), FALSE) AS user_is_full
   FROM {ids} page JOIN jobs j ON j.id = page.id JOIN tasks t ON t.job_id = j.id JOIN tenants n ON n.id = j.tenant_id
  {such}
@@ -560,13 +574,14 @@ SELECT j.document, t.presets, t.files FROM tasks t JOIN jobs j ON j.id = t.job_i
 -- name: heads
 -- The first waiting task of every lane that may move; of a tenant with very many lanes, of other ones in each round.
 SELECT t.id, t.tenant_id, t.user_id, t.pipeline_id, t.need, t.priority, t.failed_on, t.killed_on, n.running, n.running_cost,
-       n.served, n.weight, n.priority_ceiling, n.max_running, l.user_may_run
+       n.served, n.weight, n.priority_ceiling, n.max_running, n.is_doubted, l.user_may_run
   FROM (SELECT a.pipeline_id, a.need, a.user_id, a.tenant_id, u.max_running - u.running AS user_may_run,
                ROW_NUMBER() OVER (PARTITION BY a.tenant_id ORDER BY (a.id + :now) % 1009, a.id) AS place
           FROM lanes a JOIN pipelines p ON p.id = a.pipeline_id AND p.status = 'Active'
           LEFT JOIN user_quotas u ON u.user_id = a.user_id
          WHERE a.waiting > 0 AND (u.max_running IS NULL OR u.running < u.max_running)) l
   JOIN tenants n ON n.id = l.tenant_id AND n.suspended_at IS NULL AND (n.max_running IS NULL OR n.running < n.max_running)
+       AND (n.running = 0 OR NOT n.is_doubted)
   JOIN tasks t ON t.id = (
        SELECT w.id FROM tasks w
         WHERE w.pipeline_id = l.pipeline_id AND w.need = l.need AND w.user_id = l.user_id AND w.state = 'Waiting' AND w.not_before <= :now
@@ -586,6 +601,7 @@ SELECT (SELECT MIN(not_before) FROM tasks WHERE state = 'Waiting' AND not_before
            JOIN pipelines p ON p.id = l.pipeline_id AND p.status = 'Active'
            JOIN tenants n
              ON n.id = l.tenant_id AND n.suspended_at IS NULL AND (n.max_running IS NULL OR n.running < n.max_running)
+            AND (n.running = 0 OR NOT n.is_doubted)
            LEFT JOIN user_quotas u ON u.user_id = l.user_id
           WHERE l.waiting > 0 AND (u.max_running IS NULL OR u.running < u.max_running)) AS may_go
 
@@ -727,7 +743,8 @@ SELECT id, attempt FROM tasks WHERE state IN ('Leased', 'Running', 'Stopping')
 UNION ALL SELECT id, attempt FROM tasks WHERE state = 'Publishing'
 
 -- name: queue_figures
-SELECT COALESCE(SUM(queued), 0) AS queued, COALESCE(SUM(running), 0) AS running FROM tenants
+SELECT COALESCE(SUM(queued), 0) AS queued, COALESCE(SUM(running), 0) AS running,
+       COALESCE(SUM(CASE WHEN is_doubted THEN 1 ELSE 0 END), 0) AS doubted FROM tenants
 
 -- name: oldest_in_lanes
 -- The oldest task of every priority in every lane: each is found by an index, however many wait.

@@ -69,6 +69,8 @@ class Tenant:
     running: int
     created_at: int
     suspended_at: int | None
+    is_doubted: bool
+    """Too many of its jobs failed: one runs at a time until one succeeds."""
 
 
 @dataclass(frozen=True)
@@ -256,6 +258,8 @@ class Job:
     """Its tenant runs as many jobs as it may."""
     user_is_full: bool
     """Whoever submitted it does."""
+    tenant_is_doubted: bool = False
+    """Too many jobs of its tenant failed, and one of them runs."""
 
 
 @dataclass(frozen=True)

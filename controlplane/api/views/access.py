@@ -86,6 +86,7 @@ class TenantView(Answer):
     running: int
     created_at: dt.datetime
     suspended_at: dt.datetime | None
+    is_doubted: bool = Field(description="So many of its jobs failed that one runs at a time until one succeeds.")
 
 
 def tenant(found: records.Tenant) -> TenantView:
@@ -99,4 +100,5 @@ def tenant(found: records.Tenant) -> TenantView:
         running=found.running,
         created_at=to_datetime(found.created_at),
         suspended_at=moment(found.suspended_at),
+        is_doubted=bool(found.is_doubted),
     )

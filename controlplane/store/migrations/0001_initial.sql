@@ -5,6 +5,7 @@ CREATE TABLE meta (
   value TEXT NOT NULL
 );
 
+-- `ended` and `failed` count attempts since `ended_since`: a tenant of which so many fail is doubted.
 CREATE TABLE tenants (
   id TEXT PRIMARY KEY,
   name TEXT NOT NULL UNIQUE,
@@ -19,7 +20,11 @@ CREATE TABLE tenants (
   max_outputs BIGINT,
   rates TEXT NOT NULL DEFAULT '{{}}',
   created_at BIGINT NOT NULL,
-  suspended_at BIGINT
+  suspended_at BIGINT,
+  ended BIGINT NOT NULL DEFAULT 0,
+  failed BIGINT NOT NULL DEFAULT 0,
+  ended_since BIGINT NOT NULL DEFAULT 0,
+  is_doubted BOOLEAN NOT NULL GENERATED ALWAYS AS (ended >= 20 AND failed * 2 >= ended) STORED
 );
 
 -- What a tenant may have besides jobs that wait or run, and what is used of it. `month` is that of quotas that begin anew.

@@ -159,7 +159,8 @@ def requeue(task: Task, now: int, *, retry: Retry, reason: str, report: str | No
         killed_on=orjson.dumps(tally.killed_on).decode(),
         report=report,
     )
-    yield from jobs.rejoin(task, now)
+    is_paid_for = tally.spent >= task.spent + (task.state is TaskState.LEASED)  # by the job, as one of its attempts
+    yield from jobs.rejoin(task, now, has_failed=is_paid_for)
     told = {"attempt": task.attempt, "node_id": task.node_id, "reason": reason, "is_suspect": tally.is_suspect}
     yield jobs.event(task.tenant_id, task.job_id, "requeued", now, orjson.dumps(told).decode())
 

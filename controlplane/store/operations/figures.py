@@ -15,6 +15,8 @@ from shared.capacity import Demand
 class Figures:
     queued: int
     running: int
+    doubted: int
+    """Tenants of whose jobs too many failed."""
     oldest: Mapping[str, int]
     """When the oldest waiting job was submitted, by what it says about hardware."""
     tasks: Mapping[str, int]
@@ -45,6 +47,7 @@ def read() -> Op[Figures]:
     return Figures(
         queued=int(counted["queued"]),
         running=int(counted["running"]),
+        doubted=int(counted["doubted"]),
         oldest=dict(oldest),
         tasks=Counter("nvenc" if demand.nvenc_sessions else "cpu" for demand in held),
         threads=sum(demand.cpu_threads for demand in held),

@@ -207,7 +207,7 @@ def _head(row: Row, now: int) -> Head:
 def _standing(row: Row) -> Standing:
     return Standing(
         running=row["running"],
-        most_running=row["max_running"],
+        most_running=1 if row["is_doubted"] else row["max_running"],
         cost=row["running_cost"],
         served=row["served"],
         weight=row["weight"],

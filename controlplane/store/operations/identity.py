@@ -86,6 +86,7 @@ def suspend_tenant(tenant_id: TenantId, now: int) -> Op[Tenant]:
 
 
 def resume_tenant(tenant_id: TenantId) -> Op[Tenant]:
+    """It may do as before, also where it was doubted."""
     return _tenant((yield call("resume_tenant", id=tenant_id)))
 
 

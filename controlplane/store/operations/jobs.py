@@ -176,6 +176,7 @@ _UNBEGUN: Final[Mapping[str, Any]] = {
     "not_before": 0,
     "tenant_is_full": False,
     "user_is_full": False,
+    "tenant_is_doubted": False,
 }
 
 
@@ -289,17 +290,19 @@ def leave(task: Task, now: int, made: Made = CANCELED) -> Op[None]:
 def leave_nodes(ended: Sequence[tuple[Task, Made]], now: int) -> Op[None]:
     """The same, of tasks that held slots."""
     freed: dict[tuple[TenantId, UserId], Counter[str]] = defaultdict(Counter)
-    for task, _ in ended:
-        freed[task.tenant_id, task.user_id].update(running=-1, **_cost_and_served(task, now))
-    for (tenant_id, user_id), counts in freed.items():
-        yield from quotas.count(tenant_id, user_id, queued=0, **counts)
+    for task, made in ended:
+        outcome = {"ended": int(made.status is not JobStatus.CANCELED), "failed": int(made.status is JobStatus.ERROR)}
+        freed[task.tenant_id, task.user_id].update(running=-1, **outcome, **_cost_and_served(task, now))
+    for (tenant_id, user_id), changes in freed.items():
+        yield from quotas.count_ended(tenant_id, user_id, now, queued=0, **changes)
     yield from quotas.settle(ended, now)
 
 
-def rejoin(task: Task, now: int) -> Op[None]:
-    """Puts a task whose lease ended back into its line."""
+def rejoin(task: Task, now: int, *, has_failed: bool) -> Op[None]:
+    """Puts a task whose lease ended back into its line; whether that attempt counts against its tenant."""
     yield join_lane(task)
-    yield from quotas.count(task.tenant_id, task.user_id, queued=1, running=-1, **_cost_and_served(task, now))
+    counts = {"ended": int(has_failed), "failed": int(has_failed), **_cost_and_served(task, now)}
+    yield from quotas.count_ended(task.tenant_id, task.user_id, now, queued=1, running=-1, **counts)
 
 
 def join_lane(task: Task) -> Call:

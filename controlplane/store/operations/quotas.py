@@ -9,6 +9,7 @@ from typing import Final, NamedTuple
 from controlplane.domain import quota
 from controlplane.domain.notifications import Happening, hears
 from controlplane.domain.quota import DEFAULTS, LEDGER, OF_USERS, Drift, Line, Quota
+from controlplane.domain.trust import DOUBT_WINDOW_MS
 from controlplane.domain.usage import Made, day_of
 from controlplane.store.port import Calls, Op, call
 from controlplane.store.records import Task, Usage, record
@@ -84,6 +85,35 @@ def count(
     change = {"queued": queued, "running": running}
     yield call("count_tenant", id=tenant_id, **change, cost=cost, served=served)
     yield call("count_user", user_id=user_id, **change)
+
+
+def count_ended(
+    tenant_id: TenantId,
+    user_id: UserId,
+    now: int,
+    *,
+    queued: int,
+    running: int,
+    cost: int,
+    served: int,
+    ended: int,
+    failed: int,
+) -> Op[None]:
+    """The same, when attempts end: so many, of which so many failed."""
+    yield call(
+        "count_ended",
+        id=tenant_id,
+        queued=queued,
+        running=running,
+        cost=cost,
+        served=served,
+        ended=ended,
+        failed=failed,
+        succeeded=ended - failed,
+        since=now - DOUBT_WINDOW_MS,
+        now=now,
+    )
+    yield call("count_user", user_id=user_id, queued=queued, running=running)
 
 
 def take(tenant_id: TenantId, line: Quota, amount: int = 1) -> Op[None]:
