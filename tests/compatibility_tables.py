@@ -35,11 +35,11 @@ DIFFERENT: Final[Mapping[str, str]] = {
     "Preset.Arn": "As of pipelines.",
     "JobOutput.StatusDetail": "The published number, then a sentence of this service.",
     "Playlist.StatusDetail": "The published number, then a sentence of this service.",
-    "CreatePipelineResponse.Warnings": "None: nothing lies in another region.",
-    "UpdatePipelineResponse.Warnings": "None: nothing lies in another region.",
-    "ReadPipelineResponse.Warnings": "None: nothing lies in another region.",
-    "Warning.Code": "There are none.",
-    "Warning.Message": "There are none.",
+    "CreatePipelineResponse.Warnings": "Of topics that reach nobody, not of other regions.",
+    "UpdatePipelineResponse.Warnings": "Of topics that reach nobody, not of other regions.",
+    "ReadPipelineResponse.Warnings": "Of topics that reach nobody, not of other regions.",
+    "Warning.Code": "Of this service.",
+    "Warning.Message": "Of this service.",
 }
 """What structures of the dialect cannot say: of answers, and of what is told once for several operations."""
 

@@ -98,6 +98,9 @@ def _show(items: Sequence[Item], ids_file: Path | None) -> None:
             table.add_row(item.name, field, _said(before), _said(here))
     if table.row_count:
         console().print("\n", table)
+    for item in items:
+        for warning in item.warnings:
+            console().print(f"\n{item.name}: {warning}", highlight=False, markup=False)
     if ids_file is not None:
         console().print(f"\nNew ids by old ones: {ids_file}", highlight=False)
     elif any(item.outcome is Outcome.TO_MAKE for item in items):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Final
@@ -33,6 +33,7 @@ class Item:
     old_id: str | None = None
     id: str | None = None
     differences: tuple[Difference, ...] = ()
+    warnings: tuple[str, ...] = ()
     reason: str | None = None
 
 
@@ -100,7 +101,9 @@ class Migration:
             return Item(kind, name, Outcome.REFUSED, old_id, reason=refused.message)
         made = answer[kind.capitalize()]
         there[made["Id"]] = made
-        return Item(kind, name, Outcome.MADE, old_id, made["Id"], tuple(differences(wanted, made)))
+        return Item(
+            kind, name, Outcome.MADE, old_id, made["Id"], tuple(differences(wanted, made)), tuple(_warnings(answer))
+        )
 
     def _counterpart(self, old_id: str, wanted: Wire, there: Mapping[str, Wire]) -> Wire | None:
         made_before = there.get(self._known.get(old_id, ""))
@@ -115,6 +118,13 @@ class Migration:
             token = page.get("NextPageToken")
             if token is None:
                 return
+
+
+def _warnings(answer: Wire) -> Iterator[str]:
+    """Of a pipeline several, of a preset one, if any."""
+    yield from (warning["Message"] for warning in answer.get("Warnings") or ())
+    if answer.get("Warning"):
+        yield answer["Warning"]
 
 
 def _system(preset_id: str, wanted: Wire, there: Mapping[str, Wire]) -> Item:

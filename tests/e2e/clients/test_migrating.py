@@ -17,6 +17,7 @@ from tests.e2e.clients.running import ran
 from tests.e2e.whole.service import Service
 
 pytestmark = pytest.mark.xdist_group("clients")
+TOPIC = "arn:aws:sns:us-east-1:123456789012:failures"
 PERMISSION = {"GranteeType": "Group", "Grantee": "AllUsers", "Access": ["Read"]}
 CONFIGS = {
     "ContentConfig": {"Bucket": "films", "StorageClass": "ReducedRedundancy", "Permissions": [PERMISSION]},
@@ -30,7 +31,9 @@ def saved(service: Service, tmp_path: Path) -> dict[str, Any]:
     old = opened(service)
     transcoder = boto3_story.client(old.facts)
     plain = transcoder.create_pipeline(Name="plain", InputBucket="in", OutputBucket="out", Role=boto3_story.ROLE)
-    whole = transcoder.create_pipeline(Name="whole", InputBucket="in", Role=boto3_story.ROLE, **CONFIGS)
+    whole = transcoder.create_pipeline(
+        Name="whole", InputBucket="in", Role=boto3_story.ROLE, **CONFIGS, Notifications={"Error": TOPIC}
+    )
     transcoder.update_pipeline_status(Id=whole["Pipeline"]["Id"], Status="Paused")
     preset = transcoder.create_preset(**boto3_story.PRESET)
     for kind in ("pipelines", "presets"):
@@ -48,6 +51,8 @@ def test_pipelines_and_presets_are_brought_over_once(service: Service, saved: di
     assert transcoder.list_pipelines()["Pipelines"] == []
     told = migrated(new, tmp_path, "--apply")
     assert outcomes(told) == {"made"}
+    [warning] = next(item["warnings"] for item in told["items"] if item["name"] == "whole")
+    assert TOPIC in warning
     ids = json.loads((tmp_path / "elastictranscoder-ids.json").read_text())
     assert ids == told["ids"]
     assert ids.keys() == {saved[name]["Id"] for name in saved}

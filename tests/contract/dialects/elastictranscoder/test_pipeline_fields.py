@@ -79,15 +79,17 @@ async def test_a_pipeline_is_changed_in_what_is_named(wire: Wire, pipeline: str)
     "Warning.Code",
     "Warning.Message",
 )
-async def test_there_is_nothing_to_warn_of(wire: Wire) -> None:
-    """Buckets, topics and keys of another region: there is one."""
+async def test_a_topic_that_reaches_nobody_is_warned_of(wire: Wire) -> None:
+    """The service warned of what lay in another region."""
     await wire.buckets("films-in")
     wanted = {"Name": "p", "InputBucket": "films-in", "OutputBucket": "films-in", "Role": ROLE}
     made = await wire.call("CreatePipeline", **wanted)
+    assert made["Warnings"] == []
+    changed = await wire.call("UpdatePipeline", Id=made["Pipeline"]["Id"], Notifications={"Error": TOPIC})
     read = await wire.call("ReadPipeline", Id=made["Pipeline"]["Id"])
-    changed = await wire.call("UpdatePipeline", Id=made["Pipeline"]["Id"], Name="q")
-    assert made["Warnings"] == read["Warnings"] == changed["Warnings"] == []
-    wire.fields |= {"Warning.Code", "Warning.Message"}  # of which there are none
+    [warning] = changed["Warnings"]
+    assert TOPIC in warning["Message"]
+    assert read["Warnings"] == [warning]
 
 
 @answers("TestRoleRequest.*", "TestRoleResponse.*")
