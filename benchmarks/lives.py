@@ -42,6 +42,7 @@ CAPACITY = a_capacity(threads=64)
 OUTPUT = {"container": "mp4", "video": {"codec": "h264", "bit_rate": 600_000}, "audio": {"codec": "aac"}}
 MOST_PER_SECOND = 1000
 """Results are laid ready for so many lives: to make a folder takes the longer the more were removed before."""
+OUTCOME = finished(produced("KEY", name="out")).model_dump_json().encode()
 UNLIMITED = {"TRANSCODER_REQUESTS_PER_MINUTE": "10000000", "TRANSCODER_MAX_CONNECTIONS_PER_ADDRESS": "1000"}
 
 
@@ -75,7 +76,7 @@ class Fleet:
         ref, key = order["ref"], order["payload"]["outputs"][0]["key"]
         await self.call(credential, "accept", orjson.dumps({"ref": ref}))
         next(self.ready).rename(self.staging / f"{ref['task_id']}.{ref['attempt']}")
-        outcome = finished(produced(key, name="out")).model_dump(mode="json")
+        outcome = orjson.Fragment(OUTCOME.replace(b"KEY", key.encode()))
         await self.call(credential, "report", orjson.dumps({"ref": ref, "outcome": outcome}))
         self.reported[order["job_id"]].set()
 
@@ -126,12 +127,17 @@ async def lives(server: Server, key: str, made: Fleet, pipeline_id: str, seconds
     made.lay_ready(int(seconds * MOST_PER_SECOND))
     numbers = iter(range(1 << 30))
     began, spent = time.monotonic(), server.cpu_seconds
+    same = {
+        "outputs": [{"key": "film.mp4", "settings": OUTPUT}],
+        "playlists": [],
+        "output_key_prefix": f"{began}/FILM-",
+    }
+    body = json.dumps(document(pipeline_id) | same).encode()
 
     async def caller() -> None:
         while time.monotonic() < began + seconds:
-            output = {"key": f"{began}/{next(numbers)}.mp4", "settings": OUTPUT}
-            body = json.dumps({**document(pipeline_id), "outputs": [output], "playlists": [], "output_key_prefix": ""})
-            async with made.session.post(f"{server.url}/v1/jobs", data=body, headers=headers) as response:
+            film = body.replace(b"FILM", b"%d" % next(numbers))
+            async with made.session.post(f"{server.url}/v1/jobs", data=film, headers=headers) as response:
                 answer = orjson.loads(await response.read())
                 assert response.status == 201, answer
             done = made.reported.setdefault(answer["id"], asyncio.Event())
