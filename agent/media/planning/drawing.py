@@ -10,9 +10,9 @@ from typing import Any, Final
 from agent.media import argv, encoders, filters
 from agent.media.argv import Stream
 from agent.media.encoders import Device
-from agent.media.facts import MediaFacts, VideoFacts
+from agent.media.facts import MediaFacts
 from agent.media.planning.muxers import muxer_options
-from agent.media.planning.opening import opened
+from agent.media.planning.opening import is_for_nvdec, opened
 from agent.media.planning.planned import OUT, Pass, PlannedAudio, PlannedOutput, PlannedThumbnails, PlannedVideo
 from agent.media.planning.programme import Programme
 from agent.media.planning.staging import staged
@@ -29,7 +29,8 @@ def drawn(
     *,
     decode_on_gpu: bool = True,
 ) -> Pass:
-    on_gpu = decode_on_gpu and _decodes_on_gpu(outputs, shown)
+    decodes_on_gpu = decode_on_gpu and _decodes_on_gpu(outputs, shown)
+    on_gpu = decodes_on_gpu and not shown.is_stitched  # several are put on a canvas in memory
     uploads = on_gpu and any(map(_is_marked_on_gpu, outputs))
     source = shown.whole
     wanted = {
@@ -37,7 +38,7 @@ def drawn(
         "sound": any(output.audio for output in outputs),
     }
     held = staged(shown, threads=threads, **wanted)
-    decoding = {**DECODING_ON_GPU, "hwaccel_device": argv.CARD if uploads else gpu} if on_gpu else {}
+    decoding = {**DECODING_ON_GPU, "hwaccel_device": argv.CARD if uploads else gpu} if decodes_on_gpu else {}
     began = opened(held.programme, threads=threads, decoding=decoding, **wanted)
     pictures = _picture_streams(began.picture, outputs, source, on_gpu=on_gpu)
     sounds = _sound_streams(began.sound, outputs)
@@ -56,7 +57,7 @@ def drawn(
         device=device,
         threads=threads,
         gpu=gpu,
-        decodes_on_gpu=on_gpu,
+        decodes_on_gpu=decodes_on_gpu,
         analysis=_analysis(outputs[0], held.programme, threads) if analysed else None,
         joining=held.steps,
         joined=held.files,
@@ -90,31 +91,16 @@ def _number(output: PlannedOutput, number: int) -> dict[str, Any]:
 
 DECODING_ON_GPU: Final[dict[str, Any]] = {"hwaccel": "cuda", "hwaccel_output_format": "cuda", "extra_hw_frames": 8}
 """Pictures that filters hold back are the decoder's own: it needs more of them than it would by itself."""
-NVDEC_CODECS: Final = frozenset({"h264", "hevc", "mpeg2video", "mpeg4", "vc1", "vp8", "vp9"})
+MOST_DECODERS: Final = 8
+"""Of one process on a card: each holds its pictures there as long as the process lives."""
 
 
 def _decodes_on_gpu(outputs: Sequence[PlannedOutput], shown: Programme) -> bool:
-    """Where something is encoded there and the card can decode all of it; rotation, and fields of another size than they
-    come in, are done by filters in memory.
-
-    What is stitched is put on a canvas in memory, and would need a decoder on the card for each of its parts.
-    """
-    first = shown.parts[0]
+    """Where something is encoded there, and the card can decode it: of what is stitched, one of the parts."""
     return (
-        not shown.is_stitched
-        and _is_for_nvdec(first.facts.video)
-        and not (first.size is not None and first.facts.video is not None and first.facts.video.interlaced)
+        len(shown.parts) <= MOST_DECODERS
+        and any(map(is_for_nvdec, shown.parts))
         and any(output.video is not None and output.video.encoder.on_gpu for output in outputs)
-    )
-
-
-def _is_for_nvdec(source: VideoFacts | None) -> bool:
-    return (
-        source is not None
-        and source.codec in NVDEC_CODECS
-        and source.pix_fmt == "yuv420p"
-        and not source.full_range
-        and source.rotation == 0
     )
 
 

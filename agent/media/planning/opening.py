@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any, Final
@@ -52,12 +52,35 @@ def opened(shown: Programme, *, threads: int, decoding: dict[str, Any], picture:
     if not shown.is_stitched:
         return _alone(shown.parts[0], threads, decoding)
     each = threads if len(shown.parts) <= WITH_THREADS else 1
-    began = [_alone(part, each, {}, again) for part, again in _counted(shown.parts)]
-    pictures = list(_pictures(shown, shown.canvas, began)) if picture and shown.canvas else []
+    on_gpu = {number for number, part in enumerate(shown.parts) if picture and decoding and is_for_nvdec(part)}
+    began = [
+        _alone(part, each, decoding if number in on_gpu else {}, again)
+        for number, (part, again) in enumerate(_counted(shown.parts))
+    ]
+    pictures = list(_pictures(shown, shown.canvas, began, on_gpu)) if picture and shown.canvas else []
     sounds = list(_sounds(shown, shown.bed, began)) if sound and shown.bed else []
     return Opened(
         picture=joining.pictures_in_a_row(pictures) if pictures else None,
         sound=joining.sounds_in_a_row(sounds) if sounds else None,
+    )
+
+
+NVDEC_CODECS: Final = frozenset({"h264", "hevc", "mpeg2video", "mpeg4", "vc1", "vp8", "vp9"})
+
+
+def is_for_nvdec(part: Part) -> bool:
+    """Whether a card can decode its picture, and do there what is done first. Turns, and fields of another size than they
+    come in, are made by filters in memory; groups that were joined without loss are in no form that cards read.
+    """
+    video = part.facts.video
+    return (
+        video is not None
+        and part.path is None
+        and video.codec in NVDEC_CODECS
+        and video.pix_fmt == "yuv420p"
+        and not video.full_range
+        and video.rotation == 0
+        and not (part.size is not None and video.interlaced)
     )
 
 
@@ -122,7 +145,8 @@ def _counted(parts: Sequence[Part]) -> Iterator[tuple[Part, int]]:
         yield part, seen[part.index]
 
 
-def _pictures(shown: Programme, on: Canvas, began: Sequence[Opened]) -> Iterator[Stream]:
+def _pictures(shown: Programme, on: Canvas, began: Sequence[Opened], on_gpu: Collection[int]) -> Iterator[Stream]:
+    """In memory, where they are put on the canvas: those that a card decoded come down in the size that they have there."""
     for number, (part, start, frames) in enumerate(zip(shown.parts, began, shown.frames(), strict=True)):
         video = part.facts.video
         if video is None or start.picture is None:
@@ -130,8 +154,8 @@ def _pictures(shown: Programme, on: Canvas, began: Sequence[Opened]) -> Iterator
             continue
         stream = start.picture
         if video.interlaced:
-            stream = deinterlaced(stream, parity=video.parity, every_field=False, on_gpu=False)
-        stream = drawn(stream, _placed(video, on), video.frame_rate, (), on_gpu=False)
+            stream = deinterlaced(stream, parity=video.parity, every_field=False, on_gpu=number in on_gpu)
+        stream = drawn(stream, _placed(video, on), video.frame_rate, (), on_gpu=number in on_gpu)
         spare = max(SPARE_SECONDS, SPARE_PICTURES / float(on.rate))
         yield joining.lasting_picture(stream, frames, fill=_missing(float(frames / on.rate), video) + spare)
 

@@ -11,7 +11,7 @@ from agent.capacity import nvenc
 from agent.capacity.nvenc import Card
 from shared.failures import FailureReason as Reason
 from shared.jobspec import HardwarePreference
-from shared.protocol import Failed, Fallback, Finished, Resume, StartTask
+from shared.protocol import Failed, Fallback, Finished, PartSpec, Resume, Span, StartTask
 from tests.contract.agent.control_plane import ControlPlane
 from tests.contract.agent.nodes import Tools, briefly, node
 from tests.unit.agent.builders import GIB, a_start, an_output
@@ -39,9 +39,12 @@ async def patiently(seconds: float) -> None:
     await (asyncio.get_running_loop().create_future() if seconds >= 60 else briefly(seconds))
 
 
-async def test_a_card_that_works_encodes_and_nothing_is_told(control: ControlPlane, card: Tools, state: Path) -> None:
+@pytest.mark.parametrize("parts", [(PartSpec(),), (PartSpec(), PartSpec(clip=Span(duration=0.2)))])
+async def test_a_card_that_works_encodes_and_nothing_is_told(
+    control: ControlPlane, card: Tools, state: Path, parts: tuple[PartSpec, ...]
+) -> None:
     async with node(control.url, state, card):
-        ref = await control.grant(nvenc_sessions=1)
+        ref = await control.grant(nvenc_sessions=1, parts=parts)
         await control.until(lambda: ref in control.reports)
     outcome = control.reports[ref]
     assert isinstance(outcome, Finished)
@@ -93,11 +96,14 @@ async def test_a_card_that_hangs_is_given_up_and_software_finishes_the_job(
     assert card.alive() == []
 
 
-async def test_what_a_card_cannot_decode_it_may_still_encode(control: ControlPlane, card: Tools, state: Path) -> None:
+@pytest.mark.parametrize("parts", [(PartSpec(),), (PartSpec(), PartSpec(clip=Span(duration=0.2)))])
+async def test_what_a_card_cannot_decode_it_may_still_encode(
+    control: ControlPlane, card: Tools, state: Path, parts: tuple[PartSpec, ...]
+) -> None:
     async with node(control.url, state, card):
         await control.until(lambda: control.polls)
         fail(card, "undecodable")
-        ref = await control.grant(nvenc_sessions=1)
+        ref = await control.grant(nvenc_sessions=1, parts=parts)
         await control.until(lambda: ref in control.reports)
     outcome = control.reports[ref]
     assert isinstance(outcome, Finished)

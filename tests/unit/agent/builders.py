@@ -14,6 +14,7 @@ from shared.protocol import (
     InputSpec,
     Outcome,
     OutputSpec,
+    PartSpec,
     ReportRequest,
     StartTask,
     Stopped,
@@ -75,12 +76,13 @@ def a_start(
     scratch: int = GIB,
     memory: int = 0,
     nvenc_sessions: int = 0,
+    parts: tuple[PartSpec, ...] = (PartSpec(),),
 ) -> StartTask:
     return StartTask(
         ref=a_ref(task, attempt),
         job_id=JobId(f"job-of-{task}"),
         inputs=inputs,
-        payload=TranscodeFile(outputs=outputs or (an_output(),)),
+        payload=TranscodeFile(outputs=outputs or (an_output(),), parts=parts),
         cpu_threads=threads,
         scratch=scratch,
         memory=memory,

@@ -5,11 +5,13 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 from fractions import Fraction
+from typing import Any
 
 import pytest
 
-from agent.media import Device, plan
+from agent.media import Device, MediaFacts, instead, plan
 from agent.media.hints import hinted
+from shared.failures import FailureReason
 from shared.protocol import PartSpec, Span
 from tests.unit.agent.media.builders import MOVIE, a_movie, a_sound, a_task, an_output
 from tests.unit.agent.media.test_command_lines import FORMATS, PROCESS
@@ -75,51 +77,59 @@ STITCHED_INPUTS = f"""
     -map_chapters -1 -map_metadata -1 -maxrate 4800000 -movflags +faststart -preset veryfast -profile:v baseline
     -threads 2 -x264-params b-pyramid=none file:out/o0.mp4
 """
+ON_A_CARD = (
+    f"-analyzeduration 30M -extra_hw_frames 8 -format_whitelist {FORMATS}"
+    " -hwaccel cuda -hwaccel_device 1 -hwaccel_output_format cuda"
+)
 STITCHED_INPUTS_ON_A_GPU = f"""
 {PROCESS}
--analyzeduration 30M -format_whitelist {FORMATS} {BOUNDS} -ss 2.000000 -t 3.000000 -threads 2 -i file:in/0
--analyzeduration 30M -format_whitelist {FORMATS} {BOUNDS} -threads 2 -i file:in/1
+{ON_A_CARD} {BOUNDS} -ss 2.000000 -t 3.000000 -threads 2 -i file:in/0
+{ON_A_CARD} {BOUNDS} -threads 2 -i file:in/1
 -f lavfi -t 8.000000 -i color=c=black:s=1280x720:r=30/1 -f lavfi -t 12.000000 -i anullsrc=r=48000:cl=stereo
 -analyzeduration 30M -format_whitelist {FORMATS} {BOUNDS} -threads 2 -i file:in/2
 -filter_complex
-    [0:0]scale=1280:720[s0];
-    [s0]format=yuv420p[s1];
-    [s1]setsar=1/1[s2];
-    [s2]fps=30/1:start_time=0[s3];
-    [s3]tpad=stop_duration=0.100000:stop_mode=clone[s4];
-    [s4]trim=end_frame=90[s5];
-    [1:0]bwdif=deint=all:mode=send_frame:parity=tff[s6];
-    [s6]fps=30/1:start_time=0[s7];
-    [s7]scale=960:720[s8];
-    [s8]format=yuv420p[s9];
-    [s9]pad=1280:720:160:0[s10];
-    [s10]setsar=1/1[s11];
-    [s11]colorspace=all=bt709:iall=bt601-6-525[s12];
-    [s12]tpad=stop_duration=0.100000:stop_mode=clone[s13];
-    [s13]trim=end_frame=300[s14];
-    [2]format=yuv420p[s15];
-    [s15]setsar=1/1[s16];
-    [s16]trim=end_frame=150[s17];
-    [s5][s14][s17]concat=a=0:n=3:v=1[s18];
-    [s18]fps=30000/1001:start_time=0[s19];
-    [s19]scale=1280:720[s20];
-    [s20]format=yuv420p[s21];
-    [s21]setsar=1/1[s22];
-    [s22]trim=end_frame=539[s23];
-    [0:1]aresample=48000:async=1:first_pts=0[s24];
-    [s24]aformat=channel_layouts=stereo:sample_fmts=fltp:sample_rates=48000[s25];
-    [s25]apad=pad_dur=0.100000[s26];
-    [s26]atrim=end_sample=144000[s27];
-    [3]aformat=channel_layouts=stereo:sample_fmts=fltp:sample_rates=48000[s28];
-    [s28]atrim=end_sample=480000[s29];
-    [4:1]aresample=48000:async=1:first_pts=0[s30];
-    [s30]aformat=channel_layouts=stereo:sample_fmts=fltp:sample_rates=48000[s31];
-    [s31]apad=pad_dur=0.100000[s32];
-    [s32]atrim=end_sample=240000[s33];
-    [s27][s29][s33]concat=a=1:n=3:v=0[s34];
-    [s34]aresample=44100:async=1:first_pts=0[s35];
-    [s35]aformat=channel_layouts=stereo:sample_rates=44100[s36]
--map [s23] -map [s36] -f mp4 -a53cc 0 -b:a 160000 -b:v 2400000 -bf 0 -bufsize 48000000 -c:a aac -c:v h264_nvenc -forced-idr 1
+    [0:0]scale_cuda=1280:720:format=yuv420p[s0];
+    [s0]hwdownload[s1];
+    [s1]format=yuv420p[s2];
+    [s2]format=yuv420p[s3];
+    [s3]setsar=1/1[s4];
+    [s4]fps=30/1:start_time=0[s5];
+    [s5]tpad=stop_duration=0.100000:stop_mode=clone[s6];
+    [s6]trim=end_frame=90[s7];
+    [1:0]yadif_cuda=deint=all:mode=send_frame:parity=tff[s8];
+    [s8]fps=30/1:start_time=0[s9];
+    [s9]scale_cuda=960:720:format=yuv420p[s10];
+    [s10]hwdownload[s11];
+    [s11]format=yuv420p[s12];
+    [s12]format=yuv420p[s13];
+    [s13]pad=1280:720:160:0[s14];
+    [s14]setsar=1/1[s15];
+    [s15]colorspace=all=bt709:iall=bt601-6-525[s16];
+    [s16]tpad=stop_duration=0.100000:stop_mode=clone[s17];
+    [s17]trim=end_frame=300[s18];
+    [2]format=yuv420p[s19];
+    [s19]setsar=1/1[s20];
+    [s20]trim=end_frame=150[s21];
+    [s7][s18][s21]concat=a=0:n=3:v=1[s22];
+    [s22]fps=30000/1001:start_time=0[s23];
+    [s23]scale=1280:720[s24];
+    [s24]format=yuv420p[s25];
+    [s25]setsar=1/1[s26];
+    [s26]trim=end_frame=539[s27];
+    [0:1]aresample=48000:async=1:first_pts=0[s28];
+    [s28]aformat=channel_layouts=stereo:sample_fmts=fltp:sample_rates=48000[s29];
+    [s29]apad=pad_dur=0.100000[s30];
+    [s30]atrim=end_sample=144000[s31];
+    [3]aformat=channel_layouts=stereo:sample_fmts=fltp:sample_rates=48000[s32];
+    [s32]atrim=end_sample=480000[s33];
+    [4:1]aresample=48000:async=1:first_pts=0[s34];
+    [s34]aformat=channel_layouts=stereo:sample_fmts=fltp:sample_rates=48000[s35];
+    [s35]apad=pad_dur=0.100000[s36];
+    [s36]atrim=end_sample=240000[s37];
+    [s31][s33][s37]concat=a=1:n=3:v=0[s38];
+    [s38]aresample=44100:async=1:first_pts=0[s39];
+    [s39]aformat=channel_layouts=stereo:sample_rates=44100[s40]
+-map [s27] -map [s40] -f mp4 -a53cc 0 -b:a 160000 -b:v 2400000 -bf 0 -bufsize 48000000 -c:a aac -c:v h264_nvenc -forced-idr 1
     -g 90 -gpu 1 -level:v 3.1 -map_chapters -1 -map_metadata -1 -maxrate 4800000 -movflags +faststart -preset p4
     -profile:v baseline -rc vbr -rc-lookahead 20 -refs 3 -spatial-aq 1 -threads 2 -tune hq file:out/o0.mp4
 """
@@ -181,3 +191,32 @@ def test_the_whole_command_line(case: str) -> None:
     task, facts, device, expected = CASES[case]
     [only] = plan(task, facts, device=device, threads=2, gpu=1).passes
     assert only.argv == re.sub(r";\s+", ";", expected).split()
+
+
+def test_a_card_decodes_what_it_can_of_a_few_and_nothing_of_many() -> None:
+    deep, turned = replace_video(pix_fmt="yuv420p10le"), replace_video(rotation=90)
+    few = a_task(an_output("000010"), parts=tuple(PartSpec(source=index) for index in range(3)))
+    [only] = plan(few, (MOVIE, deep, turned), device=Device.NVENC, threads=2, gpu=1).passes
+    assert only.decodes_on_gpu
+    assert only.argv.count("-hwaccel") == 1
+    assert "hwupload" not in " ".join(only.argv)
+    [only] = plan(few, (deep, turned, turned), device=Device.NVENC, threads=2, gpu=1).passes
+    assert not only.decodes_on_gpu
+    many = a_task(an_output("000010"), parts=tuple(PartSpec(source=index) for index in range(9)))
+    [only] = plan(many, (MOVIE,) * 9, device=Device.NVENC, threads=2, gpu=1).passes
+    assert "-hwaccel" not in only.argv
+
+
+def test_what_a_card_cannot_decode_of_several_is_decoded_in_memory() -> None:
+    few = a_task(an_output("000010"), parts=(PartSpec(), PartSpec(source=1)))
+    [only] = plan(few, (MOVIE, MOVIE), device=Device.NVENC, threads=2, gpu=1).passes
+    other = instead(only, FailureReason.HARDWARE_DECODING_FAILED, software_threads=2)
+    assert other is not None
+    assert other.is_on_gpu
+    assert "-hwaccel" not in other.argv
+    assert "cuda" not in " ".join(other.argv)
+
+
+def replace_video(**fields: Any) -> MediaFacts:
+    assert MOVIE.video is not None
+    return replace(MOVIE, video=replace(MOVIE.video, **fields))
