@@ -102,7 +102,8 @@ class Settings(BaseSettings):
         "alone; or not at all, on loopback only.",
     )
     dialect_region: Annotated[str, Field(pattern=r"^[a-z0-9-]{1,32}$")] = Field(
-        "us-east-1", description="The region that names in the vendors' dialects tell; requests may be signed for any."
+        "us-east-1",
+        description="The region in the names that dialects tell where a request names none; it may be signed for any.",
     )
 
     failures_per_minute: Annotated[int, Field(ge=1)] = Field(

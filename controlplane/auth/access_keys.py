@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 import secrets
 import string
 from collections.abc import Awaitable, Callable
@@ -26,6 +27,7 @@ log = structlog.get_logger()
 
 PREFIX: Final = "AKIA"
 _CALL: Final = b"amz-sdk-invocation-id"
+_REGION: Final = re.compile(r"[a-z]{2,3}(-[a-z]{1,16}){1,3}-[0-9]{1,2}", re.ASCII)
 _ID_LETTERS: Final = string.ascii_uppercase + "234567"
 _SECRET_LETTERS: Final = string.ascii_letters + string.digits
 """No signs: nothing has to be quoted, wherever a secret is written down."""
@@ -57,6 +59,8 @@ class Signed(NamedTuple):
     A signature is made of a whole second: clients number their calls in a header which they do not sign, so that two calls in
     one second that ask for the same are two.
     """
+    region: str | None = None
+    """The one that the client means to speak to, when it names one in the form that regions have."""
 
 
 class _Known(NamedTuple):
@@ -112,14 +116,17 @@ class AccessKeys:
         remembered = self._known  # what is looked up while everybody is forgotten may be out of date: it is not kept
         known = self._remembered(claimed.access_key_id) or await self._found(claimed.access_key_id)
         sent = await body()
+        _, named, _ = claimed.scope
+        region = named if _REGION.fullmatch(named) else None
         if self._mode is Mode.KEY_ONLY:
-            return Signed(known.principal, sent, None)
+            return Signed(known.principal, sent, None, region)
         sigv4.check(claimed, known.secret, head, sent, to_datetime(self._clock.now_ms()))
         if len(remembered) >= MOST_KNOWN:
             remembered.clear()
         remembered[claimed.access_key_id] = known
         call = next((value for name, value in head.headers if name.lower() == _CALL), b"")
-        return Signed(known.principal, sent, hashlib.sha256(claimed.signature.encode() + b"\n" + call).hexdigest())
+        token = hashlib.sha256(claimed.signature.encode() + b"\n" + call).hexdigest()
+        return Signed(known.principal, sent, token, region)
 
     def _remembered(self, key_id: str) -> _Known | None:
         """Who was let in is remembered for a second."""

@@ -168,9 +168,9 @@ def identity(call: Call[Any], operation: str) -> Token | None:
 
 
 def arn(call: Call[Any], kind: str, name: str) -> str:
-    return (
-        f"arn:aws:elastictranscoder:{call.request.app[SETTINGS].dialect_region}:{call.principal.tenant}:{kind}/{name}"
-    )
+    """In the region that the client speaks to: here all of them are one."""
+    region = call.request[SIGNED].region or call.request.app[SETTINGS].dialect_region
+    return f"arn:aws:elastictranscoder:{region}:{call.principal.tenant}:{kind}/{name}"
 
 
 def _understood(operation: Operation, request: web.Request, sent: bytes, *, has_names: bool) -> BaseModel:

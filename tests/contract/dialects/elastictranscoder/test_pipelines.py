@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -62,6 +63,15 @@ async def test_a_pipeline_reads_as_the_service_told_it(client: Client, pipeline:
         "ContentConfig": {"Bucket": "bucket", "Permissions": []},
         "ThumbnailConfig": {"Bucket": "bucket", "Permissions": []},
     }
+
+
+@pytest.mark.parametrize(("signed_for", "told"), [("eu-west-1", "eu-west-1"), ("0", "us-east-1"), ("a:b", "us-east-1")])
+async def test_names_tell_the_region_that_a_client_speaks_to(
+    client: Client, pipeline: str, signed_for: str, told: str
+) -> None:
+    client.signer = replace(client.signer, region=signed_for)
+    arn = (await client.get(f"/pipelines/{pipeline}")).json["Pipeline"]["Arn"]
+    assert arn == f"arn:aws:elastictranscoder:{told}:{client.caller.tenant_id}:pipeline/{pipeline}"
 
 
 async def test_buckets_are_made_by_being_named_where_the_operator_allows_it(guest: Client) -> None:
