@@ -10,14 +10,18 @@ from controlplane.commands import output
 from controlplane.commands.client import Api, api_command
 from controlplane.domain.notifications import DeliveryState, Happening
 
-_state = click.option("--state", type=click.Choice(list(DeliveryState)), help="Those in this state alone.")
+_state = click.option(
+    "--state", type=click.Choice([state.value for state in DeliveryState]), help="Those in this state alone."
+)
 _on = click.option(
     "--on",
     "types",
     multiple=True,
-    type=click.Choice(list(Happening)),
+    type=click.Choice([happening.value for happening in Happening]),
     help="What it is told of; several. All by default.",
 )
+_address = click.argument("address", metavar="URL")
+"""Not `url`, which is the service's own."""
 
 
 @click.group()
@@ -26,14 +30,14 @@ def webhooks() -> None:
 
 
 @webhooks.command("add")
-@click.argument("url")
+@_address
 @_on
 @click.option("--description", default="", help="A line for yourself.")
 @output.format_option
 @api_command
-async def add_webhook(api: Api, url: str, types: tuple[str, ...], description: str, format_: str) -> None:
+async def add_webhook(api: Api, address: str, types: tuple[str, ...], description: str, format_: str) -> None:
     """Be told at URL. Its secret is printed once: messages are signed with it."""
-    wanted: dict[str, Any] = {"url": url, "description": description} | ({"types": list(types)} if types else {})
+    wanted: dict[str, Any] = {"url": address, "description": description} | ({"types": list(types)} if types else {})
     _new_secret(await api.call("POST", "/v1/webhooks", wanted), format_)
 
 
@@ -62,17 +66,17 @@ async def show_webhook(api: Api, webhook_id: str) -> None:
 
 @webhooks.command("set")
 @click.argument("webhook_id")
-@click.option("--url")
+@click.option("--address", metavar="URL")
 @_on
 @click.option("--description")
 @click.option("--enable/--disable", default=None, help="While it is disabled nothing is sent to it.")
 @api_command
 async def set_webhook(
-    api: Api, webhook_id: str, url: str | None, types: tuple[str, ...], description: str | None, enable: bool | None
+    api: Api, webhook_id: str, address: str | None, types: tuple[str, ...], description: str | None, enable: bool | None
 ) -> None:
     """Change a webhook; what is not named stays."""
     status = None if enable is None else "Active" if enable else "Disabled"
-    wanted = {"url": url, "types": list(types) or None, "description": description, "status": status}
+    wanted = {"url": address, "types": list(types) or None, "description": description, "status": status}
     given = {name: value for name, value in wanted.items() if value is not None}
     output.document(await api.call("PATCH", f"/v1/webhooks/{webhook_id}", given))
 
@@ -129,14 +133,14 @@ def topics() -> None:
 
 @topics.command("add")
 @click.argument("arn")
-@click.argument("url")
+@_address
 @click.option("--tenant", "tenant_id", help="Whose pipelines tell it; by default the account in the ARN.")
 @click.option("--confirmed", is_flag=True, help="Do not wait for the endpoint to confirm.")
 @output.format_option
 @api_command
-async def add_topic(api: Api, arn: str, url: str, tenant_id: str | None, confirmed: bool, format_: str) -> None:
+async def add_topic(api: Api, arn: str, address: str, tenant_id: str | None, confirmed: bool, format_: str) -> None:
     """Send what pipelines tell the topic ARN to URL, once that has confirmed."""
-    made = await api.call("POST", "/v1/topics", {"arn": arn, "url": url, "tenant_id": tenant_id})
+    made = await api.call("POST", "/v1/topics", {"arn": arn, "url": address, "tenant_id": tenant_id})
     if confirmed:
         made = await api.call("POST", f"/v1/topics/{made['id']}/confirm")
     output.document(made) if format_ == "json" else click.echo(made["id"])

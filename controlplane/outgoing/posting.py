@@ -87,6 +87,7 @@ class Post:
                 connector=connector,
                 cookie_jar=aiohttp.DummyCookieJar(),
                 auto_decompress=False,
+                headers={"Accept-Encoding": "identity"},
                 trust_env=False,
                 timeout=aiohttp.ClientTimeout(total=None),
             )
