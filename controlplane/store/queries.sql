@@ -828,11 +828,16 @@ WITH RECURSIVE step (endpoint_id) AS (
 SELECT e.id, (SELECT MIN(d.due_at) FROM deliveries d
                WHERE d.endpoint_id = e.id AND d.state = 'Pending' AND d.due_at IS NOT NULL) AS due_at
   FROM step s JOIN endpoints e ON e.id = s.endpoint_id AND e.status <> 'Disabled'
+ WHERE e.status = 'Active'
+    OR EXISTS (SELECT 1 FROM deliveries d
+                WHERE d.endpoint_id = e.id AND d.state = 'Pending' AND d.due_at IS NOT NULL AND d.type = 'topic.confirmation')
 
 -- name: claim_delivery
--- What a process that died had claimed is due again at :until.
+-- What a process that died had claimed is due again at :until. Who has not confirmed is sent nothing but the question.
 UPDATE deliveries SET due_at = :until, tries = tries + 1
- WHERE number = (SELECT d.number FROM deliveries d JOIN endpoints e ON e.id = d.endpoint_id AND e.status <> 'Disabled'
+ WHERE number = (SELECT d.number FROM deliveries d JOIN endpoints e
+                    ON e.id = d.endpoint_id
+                   AND (e.status = 'Active' OR (e.status = 'Pending' AND d.type = 'topic.confirmation'))
               WHERE d.endpoint_id = :endpoint_id AND d.state = 'Pending' AND d.due_at IS NOT NULL AND d.due_at <= :now
               ORDER BY d.due_at, d.number LIMIT 1)
    AND state = 'Pending' AND due_at <= :now

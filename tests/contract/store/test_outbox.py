@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from controlplane.domain.notifications import (
+    CONFIRMATION,
     OFFSETS_MS,
     TOLD_TO_TOPICS,
     DeliveryState,
@@ -278,6 +279,25 @@ async def test_the_log_is_listed_by_state_from_the_newest_on(world: World) -> No
     assert [one.number for one in newest] == sorted((one.number for one in newest), reverse=True)
     assert len(await listed(None, newest[-1].number)) == 1
     assert [one.id for one in await listed(DeliveryState.DELIVERED)] == [done.delivery.id]
+
+
+async def test_who_has_not_confirmed_is_sent_nothing_but_the_question(world: World) -> None:
+    topic = EndpointId("tp_1")
+    await add(world, a_topic())
+    names = Notifications(progressing=ARN).model_dump_json()
+    await world.store.write(
+        resources.update_pipeline(TENANT, world.pipelines[TENANT], {"notifications": names}, if_version=None)
+    )
+    await world.a_running_job()
+    left = endpoints.update(
+        EndpointKind.TOPIC, None, topic, lambda known: replace(known, status=EndpointStatus.PENDING)
+    )
+    asked = await world.store.write(left)
+    assert await take(world, name=topic) is None
+    assert await world.store.read(outbox.due()) == {}
+    await world.store.write(outbox.add(asked, CONFIRMATION, world.now))
+    assert (await taken(world, name=topic)).delivery.type == CONFIRMATION
+    assert await take(world, name=topic) is None
 
 
 async def test_webhooks_are_counted_and_topics_are_not(world: World) -> None:

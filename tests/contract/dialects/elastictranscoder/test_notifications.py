@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import base64
 import json
+import re
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
@@ -23,6 +25,7 @@ from tests.contract.api.service import OUT, Caller, Node, Service
 from tests.contract.dialects.elastictranscoder.client import ROLE, Client
 from tests.receivers import Received, Receiver, receiving
 
+HANDBOOK = Path(__file__).parents[4] / "docs" / "notifications.md"
 ARN = "arn:aws:sns:eu-west-1:123456789012:films-done"
 SIGNED = {
     "Notification": ("Message", "MessageId", "Subject", "Timestamp", "TopicArn", "Type"),
@@ -100,6 +103,25 @@ async def test_an_endpoint_confirms_by_the_address_that_it_is_sent(
         (arn,) = ElementTree.fromstring(text).iter("{http://sns.amazonaws.com/doc/2010-03-31/}SubscriptionArn")  # noqa: S314 (our own answer)
         assert arn.text == topic["subscription_arn"]
     assert (await operator.get(f"/v1/topics/{topic['id']}")).json["status"] == "Active"
+
+
+async def test_the_verifier_in_the_handbook_takes_them_and_no_others(
+    operator: Caller, tenant: Caller, receiver: Receiver, service: Service
+) -> None:
+    (code,) = [
+        block for block in re.findall(r"```python\n(.*?)```", HANDBOOK.read_text(), re.DOTALL) if "x509" in block
+    ]
+    known: dict[str, Any] = {}
+    exec(code, known)  # noqa: S102 (our own)
+    await put(operator, tenant, receiver)
+    (asked,) = await receiver.got(1)
+    assert (await asyncio.to_thread(known["verified"], asked.body, service.url))["TopicArn"] == ARN
+    for body, url in (
+        (asked.body.replace(b"films-done", b"films-gone"), service.url),
+        (asked.body, "https://transcoder.example"),
+    ):
+        with pytest.raises((InvalidSignature, ValueError)):
+            await asyncio.to_thread(known["verified"], body, url)
 
 
 async def test_the_documented_messages_arrive_proven(
