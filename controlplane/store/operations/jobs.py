@@ -14,7 +14,7 @@ from controlplane.domain.usage import CANCELED, Made
 from controlplane.store.operations import outbox, quotas, tokens
 from controlplane.store.operations.outbox import Told
 from controlplane.store.operations.quotas import Queued
-from controlplane.store.operations.tokens import Claim, Token
+from controlplane.store.operations.tokens import Token, a_claim
 from controlplane.store.port import Call, Calls, Op, alone, call
 from controlplane.store.records import Event, Job, Task, record
 from controlplane.store.sql import filter_name
@@ -84,7 +84,7 @@ def create(new: NewJob, now: int) -> Op[Created]:
 
 def create_together(asked: Sequence[tuple[NewJob, int]]) -> Op[list[Created | Exception]]:
     """Many jobs, each with its time: those of one line are counted at once, and all are written in a row."""
-    claims = {new.id: Claim(new.tenant_id, new.token, new.id, now) for new, now in asked if new.token is not None}
+    claims = {new.id: a_claim(new.tenant_id, new.token, new.id, now) for new, now in asked if new.token is not None}
     owners: dict[JobId, str | Exception] = {}
     if claims:
         owners = dict(zip(claims, (yield from tokens.claim(list(claims.values()))), strict=True))

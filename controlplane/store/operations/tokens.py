@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from controlplane.store.port import Calls, Op, Row, call
 from shared.errors import IdempotencyMismatch
@@ -24,18 +24,17 @@ class Token:
     window_ms: int
 
 
-@dataclass(frozen=True)
-class Claim:
+class Claim(NamedTuple):
     """That a tenant's token is to stand for an object that is being made."""
 
-    tenant_id: TenantId
+    key: Key
     token: Token
     object_id: str
     now: int
 
-    @property
-    def key(self) -> Key:
-        return (self.tenant_id, self.token.dialect, self.token.operation, self.token.value)
+
+def a_claim(tenant_id: TenantId, token: Token, object_id: str, now: int) -> Claim:
+    return Claim((tenant_id, token.dialect, token.operation, token.value), token, object_id, now)
 
 
 def claim(wanted: Sequence[Claim]) -> Op[list[str | IdempotencyMismatch]]:
@@ -60,7 +59,7 @@ def claim_one(tenant_id: TenantId, token: Token | None, object_id: str, now: int
     """The id of what a request with this token makes, or has made. Raises IdempotencyMismatch."""
     if token is None:
         return object_id
-    (found,) = yield from claim([Claim(tenant_id, token, object_id, now)])
+    (found,) = yield from claim([a_claim(tenant_id, token, object_id, now)])
     if isinstance(found, IdempotencyMismatch):
         raise found
     return found
@@ -73,7 +72,7 @@ def release(claims: Sequence[Claim]) -> Calls:
 
 def stands_for(tenant_id: TenantId, token: Token, now: int) -> Op[str | None]:
     """The id of what this token made. Raises IdempotencyMismatch when that was for another request."""
-    asked = Claim(tenant_id, token, "", now)
+    asked = a_claim(tenant_id, token, "", now)
     rows: Sequence[Row] = yield call("token", **_place(asked))
     if not rows or rows[0]["expires_at"] <= now:
         return None
@@ -90,14 +89,11 @@ def _answer(asked: Claim, object_id: str, fingerprint: str) -> str | Idempotency
 
 
 def _params(one: Claim) -> dict[str, Any]:
-    return {
-        **_place(one),
-        "fingerprint": one.token.fingerprint,
-        "object_id": one.object_id,
-        "expires_at": one.now + one.token.window_ms,
-        "now": one.now,
-    }
+    fingerprint, expires_at = one.token.fingerprint, one.now + one.token.window_ms
+    made = {"fingerprint": fingerprint, "object_id": one.object_id, "expires_at": expires_at, "now": one.now}
+    return _place(one) | made
 
 
-def _place(one: Claim) -> dict[str, str]:
-    return dict(zip(("tenant_id", "dialect", "operation", "token"), one.key, strict=True))
+def _place(one: Claim) -> dict[str, Any]:
+    tenant_id, dialect, operation, token = one.key
+    return {"tenant_id": tenant_id, "dialect": dialect, "operation": operation, "token": token}
