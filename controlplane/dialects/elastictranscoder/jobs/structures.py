@@ -36,6 +36,8 @@ _BASE64 = r"(^(?:[A-Za-z0-9\+/]{4})*(?:[A-Za-z0-9\+/]{2}==|[A-Za-z0-9\+/]{3}=)?$
 _KEY_ID = r"(^[0-9A-Fa-f]{8}-[0-9A-Fa-f]{4}-[0-9A-Fa-f]{4}-[0-9A-Fa-f]{4}-[0-9A-Fa-f]{12}$)|(^[0-9A-Fa-f]{32}$)"
 _PICTURE = r"(^.{1,1020}.jpg$)|(^.{1,1019}.jpeg$)|(^.{1,1020}.png$)"
 
+Integer = Annotated[int, Field(ge=-(1 << 31), lt=1 << 31)]
+Long = Annotated[int, Field(ge=-(1 << 63), lt=1 << 63)]
 Id = Annotated[str, Field(pattern=ASCII + ID)]
 Key = Annotated[str, Field(min_length=1, max_length=255)]
 LongKey = Annotated[str, Field(min_length=1, max_length=1024)]
@@ -90,11 +92,11 @@ class InputCaptions(Structure):
 
 
 class DetectedProperties(Structure):
-    width: int | None = None
-    height: int | None = None
+    width: Integer | None = None
+    height: Integer | None = None
     frame_rate: Rate | None = None
-    file_size: int | None = None
-    duration_millis: int | None = None
+    file_size: Long | None = None
+    duration_millis: Long | None = None
 
 
 class JobInput(Structure):

@@ -119,11 +119,11 @@ def _input() -> Any:
             "InputCaptions": _members({"MergePolicy": _MERGING, "CaptionSources": _sources()}),
             "DetectedProperties": _members(
                 {
-                    "Width": st.integers(),
-                    "Height": st.integers(),
+                    "Width": st.integers(-(1 << 31), (1 << 31) - 1),
+                    "Height": st.integers(-(1 << 31), (1 << 31) - 1),
                     "FrameRate": st.just("25.00"),
-                    "FileSize": st.integers(),
-                    "DurationMillis": st.integers(),
+                    "FileSize": st.integers(-(1 << 63), (1 << 63) - 1),
+                    "DurationMillis": st.integers(-(1 << 63), (1 << 63) - 1),
                 }
             ),
         },
