@@ -133,8 +133,14 @@ DELETE FROM uploads WHERE at < :before RETURNING tenant_id, bytes
 UPDATE quotas SET used = CASE WHEN month < :month THEN 0 ELSE used END + :ms,
        month = CASE WHEN month < :month THEN :month ELSE month END
  WHERE tenant_id = :tenant_id AND quota = 'output_minutes'
-   AND (most IS NULL OR NOT CAST(:is_bound AS BOOLEAN) OR CASE WHEN month < :month THEN 0 ELSE used END + :least <= most)
+   AND (most IS NULL OR CASE WHEN month < :month THEN 0 ELSE used END + :least <= most)
 RETURNING month
+
+-- name: add_minutes
+-- Whatever may be left. Of a month that is over nothing is counted any more.
+UPDATE quotas SET used = CASE WHEN month < :month THEN 0 ELSE used END + CASE WHEN month > :month THEN 0 ELSE :ms END,
+       month = CASE WHEN month < :month THEN :month ELSE month END
+ WHERE tenant_id = :tenant_id AND quota = 'output_minutes'
 
 -- name: settle_minutes
 -- Of a month that is over nothing is counted any more.

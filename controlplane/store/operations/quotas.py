@@ -139,7 +139,7 @@ def reserve_minutes(task: Task, lengths: Sequence[float | None], now: int) -> Op
     if task.month is not None:
         return None
     needed = quota.planned_ms(lengths)
-    month = yield from _count_minutes(task.tenant_id, now, needed or 0, least=needed or 1, is_bound=True)
+    month = yield from _count_minutes(task.tenant_id, now, needed or 0, least=needed or 1)
     if month is not None:
         yield call("set_minutes", id=task.id, month=month, output_ms=needed or 0)
         return None
@@ -210,7 +210,7 @@ _ENDS: Final = ("complete", "error", "canceled")
 
 def _settle_minutes(ended: Sequence[tuple[Task, Made]], now: int) -> Op[list[int]]:
     """Milliseconds that count for each. Nodes that never told what they had found are known only by what they made."""
-    counted, changed = [], []
+    counted, changed, this_month = [], [], quota.month_of(now)
     changes: Counter[tuple[TenantId, str]] = Counter()
     unreserved: dict[TenantId, list[tuple[Task, int]]] = defaultdict(list)
     for task, made in ended:
@@ -227,7 +227,7 @@ def _settle_minutes(ended: Sequence[tuple[Task, Made]], now: int) -> Op[list[int
         yield call("settle_minutes", tenant_id=tenant_id, month=month, change=change)
     for tenant_id, tasks in unreserved.items():
         total = sum(ms for _, ms in tasks)
-        this_month = yield from _count_minutes(tenant_id, now, total, least=0, is_bound=False)
+        yield call("add_minutes", tenant_id=tenant_id, month=this_month, ms=total)
         changed += [{"id": task.id, "month": this_month, "output_ms": ms} for task, ms in tasks]
     yield Calls("set_minutes", changed)
     return counted
@@ -359,7 +359,7 @@ def _queue_of_user(tenant_id: TenantId, user_id: UserId, jobs: int) -> Op[None]:
     raise TooManyQueued(detail, retry_after=QUEUE_RETRY_SECONDS)
 
 
-def _count_minutes(tenant_id: TenantId, now: int, ms: int, *, least: int, is_bound: bool) -> Op[str | None]:
+def _count_minutes(tenant_id: TenantId, now: int, ms: int, *, least: int) -> Op[str | None]:
     """The month in which they count now; None when less is left of it."""
     rows = yield call(
         "count_minutes",
@@ -367,7 +367,6 @@ def _count_minutes(tenant_id: TenantId, now: int, ms: int, *, least: int, is_bou
         month=quota.month_of(now),
         ms=ms,
         least=least,
-        is_bound=is_bound,
     )
     return rows[0]["month"] if rows else None
 
