@@ -110,9 +110,10 @@ async def open_store(settings: Settings) -> Store:
 
 
 def read_secret(settings: Settings, credentials_directory: Path | None = None) -> bytes:
-    """What links and page tokens are signed with: a systemd credential, or a file in `state`, made when there is none.
+    """What links and page tokens are signed with, and what seals secrets: a systemd credential, or a file in `state`, made
+    when there is none.
 
-    Replicas share it.
+    Replicas share it. Without it what was sealed cannot be opened any more: keys that sign must be made anew.
     """
     if credentials_directory is not None and (credentials_directory / "secret.key").is_file():
         return (credentials_directory / "secret.key").read_bytes()

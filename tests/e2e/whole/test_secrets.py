@@ -3,20 +3,26 @@
 from __future__ import annotations
 
 import base64
+import datetime as dt
+import json
 import os
 import re
 import sqlite3
 import subprocess
 import threading
 import time
+import urllib.error
+import urllib.request
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
-from urllib.parse import quote
+from typing import Any
+from urllib.parse import quote, urlsplit
 
 import pytest
 
 from tests.builders import mp4_settings
+from tests.contract.dialects.elastictranscoder.signing import Signer
 from tests.e2e.whole.service import COMMAND, Refused, Service
 
 pytestmark = [pytest.mark.media, pytest.mark.timeout(180)]
@@ -64,6 +70,21 @@ def dumped(database: Path) -> bytes:
         return "\n".join(connection.iterdump()).encode()
 
 
+def _signed(service: Service, key: dict[str, str]) -> dict[str, Any]:
+    """The tenant's pipelines, as a client of Elastic Transcoder asks for them; once with a wrong secret before."""
+    answers = []
+    for secret in ("wrong", key["secret_access_key"]):
+        signer = Signer(key["access_key_id"], secret)
+        target, host = "/2012-09-25/pipelines", urlsplit(service.url).netloc
+        headers = signer.headers("GET", host, target, b"", dt.datetime.now(dt.UTC))
+        with suppress(urllib.error.HTTPError):
+            request = urllib.request.Request(service.url + target, headers=headers)  # noqa: S310 (our own service)
+            with urllib.request.urlopen(request) as response:  # noqa: S310
+                answers.append(json.loads(response.read()))
+    (found,) = answers
+    return found
+
+
 def test_no_secret_is_found_in_logs_arguments_environments_errors_or_the_database(service: Service) -> None:
     errors: list[bytes] = []
     secrets: dict[str, bytes | str] = {
@@ -82,6 +103,9 @@ def test_no_secret_is_found_in_logs_arguments_environments_errors_or_the_databas
         revoked = service.call("POST", "/v1/keys", {})
         secrets["another key"] = revoked["key"].split("_")[2]
         service.call("DELETE", f"/v1/keys/{revoked['id']}")
+        signing = service.call("POST", "/v1/keys", {"kind": "sigv4"})
+        secrets["the secret of a key that signs"] = signing["secret_access_key"]
+        assert len(_signed(service, signing)["Pipelines"]) == 1
         content_key = os.urandom(32)
         secrets["a content key"] = content_key
         encryption = {"mode": "aes-gcm", "key": base64.b64encode(content_key).decode()}
