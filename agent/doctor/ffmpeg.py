@@ -31,7 +31,7 @@ MUXERS: Final = frozenset(
 )  # fmt: skip
 CAPTION_ENCODERS: Final = frozenset({"mov_text", "subrip"})
 CAPTION_FORMATS: Final = frozenset({"ffmetadata", "srt"})
-BITSTREAM_FILTERS: Final = frozenset({"filter_units", "h264_mp4toannexb"})
+BITSTREAM_FILTERS: Final = frozenset({"filter_units", "h264_mp4toannexb", "hevc_mp4toannexb"})
 PROTOCOLS: Final = frozenset({"file", "pipe"})
 _PATIENCE: Final = 30.0
 _FIX: Final = "apt-get install ffmpeg (Debian 12's 5.1 or newer)"
