@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Final, Literal, NamedTuple
+import json
+from typing import Any, Final, Literal, NamedTuple
 from urllib.parse import quote
 
 from itsdangerous import BadData, URLSafeSerializer
+from itsdangerous.encoding import base64_encode
 
 from shared.clock import Clock
 from shared.errors import LinkRefused
@@ -31,9 +33,16 @@ class Link(NamedTuple):
         return key.startswith(self.key) if self.key.endswith("/") or not self.key else key == self.key
 
 
+class _Serializer(URLSafeSerializer):
+    """Spares itself the try whether a payload, which is a line here, becomes shorter by compression."""
+
+    def dump_payload(self, obj: Any) -> bytes:
+        return base64_encode(json.dumps(obj, separators=(",", ":")))
+
+
 class Links:
     def __init__(self, secret: bytes, clock: Clock) -> None:
-        self._serializer = URLSafeSerializer(secret, salt="object-link")
+        self._serializer = _Serializer(secret, salt="object-link")
         self._clock = clock
 
     def sign(self, action: Action, tenant_id: TenantId, bucket: str, key: str, *, seconds: float) -> str:
