@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any, Final, Literal, NamedTuple
 from urllib.parse import quote
 
+import orjson
 from itsdangerous import BadData, URLSafeSerializer
 from itsdangerous.encoding import base64_encode
 
@@ -37,7 +37,7 @@ class _Serializer(URLSafeSerializer):
     """Spares itself the try whether a payload, which is a line here, becomes shorter by compression."""
 
     def dump_payload(self, obj: Any) -> bytes:
-        return base64_encode(json.dumps(obj, separators=(",", ":")))
+        return base64_encode(orjson.dumps(obj))
 
 
 class Links:
