@@ -78,7 +78,8 @@ def _table(structure: str, names: Sequence[str], shown: Mapping[str, Sequence[Sh
 
 def _here(structure: str, member: str) -> str:
     told = DIFFERENT.get(f"{structure}.{member}") or _description(structure, member) or "same"
-    return f"deprecated: {told}" if is_deprecated(f"{structure}.{member}") else told
+    is_told = told.startswith("Deprecated") or not is_deprecated(f"{structure}.{member}")
+    return told if is_told else f"Deprecated: {told}"
 
 
 def _description(structure: str, member: str) -> str | None:

@@ -27,7 +27,7 @@ STATUSES = {name: shape["error"]["httpStatusCode"] for name, shape in MODEL["sha
 CREATING = ("CreateJob", "CreatePipeline", "CreatePreset")
 WITH_BODY = (*CREATING, "TestRole", "UpdatePipeline", "UpdatePipelineNotifications", "UpdatePipelineStatus")
 FUZZ = settings(
-    max_examples=times(25, 2000),
+    max_examples=times(20, 2000),
     derandomize=not IS_SOAKING,  # a change is judged by the same requests as the one before
     suppress_health_check=[*HealthCheck],
     phases=[Phase.explicit, Phase.reuse, Phase.generate],  # documents are large, and take minutes to shrink
@@ -40,7 +40,7 @@ class Fuzzed:
     def __init__(self, account: Account) -> None:
         self._account = account
         self._credentials = Credentials(account.access_key_id, account.secret_access_key)
-        self._connection = http.client.HTTPConnection(urlsplit(account.service.url).netloc, timeout=60)
+        self._connection = http.client.HTTPConnection(urlsplit(account.service.url).netloc, timeout=300)
         wanted = {"Name": "p", "InputBucket": "films-in", "OutputBucket": "films-out", "Role": ROLE}
         status, _, answer = self.call("CreatePipeline", wanted)
         assert status == 201, answer
