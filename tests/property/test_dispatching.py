@@ -16,7 +16,17 @@ from controlplane.domain.permissions import Role
 from controlplane.domain.placement import Offer
 from controlplane.domain.quota import MINUTE_MS, Quota
 from controlplane.store import sql
-from controlplane.store.operations import dispatch, ending, granting, identity, jobs, quotas, resources, results
+from controlplane.store.operations import (
+    dispatch,
+    ending,
+    endpoints,
+    granting,
+    identity,
+    jobs,
+    quotas,
+    resources,
+    results,
+)
 from controlplane.store.operations.dispatch import Acceptance
 from controlplane.store.operations.granting import Grant
 from controlplane.store.port import Op, T, alone
@@ -38,6 +48,7 @@ from shared.protocol import (
 from shared.statuses import JobStatus, Phase, PipelineStatus
 from tests.builders import a_capacity, a_failure, a_job, finished, free_of, some_facts, some_progress
 from tests.clock import NOW_MS
+from tests.contract.store.test_outbox import an_endpoint
 from tests.soak import times
 
 NODES = ("one", "two", "three")
@@ -56,7 +67,7 @@ LIMITS = dict.fromkeys(Quota) | {
     Quota.OUTPUT_MINUTES: 3 * MINUTE_MS,
     Quota.STORED_BYTES: 35,
 }
-TABLES = ("tenants", "quotas", "user_quotas", "usage", "jobs", "tasks", "lanes", "events")
+TABLES = ("tenants", "quotas", "user_quotas", "usage", "jobs", "tasks", "lanes", "events", "deliveries")
 STATUS_OF_EVENT = {
     "submitted": JobStatus.SUBMITTED,
     "started": JobStatus.SUBMITTED,
@@ -65,6 +76,11 @@ STATUS_OF_EVENT = {
     "complete": JobStatus.COMPLETE,
     "error": JobStatus.ERROR,
     "canceled": JobStatus.CANCELED,
+}
+TOLD_AT_THE_END = {
+    JobStatus.COMPLETE: "job.completed",
+    JobStatus.ERROR: "job.error",
+    JobStatus.CANCELED: "job.canceled",
 }
 
 
@@ -123,6 +139,7 @@ class Dispatching(RuleBasedStateMachine):
             self.do(quotas.set_limits(tenant_id, LIMITS))
             self.do(resources.add_bucket(tenant_id, "b", "file", "/b", self.now))
             self.do(resources.add_pipeline(pipeline_of(tenant_id)))
+            self.do(endpoints.add(an_endpoint(f"we_{tenant_id}", tenant_id=tenant_id)))
         for name in NODES:
             self.do(identity.add_join_token(name, CLUSTER, "{}", now=self.now, expires_at=self.now + 1))
             self.do(identity.enrol(name, NodeId(name), name, "", self.now))
@@ -262,6 +279,18 @@ class Dispatching(RuleBasedStateMachine):
     @rule(seconds=st.integers(1, 90))
     def time_passes(self, seconds: int) -> None:
         self.now += seconds * 1000
+
+    @invariant()
+    def what_is_told_is_what_became_of_each_job(self) -> None:
+        """Once each, warnings aside; a job that begins twice within one millisecond is told of as begun twice."""
+        told: dict[str, list[str]] = defaultdict(list)
+        for job_id, type_ in self.rows("SELECT job_id, type FROM deliveries ORDER BY number"):
+            if type_ != "job.warning" and type_ not in told[job_id][-1:]:
+                told[job_id].append(type_)
+        for job_id, status, started_at in self.rows("SELECT id, status, started_at FROM jobs"):
+            began = ["job.progressing"] if started_at is not None else []
+            ended = [TOLD_AT_THE_END[status]] if status in TOLD_AT_THE_END else []
+            assert told[job_id] == ["job.submitted", *began, *ended]
 
     @invariant()
     def what_has_ended_stays_as_it_is(self) -> None:
