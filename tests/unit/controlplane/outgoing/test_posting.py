@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import datetime as dt
 import socket
+import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
 from ipaddress import ip_network
+from pathlib import Path
 
 import pytest
 from aiohttp import web
 from aiohttp.abc import AbstractResolver, ResolveResult
 
+from controlplane import certificates
 from controlplane.outgoing.posting import Answer, Post
 
 LOOPBACK = (ip_network("127.0.0.0/8"), ip_network("::1/128"))
@@ -188,6 +192,29 @@ async def test_the_log_says_what_was_wrong_and_nothing_of_what_lies_behind(canar
         ("https://unknown.example/", "Its name has no address."),
     ):
         assert await send(Post(LOOPBACK, timeout=5, resolver=Names([])), url) == Answer(None, why)
+
+
+async def test_a_certificate_proves_the_host_or_nothing_is_sent(canary: Canary, tmp_path: Path) -> None:
+    certificates.make(tmp_path, ["hooks.example"], dt.datetime.now(dt.UTC))
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(tmp_path / "server.pem")
+    app = web.Application()
+    app.router.add_post("/", canary.handle)
+    runner = web.AppRunner(app)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0, ssl_context=context).start()
+    port, here, authority = runner.addresses[0][1], Names(["127.0.0.1"]), tmp_path / "ca.pem"
+    try:
+        for host, trusted, expected in (
+            ("hooks.example", authority, Answer(204)),
+            ("hooks.example", None, Answer(None, "Its certificate is not trusted.")),
+            ("other.example", authority, Answer(None, "Its certificate is not trusted.")),
+        ):
+            post = Post(LOOPBACK, timeout=30, authority=trusted, resolver=here)
+            assert await send(post, f"https://{host}:{port}/") == expected
+    finally:
+        await runner.cleanup()
+    assert canary.requests == ["/"]
 
 
 async def test_it_is_told_when_to_come_again(canary: Canary) -> None:
