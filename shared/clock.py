@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import time
+from email.utils import parsedate_to_datetime
 from typing import Protocol
 
 
@@ -38,3 +39,12 @@ def to_datetime(ms: int) -> dt.datetime:
 def written(ms: int) -> str:
     """Unix milliseconds as text (RFC 3339, UTC)."""
     return to_datetime(ms).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def read_http_date(text: str) -> dt.datetime:
+    """An aware time, of a header that holds one (RFC 9110). Raises ValueError for whatever else strangers write there."""
+    try:
+        found = parsedate_to_datetime(text)
+    except (IndexError, OverflowError) as error:
+        raise ValueError("This is no date.") from error
+    return found if found.tzinfo is not None else found.replace(tzinfo=dt.UTC)

@@ -11,11 +11,11 @@ import hashlib
 import hmac
 import re
 from collections.abc import Mapping, Sequence
-from email.utils import parsedate_to_datetime
 from functools import lru_cache
 from typing import Final, NamedTuple
 from urllib.parse import quote
 
+from shared.clock import read_http_date
 from shared.errors import Unauthenticated
 
 ALGORITHM: Final = "AWS4-HMAC-SHA256"
@@ -167,10 +167,9 @@ def _moment(claimed: Claim, headers: Mapping[str, bytes]) -> dt.datetime:
     said = headers.get(name, b"").decode("latin-1")
     found = _MOMENT.fullmatch(said)
     try:
-        moment = dt.datetime(*map(int, found.groups()), tzinfo=dt.UTC) if found else parsedate_to_datetime(said)  # type: ignore[arg-type, misc]
-    except (ValueError, IndexError) as error:
+        return dt.datetime(*map(int, found.groups()), tzinfo=dt.UTC) if found else read_http_date(said)  # type: ignore[arg-type, misc]
+    except ValueError as error:
         raise IncompleteSignature("Date must be in ISO-8601 'basic format', or as RFC 9110 writes it.") from error
-    return moment if moment.tzinfo is not None else moment.replace(tzinfo=dt.UTC)
 
 
 def _check_time(claimed: Claim, moment: dt.datetime, now: dt.datetime) -> None:

@@ -52,16 +52,16 @@ def target(text: str, allowed: Sequence[Network]) -> URL:
         raise _refused(f"An address has up to {MOST} printable ASCII characters.")
     try:
         url = URL(text)
-        port = url.port
+        host, port = url.host, url.port  # each is first read here
     except ValueError as error:
         raise _refused("This is no address.") from error
     if url.scheme != "https" and not (url.scheme == "http" and allowed):
         raise _refused("An address begins with https://.")
-    if not url.host or url.user is not None or url.password is not None or url.fragment:
+    if not host or url.user is not None or url.password is not None or url.fragment:
         raise _refused("An address has a host, and neither a user nor a fragment.")
     if port not in (80, 443) and (port is None or port < 1024):
         raise _refused("The port is 80, 443, or one from 1024 on.")
-    literal = _literal(url.host)
+    literal = _literal(host)
     if literal is not None and not may_reach(literal, allowed, is_plain=url.scheme == "http"):
         raise _refused("This address is not public.")
     return url

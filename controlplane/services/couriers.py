@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import datetime as dt
 import random
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from email.utils import parsedate_to_datetime
 from typing import Any, Final, Protocol
 
 import orjson
@@ -22,8 +20,8 @@ from controlplane.store.operations import outbox
 from controlplane.store.operations.outbox import Message, Sent
 from controlplane.store.port import Store
 from controlplane.store.records import Delivery
-from shared.clock import Clock, to_datetime
-from shared.errors import StorageFull, TranscoderError, Unavailable
+from shared.clock import Clock, read_http_date, to_datetime
+from shared.errors import StorageFull, Unavailable
 from shared.ids import EndpointId
 
 log = structlog.get_logger()
@@ -171,8 +169,8 @@ class Courier:
     async def _answer(self, message: Message) -> Answer:
         try:
             letter = await self._writers[message.endpoint.kind](message)
-        except (TranscoderError, ValueError, KeyError) as error:
-            log.error("delivery.unwritten", message_id=message.delivery.id, error=str(error))
+        except Exception:  # it is tried again at every start: one that cannot be written must not end the service
+            log.exception("delivery.unwritten", message_id=message.delivery.id)
             return _Unwritten()
         return await self._post.send(message.endpoint.url, letter.headers, letter.body)
 
@@ -203,8 +201,7 @@ def _milliseconds(retry_after: str | None, now: int) -> int | None:
     if retry_after.isascii() and retry_after.isdigit():
         return int(retry_after[:9]) * 1000
     try:
-        asked = parsedate_to_datetime(retry_after)
+        asked = read_http_date(retry_after)
     except ValueError:
         return None
-    asked = asked if asked.tzinfo is not None else asked.replace(tzinfo=dt.UTC)
     return max(0, int((asked - to_datetime(now)).total_seconds() * 1000))

@@ -15,6 +15,8 @@ from shared.errors import InvalidField, MalformedRequest, TranscoderError
 
 SHOWN: Final = 200
 """So many letters of a value are told back."""
+MOST_TOLD: Final = 20
+"""So many faults of a request are told: there may be one for every few bytes of it."""
 _SECRETS: Final = frozenset({"Encryption", "ThumbnailEncryption", "HlsContentProtection", "PlayReadyDrm"})
 _KINDS: Final = {
     "string_type": "string",
@@ -32,7 +34,7 @@ def invalid(error: ValidationError) -> TranscoderError:
     if found[0]["type"] == "json_invalid" or not found[0]["loc"]:
         return MalformedRequest("The body is not a JSON object.")
     noun = "error" if len(found) == 1 else "errors"
-    sentences = "; ".join(_sentence(one) for one in found)
+    sentences = "; ".join([*map(_sentence, found[:MOST_TOLD]), *(["…"] if len(found) > MOST_TOLD else [])])
     return InvalidField(f"{len(found)} validation {noun} detected: {sentences}")
 
 
@@ -48,10 +50,16 @@ def spelled(place: Sequence[str | int]) -> str:
 
 
 def _sentence(error: ErrorDetails) -> str:
-    place = error["loc"]
-    is_secret = len(place) > 1 and place[-2] in _SECRETS
-    value = " null" if error["type"] == "missing" else "" if is_secret else f" {_shown(error['input'])}"
-    return f"Value{value} at '{spelled(place)}' failed to satisfy constraint: Member must {_rule(error)}"
+    return f"Value{_told(error)} at '{spelled(error['loc'])}' failed to satisfy constraint: Member must {_rule(error)}"
+
+
+def _told(error: ErrorDetails) -> str:
+    """The value at fault; not where it is a key or may hold one: in a structure, or in a member that nobody knows."""
+    kind, value = error["type"], error["input"]
+    if kind == "missing":
+        return " null"
+    may_be_secret = kind == "extra_forbidden" or isinstance(value, dict | list) or not _SECRETS.isdisjoint(error["loc"])
+    return "" if may_be_secret else f" {_shown(value)}"
 
 
 def _rule(error: ErrorDetails) -> str:

@@ -177,17 +177,16 @@ def _understood(operation: Operation, request: web.Request, sent: bytes, *, has_
     """Members of path, query and body together. Whatever the content type says, a body is JSON; one may be missing."""
     if not has_names and not request.query_string:
         return operation.read(sent or b"{}")
+    given = {**request.query, **request.match_info}
     try:
         body = orjson.loads(sent or b"{}")
-    except orjson.JSONDecodeError as error:
+        everything = orjson.dumps({**body, **given})
+    except (ValueError, TypeError) as error:  # no JSON, no object, or one that is nested too deep
         raise MalformedRequest("The body is not a JSON object.") from error
-    if not isinstance(body, dict):
-        raise MalformedRequest("The body is not a JSON object.")
-    given = {**request.query, **request.match_info}
     twice = body.keys() & given.keys()
     if twice:
         raise MalformedRequest(f"{min(twice)} is told twice.")
-    return operation.takes.model_validate_json(orjson.dumps(body | given))  # strict, as JSON is: with lists, not tuples
+    return operation.takes.model_validate_json(everything)  # strict, as JSON is: with lists, not tuples
 
 
 def _rendered(request: web.Request, answer: Answer, status: int) -> web.Response:

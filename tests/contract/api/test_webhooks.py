@@ -257,6 +257,17 @@ async def test_who_asks_for_time_gets_it(tenant: Caller, receiver: Receiver, ser
     assert receiver.received[2].headers["webhook-id"] == log["id"]
 
 
+async def test_who_asks_for_time_in_no_words_of_http_is_tried_as_planned(
+    tenant: Caller, receiver: Receiver, service: Service
+) -> None:
+    made = await hook(tenant, receiver)
+    receiver.answers = [{"Retry-After": "Mon, 20 Nov 1995 19:12:08 +99999999999999"}]
+    await tenant.post(f"/v1/webhooks/{made['id']}/test")
+    await noted(tenant, made["id"], 1)
+    passes(service, 6_000)
+    await receiver.got(2)
+
+
 async def test_who_is_gone_is_told_nothing_more(
     tenant: Caller, pipeline: str, receiver: Receiver, service: Service
 ) -> None:

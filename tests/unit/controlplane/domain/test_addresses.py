@@ -111,6 +111,8 @@ def test_an_address_is_taken(text: str) -> None:
         "https://example.com\\@127.0.0.1/",
         "https://bücher.example/",
         "https://example.com/\r\nHost: other",
+        "https://xn--/",
+        "https://xn--a.example/",
         "https://example.com/" + "x" * 2048,
     ],
 )

@@ -1,0 +1,89 @@
+"""Requests that no client makes: each is refused, in few words, and never with what must stay secret."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tests.contract.dialects.elastictranscoder.client import VERSION, Client, told
+
+KEY = "c2VjcmV0c2VjcmV0c2VjcmV0"
+
+
+@pytest.mark.parametrize("depth", [300, 900, 100_000])
+@pytest.mark.parametrize("path", ["/jobs", "/pipelines/{}/status"])
+async def test_what_is_nested_deep_is_no_request(client: Client, pipeline: str, path: str, depth: int) -> None:
+    body = b'{"Status":' + b"[" * depth + b"]" * depth + b"}"
+    answer = await client.call("POST", path.format(pipeline), body)
+    assert told(answer) == (400, "ValidationException", "The body is not a JSON object.")
+
+
+@pytest.mark.parametrize("body", [b"[]", b"null", b'"Status"', b"7", b"{", b"\xff"])
+async def test_what_is_no_object_is_no_request(client: Client, pipeline: str, body: bytes) -> None:
+    answer = await client.call("POST", f"/pipelines/{pipeline}/status", body)
+    assert told(answer) == (400, "ValidationException", "The body is not a JSON object.")
+
+
+async def test_of_many_faults_some_are_told(client: Client) -> None:
+    answer = await client.post("/pipelines", {f"Member{number}": number for number in range(9_000)})
+    status, name, message = told(answer)
+    assert (status, name) == (400, "ValidationException")
+    assert message.startswith("9002 validation errors detected: ")
+    assert message.endswith("; …")
+    assert len(message) < 4_000
+
+
+@pytest.mark.parametrize(
+    "date", ["Mon, 20 Nov 1995 19:12:08 +99999999999999", "Mon, 20 Nov 9223372036854775808 19:12:08 GMT", "soon", ""]
+)
+async def test_a_date_that_is_none(client: Client, date: str) -> None:
+    client.signer = type(client.signer)(client.signer.access_key_id, client.signer.secret, dated_by="Date")
+    headers = {**client.signed("GET", f"{VERSION}/pipelines", b""), "Date": date}
+    assert told(await client.send("GET", f"{VERSION}/pipelines", b"", headers)) == (
+        400,
+        "IncompleteSignatureException",
+        "Date must be in ISO-8601 'basic format', or as RFC 9110 writes it.",
+    )
+
+
+@pytest.mark.parametrize(
+    "output",
+    [
+        {"Encryption": KEY},
+        {"Encryption": [KEY]},
+        {"Encryption": {"Key": [KEY]}},
+        {"Encryption": {"Key": KEY + "!"}},
+        {"Encryption": {"key": KEY}},
+        {"encryption": {"Key": KEY}},
+        {"EncryptionKey": KEY},
+        {"Captions": {"CaptionFormats": {"Format": "srt", "Encryption": {"Key": KEY}}}},
+    ],
+)
+async def test_a_key_that_was_put_wrong_is_not_told_back(client: Client, pipeline: str, output: dict[str, Any]) -> None:
+    whole = {"Key": "out.mp4", "PresetId": "1351620000001-000010", **output}
+    for outputs in ([whole], whole):
+        document = {"PipelineId": pipeline, "Input": {"Key": "in.mp4"}, "Outputs": outputs}
+        answer = await client.post("/jobs", document)
+        assert told(answer)[:2] == (400, "ValidationException")
+        assert KEY.encode() not in answer.content
+
+
+@pytest.mark.parametrize(
+    "playlist",
+    [
+        {"HlsContentProtection": KEY},
+        {"HlsContentProtection": {"Method": "aes-128", "Key": [KEY]}},
+        {"HlsContentProtection": {"Method": "aes-128", "Keys": KEY}},
+        {"PlayReadyDrm": [{"Key": KEY}]},
+        {"PlayReadyDRM": {"Key": KEY}},
+    ],
+)
+async def test_nor_is_that_of_a_playlist(client: Client, pipeline: str, playlist: dict[str, Any]) -> None:
+    whole = {"Name": "all", "Format": "HLSv3", "OutputKeys": ["out"], **playlist}
+    output = {"Key": "out", "PresetId": "1351620000001-200010", "SegmentDuration": "10"}
+    for playlists in ([whole], whole):
+        document = {"PipelineId": pipeline, "Input": {"Key": "in.mp4"}, "Output": output, "Playlists": playlists}
+        answer = await client.post("/jobs", document)
+        assert told(answer)[:2] == (400, "ValidationException")
+        assert KEY.encode() not in answer.content
