@@ -24,7 +24,7 @@ from controlplane.store.operations import dispatch, quotas, resources
 from controlplane.store.port import Store
 from controlplane.store.records import Bucket
 from shared.clock import Clock
-from shared.errors import AlreadyExists, InvalidField, LinkRefused, NotFound
+from shared.errors import AlreadyExists, InvalidField, LinkRefused, NotFound, QuotaExceeded
 from shared.ids import Attempt, NodeId, TaskId, TenantId
 from shared.jobspec.fields import BucketName
 
@@ -70,8 +70,15 @@ class Buckets:
                 raise AlreadyExists(f"There is a bucket {name!r} already.", pointer="/name")
             if path.is_relative_to(other.root) or Path(other.root).is_relative_to(path):
                 raise InvalidField("Another bucket lies in this directory.", pointer="/root")
-        await asyncio.to_thread(FileBucket(path).create)
-        return await self._store.write(resources.add_bucket(tenant_id, name, "file", str(path), self._clock.now_ms()))
+        files = FileBucket(path)
+        await asyncio.to_thread(files.create)
+        try:
+            return await self._store.write(
+                resources.add_bucket(tenant_id, name, "file", str(path), self._clock.now_ms())
+            )
+        except QuotaExceeded:
+            await asyncio.to_thread(files.unmake)
+            raise
 
     async def ensure(self, principal: Principal, name: str) -> None:
         """That a bucket which is named is there. Raises InvalidField where it is not and may not be made, and Forbidden."""

@@ -32,6 +32,8 @@ GATHERED: Final = 0.1
 """Seconds between two looks: jobs change all the time, and few changes are told to anybody."""
 LOOK_SECONDS: Final = 5.0
 """At least as often, for what another process has written."""
+MOST_NOTED: Final = 30
+"""The last tries of one message: it may be sent again and again."""
 GONE: Final = "It answered 410 Gone."
 
 
@@ -175,7 +177,7 @@ class Courier:
         return await self._post.send(message.endpoint.url, letter.headers, letter.body)
 
     def _judged(self, delivery: Delivery, answer: Answer, noted: Mapping[str, Any]) -> Sent:
-        attempts = orjson.dumps([*orjson.loads(delivery.attempts), noted]).decode()
+        attempts = orjson.dumps([*orjson.loads(delivery.attempts), noted][-MOST_NOTED:]).decode()
         now = self._clock.now_ms()
         match verdict(answer.status):
             case Verdict.DELIVERED:

@@ -60,6 +60,12 @@ class FileBucket:
         except OSError as error:
             raise InvalidField(f"The directory cannot be used: {error.strerror}.", pointer="/root") from error
 
+    def unmake(self) -> None:
+        """Takes back what `create` made, unless something was put there."""
+        with contextlib.suppress(OSError):
+            for folder in (_STAGING, _UPLOADS, RESERVED_SEGMENT, ""):
+                (self.root / folder).rmdir()
+
     def open(self, key: str) -> int:
         """A descriptor of a regular file, for reading. Raises NotFound."""
         with self.parent(key, make=False) as (parent, name):

@@ -877,9 +877,11 @@ UPDATE deliveries SET state = 'Pending', due_at = :now, begun_at = :now, tries =
  WHERE id = :id AND endpoint_id = :endpoint_id AND (state <> 'Pending' OR due_at IS NOT NULL) RETURNING *
 
 -- name: outbox_figures
--- Counted up to a thousand and one: more is simply many.
-SELECT (SELECT COUNT(*) FROM (SELECT number FROM deliveries WHERE state = 'Pending' ORDER BY number LIMIT 1001) waiting) AS pending,
-       (SELECT at FROM deliveries WHERE state = 'Pending' ORDER BY number LIMIT 1) AS oldest
+-- Counted up to a thousand and one: more is simply many. What nobody is there for any more waits for nobody.
+WITH waiting AS (
+  SELECT d.number, d.at FROM deliveries d JOIN endpoints e ON e.id = d.endpoint_id AND e.status <> 'Disabled'
+   WHERE d.state = 'Pending' ORDER BY d.number LIMIT 1001)
+SELECT COUNT(*) AS pending, MIN(at) AS oldest FROM waiting
 
 -- name: span_of_deliveries
 SELECT MAX(number) AS last, MIN(at) AS oldest

@@ -14,6 +14,7 @@ from standardwebhooks.webhooks import Webhook
 
 from controlplane.domain.notifications import OFFSETS_MS, EndpointKind, Happening
 from controlplane.http.keys import COURIER
+from controlplane.services.couriers import MOST_NOTED
 from controlplane.store.operations import endpoints
 from shared.clock import to_datetime
 from shared.failures import Cause
@@ -266,6 +267,20 @@ async def test_who_asks_for_time_in_no_words_of_http_is_tried_as_planned(
     await noted(tenant, made["id"], 1)
     passes(service, 6_000)
     await receiver.got(2)
+
+
+async def test_of_a_message_that_is_sent_again_and_again_the_last_tries_are_kept(
+    tenant: Caller, receiver: Receiver
+) -> None:
+    made = await hook(tenant, receiver)
+    sent = (await tenant.post(f"/v1/webhooks/{made['id']}/test")).json
+    for times in range(1, MOST_NOTED + 2):
+        await receiver.got(times)
+        (log,) = await noted(tenant, made["id"], min(times, MOST_NOTED))
+        await tenant.post(f"/v1/webhooks/{made['id']}/deliveries/{sent['id']}/redeliver")
+    await receiver.got(MOST_NOTED + 2)
+    (log,) = await noted(tenant, made["id"], MOST_NOTED)
+    assert len(log["attempts"]) == MOST_NOTED
 
 
 async def test_who_is_gone_is_told_nothing_more(

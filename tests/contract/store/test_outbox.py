@@ -18,7 +18,7 @@ from controlplane.domain.notifications import (
     Notifications,
 )
 from controlplane.domain.quota import Quota
-from controlplane.store.operations import endpoints, jobs, keeping, outbox, quotas, resources
+from controlplane.store.operations import endpoints, figures, jobs, keeping, outbox, quotas, resources
 from controlplane.store.operations.outbox import Message, Sent
 from controlplane.store.records import Delivery, Endpoint
 from shared.errors import AlreadyExists, NotFound, QuotaExceeded
@@ -238,6 +238,22 @@ async def test_nothing_is_sent_to_an_endpoint_that_is_off_and_it_goes_on_when_it
     )
     await world.store.write(on)
     assert (await taken(world)).delivery.id != first.delivery.id
+
+
+async def test_what_nobody_is_there_for_is_no_message_that_waits(world: World) -> None:
+    await add(world, an_endpoint(), an_endpoint("we_2"), an_endpoint("we_3"))
+    await world.submit()
+    assert (await world.store.read(figures.read())).undelivered == 3
+    await world.store.write(endpoints.delete(EndpointKind.WEBHOOK, TENANT, EndpointId("we_2")))
+    off = endpoints.update(
+        EndpointKind.WEBHOOK, TENANT, WEBHOOK, lambda known: replace(known, status=EndpointStatus.DISABLED)
+    )
+    await world.store.write(off)
+    found = await world.store.read(figures.read())
+    assert (found.undelivered, found.undelivered_since) == (1, world.now)
+    await world.store.write(endpoints.delete(EndpointKind.WEBHOOK, TENANT, EndpointId("we_3")))
+    found = await world.store.read(figures.read())
+    assert (found.undelivered, found.undelivered_since) == (0, None)
 
 
 async def test_a_delivery_is_made_once_more_under_its_name(world: World) -> None:

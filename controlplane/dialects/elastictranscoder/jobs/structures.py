@@ -29,6 +29,8 @@ from controlplane.dialects.elastictranscoder.jobs.conversion import (
 
 ASCII = "(?-u)"
 """Begins patterns whose digits are 0 to 9 alone."""
+PRINTABLE = r"^[^\x00-\x1f\x7f]*$"
+"""Names and descriptions hold no control characters, here as natively: databases do not take all of them."""
 ID = r"^\d{13}-\w{6}$"
 _TIME = r"^(\d{1,5}(\.\d{0,3})?$)|(^([0-1]?[0-9]:|2[0-3]:)?([0-5]?[0-9]:)?[0-5]?[0-9](\.\d{0,3})?$)"
 _OFFSET = r"(^[+-]?\d{1,5}(\.\d{0,3})?$)|(^[+-]?([0-1]?[0-9]:|2[0-3]:)?([0-5]?[0-9]:)?[0-5]?[0-9](\.\d{0,3})?$)"

@@ -7,13 +7,15 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from controlplane.dialects.elastictranscoder.jobs.conversion import Structure
-from controlplane.dialects.elastictranscoder.jobs.structures import Id
+from controlplane.dialects.elastictranscoder.jobs.structures import PRINTABLE, Id
 
-Name = Annotated[str, Field(min_length=1, max_length=40)]
+Name = Annotated[str, Field(min_length=1, max_length=40, pattern=PRINTABLE)]
 BucketName = Annotated[str, Field(pattern=r"(?-u)^(\w|\.|-){1,255}$")]
 Topic = Annotated[str, Field(pattern=r"(^$)|(^arn:aws:sns:.*:\w{12}:.+$)", max_length=512)]
 Text = Annotated[str, Field(min_length=1, max_length=255)]
 Kms = Annotated[str, Field(max_length=255)]
+Role = Annotated[str, Field(max_length=2048)]
+"""Whatever it looks like otherwise is refused in other words."""
 
 
 class NotificationTopics(Structure):
@@ -45,7 +47,7 @@ class CreatePipeline(Structure):
     name: Name
     input_bucket: BucketName
     output_bucket: BucketName | None = None
-    role: str | None = None
+    role: Role | None = None
     aws_kms_key_arn: Kms | None = None
     notifications: NotificationTopics | None = None
     content_config: PipelineOutputConfig | None = None
@@ -59,7 +61,7 @@ class NamedPipeline(Structure):
 class UpdatePipeline(NamedPipeline):
     name: Name | None = None
     input_bucket: BucketName | None = None
-    role: str | None = None
+    role: Role | None = None
     aws_kms_key_arn: Kms | None = None
     notifications: NotificationTopics | None = None
     content_config: PipelineOutputConfig | None = None
@@ -75,7 +77,7 @@ class UpdatePipelineStatus(NamedPipeline):
 
 
 class TestRole(Structure):
-    role: str
+    role: Role
     input_bucket: BucketName
     output_bucket: BucketName
     topics: Annotated[tuple[Topic, ...], Field(max_length=30)]

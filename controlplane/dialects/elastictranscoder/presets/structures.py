@@ -14,6 +14,7 @@ from pydantic import Field
 from controlplane.dialects.elastictranscoder.jobs.conversion import Native, Structure
 from controlplane.dialects.elastictranscoder.jobs.structures import (
     ASCII,
+    PRINTABLE,
     AspectRatio,
     FrameRate,
     Id,
@@ -163,8 +164,8 @@ class Thumbnails(Structure):
 
 
 class CreatePreset(Structure):
-    name: Annotated[str, Field(min_length=1, max_length=40)]
-    description: Annotated[str, Field(max_length=255)] | None = None
+    name: Annotated[str, Field(min_length=1, max_length=40, pattern=PRINTABLE)]
+    description: Annotated[str, Field(max_length=255, pattern=PRINTABLE)] | None = None
     container: Container
     video: VideoParameters | None = None
     audio: AudioParameters | None = None

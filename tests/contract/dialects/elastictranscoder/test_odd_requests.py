@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.contract.dialects.elastictranscoder.client import VERSION, Client, told
+from tests.contract.api.service import serving
+from tests.contract.dialects.elastictranscoder.client import ROLE, VERSION, Client, told
 
 KEY = "c2VjcmV0c2VjcmV0c2VjcmV0"
 
@@ -87,3 +89,35 @@ async def test_nor_is_that_of_a_playlist(client: Client, pipeline: str, playlist
         answer = await client.post("/jobs", document)
         assert told(answer)[:2] == (400, "ValidationException")
         assert KEY.encode() not in answer.content
+
+
+async def test_names_hold_no_control_characters(client: Client, pipeline: str) -> None:
+    for answer in (
+        await client.put(f"/pipelines/{pipeline}", {"Name": "a\0"}),
+        await client.post("/presets", {"Name": "a\0", "Container": "mp3", "Audio": {"Codec": "mp3"}}),
+        await client.post(
+            "/presets", {"Name": "a", "Description": "\0", "Container": "mp3", "Audio": {"Codec": "mp3"}}
+        ),
+    ):
+        assert told(answer)[:2] == (400, "ValidationException")
+
+
+async def test_a_role_is_not_as_long_as_one_likes(client: Client) -> None:
+    document = {"Name": "a", "InputBucket": "in", "OutputBucket": "out", "Role": ROLE + "x" * 2048}
+    assert told(await client.post("/pipelines", document))[:2] == (400, "ValidationException")
+
+
+async def test_buckets_beyond_the_quota_leave_no_directories(tmp_path: Path) -> None:
+    async with serving(tmp_path / "state", create_buckets_on_first_use=True) as service:
+        tenant = await service.tenant()
+        client = await Client.of(tenant)
+        operator = await service.operator()
+        listed = (await tenant.get("/v1/buckets")).json["items"]
+        limits = {"buckets": len(listed)}
+        changed = await operator.call("PUT", f"/v1/tenants/{tenant.tenant_id}/quotas", limits)
+        assert changed.status == 200, changed.content
+        home = tmp_path / "state" / "buckets" / str(tenant.tenant_id)
+        before = sorted(home.glob("*"))
+        document = {"Name": "a", "InputBucket": "more", "OutputBucket": "still-more", "Role": ROLE}
+        assert told(await client.post("/pipelines", document))[:2] == (429, "LimitExceededException")
+        assert sorted(home.glob("*")) == before
