@@ -360,6 +360,16 @@ class TestMinutes:
         _, another = await world.a_running_job()
         assert await probed(world, another, 60.0) is TaskState.FAILED
 
+    async def test_what_nobody_set_aside_counts_in_its_own_month_and_in_none_that_is_over(self, world: World) -> None:
+        for now, seconds in ((END_OF_NOVEMBER, 20.0), (END_OF_NOVEMBER + 60_000, 30.0), (END_OF_NOVEMBER, 40.0)):
+            world.clock = FakeClock(now)
+            _, grant = await world.a_running_job()
+            await world.report(grant, made(seconds))
+            await world.publish(grant, made(seconds))
+        world.clock = FakeClock(END_OF_NOVEMBER + 60_000)
+        assert await used(world, Quota.OUTPUT_MINUTES) == 30_000
+        await world.assert_counted()
+
 
 class TestBytes:
     async def test_results_that_do_not_fit_fail_the_job_before_any_is_visible(self, world: World) -> None:
