@@ -34,6 +34,7 @@ PATH = "/2012-09-25/jobs"
 LADDER = ("1351620000001-200010", "1351620000001-200020", "1351620000001-200030", "1351620000001-200040")
 MOST_PER_SECOND = 6000
 """So many requests are made for every second: more than will be sent."""
+LIKELY_PER_SECOND = 2000
 
 Request = tuple[bytes, Mapping[str, str]]
 
@@ -70,10 +71,12 @@ def films(body: bytes, numbers: Iterator[int], *, each_its_own_recipe: bool = Fa
 
 
 def signed(bodies: Iterator[bytes], signer: Signer, url: str) -> Iterator[Request]:
-    """Good for five minutes."""
+    """Each dated about when it will be sent; good for five minutes."""
     host, now = urlsplit(url).netloc, dt.datetime.now(dt.UTC)
     kind = {"Content-Type": "application/x-amz-json-1.0"}
-    return ((body, signer.headers("POST", host, PATH, body, now, kind)) for body in bodies)
+    for number, body in enumerate(bodies):
+        at = now + dt.timedelta(seconds=number / LIKELY_PER_SECOND)
+        yield body, signer.headers("POST", host, PATH, body, at, kind)
 
 
 def made(requests: Iterator[Request], seconds: float) -> Iterator[Request]:

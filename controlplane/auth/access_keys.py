@@ -120,13 +120,15 @@ class AccessKeys:
         region = named if _REGION.fullmatch(named) else None
         if self._mode is Mode.KEY_ONLY:
             return Signed(known.principal, sent, None, region)
-        sigv4.check(claimed, known.secret, head, sent, to_datetime(self._clock.now_ms()))
+        told = sigv4.check(claimed, known.secret, head, sent, to_datetime(self._clock.now_ms()))
         if len(remembered) >= MOST_KNOWN:
             remembered.clear()
         remembered[claimed.access_key_id] = known
         call = next((value for name, value in head.headers if name.lower() == _CALL), b"")
-        token = hashlib.sha256(claimed.signature.encode() + b"\n" + call).hexdigest()
-        return Signed(known.principal, sent, token, region)
+        digest = hashlib.sha256(claimed.signature.encode() + b"\n" + call).hexdigest()
+        return Signed(
+            known.principal, sent, f"{told}-{digest[:32]}", region
+        )  # tokens of one time lie together in an index
 
     def _remembered(self, key_id: str) -> _Known | None:
         """Who was let in is remembered for a second."""

@@ -87,15 +87,16 @@ def claimed_id(authorization: str) -> str:
     return rest.partition("/")[0]
 
 
-def check(claimed: Claim, secret: str, head: Head, body: bytes, now: dt.datetime) -> None:
-    """Raises WrongSignature and IncompleteSignature."""
+def check(claimed: Claim, secret: str, head: Head, body: bytes, now: dt.datetime) -> str:
+    """When it was signed, as the signature has it. Raises WrongSignature and IncompleteSignature."""
     headers = _by_name(head.headers)
     moment = _moment(claimed, headers)
     _check_time(claimed, moment, now)
+    told = _told(moment)
     text = "\n".join(
         (
             ALGORITHM,
-            moment.strftime("%Y%m%dT%H%M%SZ"),
+            told,
             "/".join((*claimed.scope, TERMINATOR)),
             hashlib.sha256(canonical(claimed.signed_headers, head, headers, body)).hexdigest(),
         )
@@ -106,6 +107,7 @@ def check(claimed: Claim, secret: str, head: Head, body: bytes, now: dt.datetime
             "The request signature we calculated does not match the signature you provided. Check your AWS Secret Access "
             "Key and signing method. Consult the service documentation for details."
         )
+    return told
 
 
 def canonical(signed_headers: str, head: Head, headers: Mapping[str, bytes], body: bytes) -> bytes:

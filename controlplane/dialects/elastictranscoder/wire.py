@@ -162,9 +162,12 @@ def handler(operation: Operation) -> Callable[[web.Request], Awaitable[web.Respo
 
 
 def identity(call: Call[Any], operation: str) -> Token | None:
-    """Under which a create is known when it comes again byte by byte, for as long as its signature is good."""
+    """Under which a create is known when it comes again byte by byte, for as long as its signature is good.
+
+    The token stands for the whole request: there is nothing else to compare.
+    """
     token = call.request[SIGNED].replay_token
-    return Token("elastictranscoder", operation, token, token, REPLAY_MS) if token is not None else None
+    return Token("elastictranscoder", operation, token, "", REPLAY_MS) if token is not None else None
 
 
 def arn(call: Call[Any], kind: str, name: str) -> str:
