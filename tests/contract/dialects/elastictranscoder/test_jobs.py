@@ -219,7 +219,7 @@ class TestRefusing:
             ),
             (
                 {"Surprise": 1},
-                "Value '1' at 'surprise' failed to satisfy constraint: Member must be one that this operation has",
+                "Value at 'surprise' failed to satisfy constraint: Member must be one that this operation has",
             ),
             (
                 {"Inputs": [{"Key": "a", "Encryption": {"Mode": "s3"}}]},
