@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.contract.api.service import serving
+from tests.contract.api.service import Caller, serving
 from tests.contract.dialects.elastictranscoder.client import ROLE, VERSION, Client, told
 
 KEY = "c2VjcmV0c2VjcmV0c2VjcmV0"
@@ -121,3 +121,11 @@ async def test_buckets_beyond_the_quota_leave_no_directories(tmp_path: Path) -> 
         document = {"Name": "a", "InputBucket": "more", "OutputBucket": "still-more", "Role": ROLE}
         assert told(await client.post("/pipelines", document))[:2] == (429, "LimitExceededException")
         assert sorted(home.glob("*")) == before
+
+
+async def test_who_may_make_presets_of_one_name_makes_none_that_has_no_name_yet(tenant: Caller) -> None:
+    statement = {"actions": ["presets:create"], "resources": ["preset/1111111111111-abcdef"]}
+    user = await tenant.post("/v1/users", {"name": "one", "role": "tenant_user", "permissions": [statement]})
+    client = await Client.of(tenant, user_id=user.json["id"])
+    preset = {"Name": "a", "Container": "mp3", "Audio": {"Codec": "mp3", "SampleRate": "44100"}}
+    assert told(await client.post("/presets", preset))[:2] == (403, "AccessDeniedException")

@@ -181,6 +181,8 @@ class TestModes:
             assert unsigned.status == 200
             page = await nobody.send("GET", LIST, b"", {"Origin": "https://elsewhere.example"})
             assert told(page)[:2] == (403, "AccessDeniedException")
+            for host, status in (("rebound.example", 403), ("localhost:8080", 200), ("[::1]:8080", 200), ("", 403)):
+                assert (await nobody.send("GET", LIST, b"", {"Host": host})).status == status
             known = await Client.of(second)
             known.signer = Signer(known.signer.access_key_id, "whatever")
             assert len((await known.get("/pipelines")).json["Pipelines"]) == 1
