@@ -214,4 +214,4 @@ async def test_a_body_is_json_whatever_its_type_says_and_may_be_missing(client: 
 
 async def test_what_an_operation_does_not_know_is_refused_by_name(client: Client) -> None:
     assert "Value at 'frobnicate'" in told(await client.get("/pipelines?Frobnicate=x"))[2]
-    assert "Value '1' at 'size'" in told(await client.post("/pipelines", {"Name": "p", "Role": ROLE, "Size": 1}))[2]
+    assert "Value at 'size'" in told(await client.post("/pipelines", {"Name": "p", "Role": ROLE, "Size": 1}))[2]
