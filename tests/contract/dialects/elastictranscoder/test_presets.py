@@ -175,7 +175,7 @@ async def test_a_preset_of_ones_own_can_be_deleted_and_none_of_the_services(clie
             "Value '9' at 'video.codecOptions.level' failed to satisfy constraint: Member must satisfy enum value set: [1, 1b",
         ),
         ({"Audio": {"Codec": "mp3", "CodecOptions": {"Profile": "AAC-LC"}}}, "Value at 'audio.codecOptions.profile'"),
-        ({"Video": MINE["Video"] | {"Colour": "red"}}, "Value 'red' at 'video.colour'"),
+        ({"Video": MINE["Video"] | {"Colour": "red"}}, "Value at 'video.colour'"),
         ({"Video": MINE["Video"] | {"MaxWidth": "1281"}}, "Value at 'video.maxWidth' failed to satisfy constraint"),
     ],
 )
