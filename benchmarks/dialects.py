@@ -26,8 +26,8 @@ import uvloop
 
 from benchmarks.service import machine, running
 from benchmarks.submits import CALLERS, pause
+from controlplane.dialects.elastictranscoder.jobs.documents import document
 from controlplane.dialects.elastictranscoder.jobs.structures import CreateJob
-from controlplane.dialects.elastictranscoder.jobs.translation import document
 from tests.contract.dialects.elastictranscoder.signing import Signer
 
 PATH = "/2012-09-25/jobs"

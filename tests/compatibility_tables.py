@@ -13,9 +13,9 @@ from typing import Final
 
 from pydantic import BaseModel
 
-from controlplane.dialects.elastictranscoder.jobs.structures import Structure
-from controlplane.dialects.elastictranscoder.jobs.translation import members
+from controlplane.dialects.elastictranscoder.conversion import Structure
 from controlplane.dialects.elastictranscoder.presets import structures as presets
+from controlplane.dialects.elastictranscoder.translation import members
 from tests.compatibility import at, is_deprecated, marks, structures
 from tests.fields import Shown
 from tests.wire_fields import table

@@ -11,9 +11,9 @@ from typing import Final
 
 import pytest
 
-from controlplane.dialects.elastictranscoder.jobs.conversion import Structure
+from controlplane.dialects.elastictranscoder.conversion import Structure
 from controlplane.dialects.elastictranscoder.jobs.structures import CaptionSource, CreateJob, Encryption
-from controlplane.dialects.elastictranscoder.jobs.translation import Member, members
+from controlplane.dialects.elastictranscoder.translation import Member, members
 
 AT: Final[Mapping[type[Structure], tuple[str, str]]] = {
     Encryption: ("Encryption.", "encryption."),

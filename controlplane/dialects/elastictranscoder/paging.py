@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Final, Literal
 
-from controlplane.dialects.elastictranscoder.jobs.conversion import Structure
-from controlplane.dialects.elastictranscoder.jobs.structures import Id
+from controlplane.dialects.elastictranscoder.conversion import Structure
+from controlplane.dialects.elastictranscoder.members import Id
 
 PAGE: Final = 50
 FIRST_ID: Final = ""

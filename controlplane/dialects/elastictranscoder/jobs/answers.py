@@ -15,7 +15,7 @@ from controlplane.dialects.elastictranscoder.jobs.structures import (
     CreateJobPlaylist,
     JobInput,
 )
-from controlplane.dialects.elastictranscoder.jobs.translation import to_wire
+from controlplane.dialects.elastictranscoder.translation import to_wire
 from controlplane.domain.outcomes import Outcome, Outcomes, outcomes
 from controlplane.domain.planning.recipe import Recipe
 from controlplane.store.records import Job

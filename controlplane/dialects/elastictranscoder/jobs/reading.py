@@ -7,7 +7,8 @@ from typing import Any, Final
 import orjson
 from pydantic import ValidationError
 
-from controlplane.dialects.elastictranscoder.jobs import refusals, translation
+from controlplane.dialects.elastictranscoder.jobs import refusals
+from controlplane.dialects.elastictranscoder.jobs.documents import document
 from controlplane.dialects.elastictranscoder.jobs.structures import CreateJob
 from controlplane.domain import documents
 from controlplane.http.reading import invalid
@@ -33,7 +34,7 @@ def read(sent: bytes) -> JobDocument:
 
 
 def _checked(sent: CreateJob, outputs: tuple[Output, ...] | None) -> JobDocument:
-    fields = translation.document(sent)
+    fields = document(sent)
     try:
         if outputs is not None:
             return documents.completed(fields, outputs)

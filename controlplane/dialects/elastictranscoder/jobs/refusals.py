@@ -8,9 +8,9 @@ from functools import cache
 from typing import Any, Final
 
 from controlplane.dialects.elastictranscoder.constraints import spelled
-from controlplane.dialects.elastictranscoder.jobs.conversion import Structure
+from controlplane.dialects.elastictranscoder.conversion import Structure
 from controlplane.dialects.elastictranscoder.jobs.structures import CreateJob
-from controlplane.dialects.elastictranscoder.jobs.translation import members
+from controlplane.dialects.elastictranscoder.translation import members
 from shared.errors import ErrorCode, InvalidField, TranscoderError
 
 Place = tuple[str | int, ...]

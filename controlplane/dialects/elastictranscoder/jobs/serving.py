@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Any, Final, Literal, NoReturn
 
+from controlplane.dialects.elastictranscoder.conversion import Structure
 from controlplane.dialects.elastictranscoder.errors import NotThere
 from controlplane.dialects.elastictranscoder.jobs import answers, reading, refusals
-from controlplane.dialects.elastictranscoder.jobs.conversion import Structure
-from controlplane.dialects.elastictranscoder.jobs.structures import CreateJob, Id
+from controlplane.dialects.elastictranscoder.jobs.structures import CreateJob
+from controlplane.dialects.elastictranscoder.members import Id
 from controlplane.dialects.elastictranscoder.paging import PAGE, Listing
 from controlplane.dialects.elastictranscoder.wire import SUCCESS, Answer, Operations, arn, identity
 from controlplane.domain.permissions import Action, Resources

@@ -10,7 +10,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from controlplane.dialects.elastictranscoder.jobs.conversion import (
+from controlplane.dialects.elastictranscoder.conversion import (
     ALBUM_MERGING,
     CAPTION_MERGING,
     CLIP,
@@ -26,12 +26,8 @@ from controlplane.dialects.elastictranscoder.jobs.conversion import (
     Native,
     Structure,
 )
+from controlplane.dialects.elastictranscoder.members import ASCII, AspectRatio, FrameRate, Id, Pixels, SizingPolicy
 
-ASCII = "(?-u)"
-"""Begins patterns whose digits are 0 to 9 alone."""
-PRINTABLE = r"^[^\x00-\x1f\x7f]*$"
-"""Names and descriptions hold no control characters, here as natively: databases do not take all of them."""
-ID = r"^\d{13}-\w{6}$"
 _TIME = r"^(\d{1,5}(\.\d{0,3})?$)|(^([0-1]?[0-9]:|2[0-3]:)?([0-5]?[0-9]:)?[0-5]?[0-9](\.\d{0,3})?$)"
 _OFFSET = r"(^[+-]?\d{1,5}(\.\d{0,3})?$)|(^[+-]?([0-1]?[0-9]:|2[0-3]:)?([0-5]?[0-9]:)?[0-5]?[0-9](\.\d{0,3})?$)"
 _BASE64 = r"(^(?:[A-Za-z0-9\+/]{4})*(?:[A-Za-z0-9\+/]{2}==|[A-Za-z0-9\+/]{3}=)?$)"
@@ -40,18 +36,13 @@ _PICTURE = r"(^.{1,1020}.jpg$)|(^.{1,1019}.jpeg$)|(^.{1,1020}.png$)"
 
 Integer = Annotated[int, Field(ge=-(1 << 31), lt=1 << 31)]
 Long = Annotated[int, Field(ge=-(1 << 63), lt=1 << 63)]
-Id = Annotated[str, Field(pattern=ASCII + ID)]
 Key = Annotated[str, Field(min_length=1, max_length=255)]
 LongKey = Annotated[str, Field(min_length=1, max_length=1024)]
 PictureKey = Annotated[str, Field(min_length=1, max_length=1024, pattern=_PICTURE)]
 Time = Annotated[str, Field(pattern=ASCII + _TIME)]
 Base64 = Annotated[str, Field(pattern=rf"^$|{_BASE64}")]
 Vector = Annotated[str, Field(max_length=255)]
-Pixels = Annotated[str, Field(pattern=ASCII + r"(^auto$)|(^\d{2,4}$)")]
 Rate = Annotated[str, Field(pattern=ASCII + r"^\d{1,5}(\.\d{0,5})?$")]
-FrameRate = Literal["auto", "10", "15", "23.97", "24", "25", "29.97", "30", "50", "60"]
-AspectRatio = Literal["auto", "1:1", "4:3", "3:2", "16:9"]
-SizingPolicy = Literal["Fit", "Fill", "Stretch", "Keep", "ShrinkToFit", "ShrinkToFill"]
 InputContainer = Literal[
     "auto", "3gp", "asf", "avi", "divx", "flv", "mkv", "mov", "mp2", "mp4", "mpeg", "mpeg-ps", "mpeg-ts", "mxf", "ogg", "ts",
     "vob", "wav", "webm", "mp3", "m4a", "aac",

@@ -6,8 +6,8 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from controlplane.dialects.elastictranscoder.jobs.conversion import Structure
-from controlplane.dialects.elastictranscoder.jobs.structures import PRINTABLE, Id
+from controlplane.dialects.elastictranscoder.conversion import Structure
+from controlplane.dialects.elastictranscoder.members import PRINTABLE, Id
 
 Name = Annotated[str, Field(min_length=1, max_length=40, pattern=PRINTABLE)]
 BucketName = Annotated[str, Field(pattern=r"(?-u)^(\w|\.|-){1,255}$")]

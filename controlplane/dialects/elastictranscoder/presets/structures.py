@@ -11,8 +11,8 @@ from typing import Annotated, Any, Final, Literal
 
 from pydantic import Field
 
-from controlplane.dialects.elastictranscoder.jobs.conversion import Native, Structure
-from controlplane.dialects.elastictranscoder.jobs.structures import (
+from controlplane.dialects.elastictranscoder.conversion import Native, Structure
+from controlplane.dialects.elastictranscoder.members import (
     ASCII,
     PRINTABLE,
     AspectRatio,

@@ -9,8 +9,7 @@ import orjson
 from pydantic import ValidationError
 
 from controlplane.dialects.elastictranscoder.constraints import spelled
-from controlplane.dialects.elastictranscoder.jobs.conversion import Structure
-from controlplane.dialects.elastictranscoder.jobs.translation import Fields, members, to_native, to_wire
+from controlplane.dialects.elastictranscoder.conversion import Structure
 from controlplane.dialects.elastictranscoder.presets.structures import (
     AudioCodecOptions,
     AudioParameters,
@@ -19,6 +18,7 @@ from controlplane.dialects.elastictranscoder.presets.structures import (
     VideoCodecOptions,
     VideoParameters,
 )
+from controlplane.dialects.elastictranscoder.translation import Fields, members, to_native, to_wire
 from controlplane.http.reading import invalid
 from shared.errors import InvalidField, TranscoderError
 from shared.jobspec import Settings

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given, settings
 from pydantic import ValidationError
 
-from controlplane.dialects.elastictranscoder.jobs import reading, translation
+from controlplane.dialects.elastictranscoder.jobs import reading
+from controlplane.dialects.elastictranscoder.jobs.documents import document
 from controlplane.dialects.elastictranscoder.jobs.structures import CreateJob
 from shared.errors import InvalidField
 from shared.jobspec import JobDocument
@@ -27,7 +28,7 @@ JOB: dict[str, Any] = {
 @given(sending.job())
 def test_the_first_time_and_every_other_time_alike(sent: dict[str, Any]) -> None:
     body = orjson.dumps(sent)
-    fields = translation.document(CreateJob.model_validate_json(body))
+    fields = document(CreateJob.model_validate_json(body))
     expected = JobDocument.model_validate(fields, strict=False)
     assert reading.read(body) == reading.read(body) == expected
     assert reading.read(body).model_fields_set == expected.model_fields_set

@@ -9,7 +9,8 @@ import orjson
 import pytest
 from hypothesis import given, settings
 
-from controlplane.dialects.elastictranscoder.jobs import translation
+from controlplane.dialects.elastictranscoder import translation
+from controlplane.dialects.elastictranscoder.jobs.documents import document
 from controlplane.dialects.elastictranscoder.jobs.structures import CreateJob
 from shared.errors import InvalidField
 from shared.jobspec import JobDocument
@@ -27,7 +28,7 @@ JOB: dict[str, Any] = {
 
 def understood(sent: dict[str, Any]) -> JobDocument:
     parsed = CreateJob.model_validate_json(json.dumps(sent))
-    return JobDocument.model_validate(translation.document(parsed), strict=False)
+    return JobDocument.model_validate(document(parsed), strict=False)
 
 
 @settings(max_examples=times(300, 20_000))
