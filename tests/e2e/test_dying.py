@@ -39,7 +39,7 @@ async def test_a_job_that_was_being_submitted_is_there_once_or_not_at_all(
     async with running(tmp_path / "state") as (server, tenant, _):
         pipeline_id = await a_pipeline(tenant)
         await server.stop()
-        await server.start(dying_at=(point, count))
+        await server.start(dying_at=(point, count), is_ready=False)  # its own commits count too
         callers = [asyncio.create_task(submit(caller)) for caller in range(CALLERS)]
         await server.died()
         await server.start()
@@ -74,7 +74,7 @@ async def test_whatever_happened_is_told_though_the_messenger_dies(tmp_path: Pat
         pipeline_id = await a_pipeline(tenant)
         await tenant.call("POST", "/v1/webhooks", {"url": receiver.url, "types": ["job.submitted"]})
         await server.stop()
-        await server.start(dying_at=(point, count))
+        await server.start(dying_at=(point, count), is_ready=False)  # its own commits count too
         callers = [asyncio.create_task(submit(caller)) for caller in range(CALLERS)]
         await server.died()
         await server.start()
