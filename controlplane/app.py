@@ -157,7 +157,7 @@ def make_app(settings: Settings, database: Store, clock: Clock, secret: bytes) -
     guard = Guard(settings)
     counted = [guard.middleware()] if settings.proxies else []
     app = web.Application(
-        middlewares=[answering(problem, {elastictranscoder.PREFIX: elastictranscoder.refusal}), *counted],
+        middlewares=[answering(problem, {elastictranscoder.PATHS: elastictranscoder.refusal}), *counted],
         client_max_size=settings.max_document_size,
     )
     app[keys.BEARERS] = bearers = Bearers(store, clock, settings.rates, settings.failures_per_minute)

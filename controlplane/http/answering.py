@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import random
+import re
 from collections.abc import Callable, Mapping
 from time import perf_counter
 from typing import Final
@@ -37,13 +38,13 @@ _FROM_HTTP: Final[Mapping[int, ErrorCode]] = {
 _REFUSALS: Final = {code: metrics.REFUSALS.labels(code) for code in ErrorCode}
 
 
-def answering(native: Refuse, dialects: Mapping[str, Refuse]) -> Middleware:
-    """`dialects` by the beginnings of their paths: what lies below one is refused in its words, also where nothing is."""
+def answering(native: Refuse, dialects: Mapping[re.Pattern[str], Refuse]) -> Middleware:
+    """`dialects` by what their paths begin with: what does so is refused in its words, also where nothing is."""
 
     @web.middleware
     async def answer(request: web.Request, handler: Handler) -> web.StreamResponse:
         began = perf_counter()
-        refuse = next((dialects[prefix] for prefix in dialects if request.path.startswith(prefix)), native)
+        refuse = next((dialects[paths] for paths in dialects if paths.match(request.path)), native)
         response = await _answered(request, handler, refuse)
         route = _route(request)
         metrics.answered(request.method if route else "-", route or "-", response.status, perf_counter() - began)

@@ -7,7 +7,7 @@ from typing import Final
 from aiohttp import web
 
 from controlplane.dialects.elastictranscoder import pipelines, presets
-from controlplane.dialects.elastictranscoder.errors import PREFIX, refusal
+from controlplane.dialects.elastictranscoder.errors import PATHS, PREFIX, refusal
 from controlplane.dialects.elastictranscoder.jobs import serving as jobs
 from controlplane.dialects.elastictranscoder.wire import Operation, handler
 
@@ -17,7 +17,7 @@ OPERATIONS: Final[tuple[Operation, ...]] = (
     *jobs.operations.all,
 )
 
-__all__ = ["OPERATIONS", "PREFIX", "refusal", "routes"]
+__all__ = ["OPERATIONS", "PATHS", "PREFIX", "refusal", "routes"]
 
 
 def routes() -> list[web.RouteDef]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping
 from typing import Final, NamedTuple
 
@@ -14,7 +15,10 @@ from controlplane.dialects.elastictranscoder.constraints import spelled
 from controlplane.http.answering import REQUEST_ID
 from shared.errors import ErrorCode, TranscoderError
 
-PREFIX: Final = "/2012-09-25/"
+VERSION: Final = "2012-09-25"
+PREFIX: Final = f"/{VERSION}/"
+PATHS: Final = re.compile(r"/([0-9]{4}-[0-9]{2}-[0-9]{2})/")
+"""Of any version: clients put the one that they speak in front of every path."""
 
 
 class Refusal(NamedTuple):
@@ -30,6 +34,7 @@ _IN_USE: Final = Refusal("ResourceInUseException", 409)
 _LIMIT: Final = Refusal("LimitExceededException", 429)
 _UNAVAILABLE: Final = Refusal("ServiceUnavailableException", 503)
 _NO_OPERATION: Final = Refusal("UnknownOperationException", 404)
+_OTHER_VERSION: Final = Refusal("IncompatibleVersionException", 400)
 
 EXCEPTIONS: Final[Mapping[ErrorCode, Refusal]] = {
     ErrorCode.MALFORMED_REQUEST: _VALIDATION,
@@ -41,7 +46,7 @@ EXCEPTIONS: Final[Mapping[ErrorCode, Refusal]] = {
     ErrorCode.TOO_SLOW: _VALIDATION,
     ErrorCode.UNSUPPORTED_ENCODING: _VALIDATION,
     ErrorCode.RANGE_NOT_SATISFIABLE: _VALIDATION,
-    ErrorCode.PROTOCOL_TOO_OLD: Refusal("IncompatibleVersionException", 400),
+    ErrorCode.PROTOCOL_TOO_OLD: _OTHER_VERSION,
     ErrorCode.UNAUTHENTICATED: _DENIED,
     ErrorCode.FORBIDDEN: _DENIED,
     ErrorCode.TENANT_SUSPENDED: _DENIED,
@@ -79,15 +84,23 @@ class NotThere(TranscoderError):
 
 
 def refusal(request: web.Request, error: TranscoderError) -> web.Response:
-    found = _UNSIGNED.get(type(error)) or EXCEPTIONS[error.code]
+    found, message = _UNSIGNED.get(type(error)) or EXCEPTIONS[error.code], _message(error)
     if request.match_info.http_exception is not None:
-        found = _NO_OPERATION
+        found, message = _unrouted(request.path, message)
     headers = {"x-amzn-RequestId": request[REQUEST_ID], "x-amzn-ErrorType": found.name}
     if error.retry_after is not None:
         headers["Retry-After"] = str(max(1, math.ceil(error.retry_after)))
         headers["x-amz-retry-after"] = str(max(1, math.ceil(error.retry_after * 1000)))
-    body = orjson.dumps({"message": _message(error)})
+    body = orjson.dumps({"message": message})
     return web.Response(body=body, status=found.status, content_type="application/json", headers=headers)
+
+
+def _unrouted(path: str, message: str) -> tuple[Refusal, str]:
+    """Of another version nothing is served, whatever comes after it."""
+    said = PATHS.match(path)
+    if said is None or said[1] == VERSION:
+        return _NO_OPERATION, message
+    return _OTHER_VERSION, f"Version {said[1]} is not served here: speak {VERSION}."
 
 
 def _message(error: TranscoderError) -> str:

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
+from urllib.parse import quote
 
 import pytest
 
@@ -254,3 +255,24 @@ async def test_an_unknown_operation_is_told_in_the_words_of_the_service(client: 
     assert (status, name) == (404, "UnknownOperationException")
     status, name, _ = told(await client.delete("/pipelines"))
     assert (status, name) == (404, "UnknownOperationException")
+
+
+@pytest.mark.parametrize(
+    "path", ["/2011-01-01/pipelines", "/2099-12-31/pipelines/1/status", "/2017-08-29/", "/0000-00-00/x"]
+)
+@pytest.mark.parametrize("method", ["GET", "POST", "DELETE"])
+async def test_another_version_is_told_to_be_another(client: Client, method: str, path: str) -> None:
+    """Whether it is signed or not: nothing of it is served to anybody."""
+    for headers in (client.signed(method, path, b""), {}):
+        status, name, message = told(await client.send(method, path, b"", headers))
+        assert (status, name) == (400, "IncompatibleVersionException")
+        assert message == f"Version {path[1:11]} is not served here: speak 2012-09-25."
+
+
+@pytest.mark.parametrize(
+    "path", ["/2012-09-25", "/2012-9-25/pipelines", "/\u0662012-09-25/pipelines", "/v1/2011-01-01/"]
+)
+async def test_what_looks_like_no_version_is_in_the_words_of_the_native_api(client: Client, path: str) -> None:
+    answer = await client.send("GET", quote(path), b"", {})
+    assert "x-amzn-ErrorType" not in answer.headers
+    assert answer.json["code"] == "not_found"
