@@ -1,4 +1,7 @@
-"""Where commands print what people read."""
+"""Where commands print what people read.
+
+What is printed is said as it is: keys and names that tenants choose may look like markup, or like the names of emoji.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +15,12 @@ UNBOUNDED: Final = 10_000
 
 def console() -> Console:
     """Of standard output. Where no terminal bounds them, lines are as long as they are: who reads them wants whole ids."""
-    made = Console()
+    made = progress_console()
     if not made.is_terminal:
         made.width = UNBOUNDED
     return made
+
+
+def progress_console(*, stderr: bool = False) -> Console:
+    """For bars, which fill a line wherever they are shown."""
+    return Console(stderr=stderr, markup=False, emoji=False, highlight=False)

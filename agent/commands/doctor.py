@@ -16,6 +16,7 @@ from typing import Final
 
 import click
 from rich.table import Table
+from rich.text import Text
 
 from agent.client import ControlPlane, ProtocolTooOld, Revoked, Unreachable
 from agent.commands.group import ExitCode, agent, config_option, read_settings, state_option, trust
@@ -29,10 +30,10 @@ from shared.logs import log_alarms
 from shared.terminal import console
 
 _MARKS: Final = {
-    Verdict.GOOD: "[green]✓[/]",
-    Verdict.FACT: "·",
-    Verdict.WARNING: "[yellow]![/]",
-    Verdict.FAILURE: "[red]✗[/]",
+    Verdict.GOOD: Text("✓", "green"),
+    Verdict.FACT: Text("·"),
+    Verdict.WARNING: Text("!", "yellow"),
+    Verdict.FAILURE: Text("✗", "red"),
 }
 
 
@@ -59,8 +60,8 @@ def doctor(as_json: bool, state: Path | None, config: Path) -> None:
 def show(found: Sequence[Finding]) -> None:
     table = Table(show_header=False, box=None)
     for finding in found:
-        fix = f"\n[bold]→ {finding.fix}[/]" if finding.fix else ""
-        table.add_row(_MARKS[finding.verdict], finding.check, f"{finding.said}{fix}")
+        fix = f"\n→ {finding.fix}" if finding.fix else ""
+        table.add_row(_MARKS[finding.verdict], finding.check, Text.assemble(finding.said, (fix, "bold")))
     console().print(table)
 
 

@@ -15,6 +15,7 @@ from controlplane.commands import documents, submit, up, watching
 from controlplane.commands.client import Api
 from controlplane.services.acting import who_acts
 from shared.logs import log_to_stderr
+from shared.terminal import progress_console
 
 INTERRUPTED = 130
 
@@ -35,7 +36,7 @@ def demo(file: Path, state: Path, insecure_unconfined: bool) -> None:
 
 
 async def _demo(file: Path, state: Path, *, unconfined: bool) -> int:
-    console = Console()
+    console = progress_console()
     async with up.running(state, unconfined=unconfined, quiet=True) as service:
         showing = asyncio.create_task(_show(service, file, console), name="demo")
         interrupted = asyncio.create_task(service.ended.wait(), name="interrupted")
@@ -51,20 +52,20 @@ async def _demo(file: Path, state: Path, *, unconfined: bool) -> int:
 async def _show(service: up.Service, file: Path, console: Console) -> int:
     """Sends the file, shows its progress and where the results are; the exit code."""
     access = service.access
-    console.print(f"Control plane at {access.url}, one agent on this machine.", highlight=False)
+    console.print(f"Control plane at {access.url}, one agent on this machine.")
     async with Api(access.url, access.tenant_key) as api:
         began = time.monotonic()
         run = time.strftime("%Y%m%d-%H%M%S", time.gmtime())
         key = f"{run}/{file.name}"
         await submit.upload(api, console, access.input_bucket, key, file)
         job = await api.call("POST", "/v1/jobs", documents.ladder(access.pipeline_id, key, f"{run}/"))
-        console.print(f"Job {job['id']}", highlight=False)
+        console.print(f"Job {job['id']}")
         job = await watching.watch(api, job["id"], console)
         taken = time.monotonic() - began
     watching.result(console, job)
     if job["status"] == "Complete":
         where = service.output_directory / run
-        console.print(f"Done in {taken:.1f} s. Play them:", highlight=False)
+        console.print(f"Done in {taken:.1f} s. Play them:")
         for name in ("hls/index.m3u8", "video.mp4", "thumbnails/"):
-            console.print(f"  {where}/{name}", highlight=False, soft_wrap=True)
+            console.print(f"  {where}/{name}", soft_wrap=True)
     return watching.EXIT_CODES[job["status"]]

@@ -27,7 +27,7 @@ def clusters() -> None:
 async def create(api: Api, cluster_id: str, name: str, format_: str) -> None:
     """Make a cluster."""
     made = await api.call("POST", "/v1/clusters", {"id": cluster_id, "name": name})
-    output.document(made) if format_ == "json" else click.echo(made["id"])
+    output.made(made, format_)
 
 
 @clusters.command("list")
@@ -98,7 +98,7 @@ async def join_token(api: Api, cluster_id: str, labels: tuple[str, ...], format_
     """A one-time token for `transcoder agent join`."""
     chosen = dict(map(_label, labels))
     made = await api.call("POST", f"/v1/clusters/{cluster_id}/join-tokens", {"labels": chosen})
-    output.document(made) if format_ == "json" else click.echo(made["token"])
+    output.made(made, format_, shown="token")
 
 
 @nodes.command()

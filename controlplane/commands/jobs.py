@@ -9,12 +9,11 @@ import secrets
 from typing import Any
 
 import click
-from rich.console import Console
 
 from controlplane.commands import output, watching
 from controlplane.commands.client import Api, api_command
 from shared.statuses import JobStatus
-from shared.terminal import console
+from shared.terminal import console, progress_console
 
 
 class Moment(click.ParamType[dt.datetime]):
@@ -132,7 +131,7 @@ async def why(api: Api, job_id: str, format_: str) -> None:
 @api_command
 async def watch(api: Api, job_id: str, format_: str) -> None:
     """Progress until the job has ended: exit code 0 Complete, 1 Error, 5 Canceled."""
-    shown = Console(stderr=format_ == "json")
+    shown = progress_console(stderr=format_ == "json")
     job = await watching.watch(api, job_id, shown)
     if format_ == "json":
         output.document(job)
@@ -161,31 +160,18 @@ async def log(api: Api, job_id: str, attempt: int | None, follow: bool, format_:
             watching.log_lines(part, is_new=True)
 
 
-@jobs.command()
-@click.argument("job_id")
-@output.format_option
-@api_command
-async def cancel(api: Api, job_id: str, format_: str) -> None:
-    """Cancel a job that no node has begun."""
-    _show(await api.call("POST", f"/v1/jobs/{job_id}/cancel"), format_)
+def _add_verb(verb: str, meaning: str) -> None:
+    @jobs.command(verb, help=meaning)
+    @click.argument("job_id")
+    @output.format_option
+    @api_command
+    async def done(api: Api, job_id: str, format_: str) -> None:
+        _show(await api.call("POST", f"/v1/jobs/{job_id}/{verb}"), format_)
 
 
-@jobs.command()
-@click.argument("job_id")
-@output.format_option
-@api_command
-async def stop(api: Api, job_id: str, format_: str) -> None:
-    """Stop a job that runs."""
-    _show(await api.call("POST", f"/v1/jobs/{job_id}/stop"), format_)
-
-
-@jobs.command()
-@click.argument("job_id")
-@output.format_option
-@api_command
-async def start(api: Api, job_id: str, format_: str) -> None:
-    """Start a job that was submitted with --manual."""
-    _show(await api.call("POST", f"/v1/jobs/{job_id}/start"), format_)
+_add_verb("cancel", "Cancel a job that no node has begun.")
+_add_verb("stop", "Stop a job that runs.")
+_add_verb("start", "Start a job that was submitted with --manual.")
 
 
 @jobs.command()

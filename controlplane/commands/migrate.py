@@ -100,11 +100,11 @@ def _show(items: Sequence[Item], ids_file: Path | None) -> None:
         console().print("\n", table)
     for item in items:
         for warning in item.warnings:
-            console().print(f"\n{item.name}: {warning}", highlight=False, markup=False)
+            console().print(f"\n{item.name}: {warning}")
     if ids_file is not None:
-        console().print(f"\nNew ids by old ones: {ids_file}", highlight=False)
+        console().print(f"\nNew ids by old ones: {ids_file}")
     elif any(item.outcome is Outcome.TO_MAKE for item in items):
-        console().print("\nNothing was made: --apply does.", highlight=False)
+        console().print("\nNothing was made: --apply does.")
 
 
 def _said(value: object) -> str:

@@ -10,9 +10,6 @@ from controlplane.commands import output
 from controlplane.commands.client import Api, api_command
 from controlplane.domain.notifications import DeliveryState, Happening
 
-_state = click.option(
-    "--state", type=click.Choice([state.value for state in DeliveryState]), help="Those in this state alone."
-)
 _on = click.option(
     "--on",
     "types",
@@ -107,25 +104,6 @@ async def delete_webhook(api: Api, webhook_id: str) -> None:
     await api.call("DELETE", f"/v1/webhooks/{webhook_id}")
 
 
-@webhooks.command("deliveries")
-@click.argument("webhook_id")
-@_state
-@output.format_option
-@api_command
-async def webhook_deliveries(api: Api, webhook_id: str, state: str | None, format_: str) -> None:
-    """What it was sent, newest first, and how that went."""
-    await _deliveries(api, f"/v1/webhooks/{webhook_id}/deliveries", state, format_)
-
-
-@webhooks.command("redeliver")
-@click.argument("webhook_id")
-@click.argument("delivery_id")
-@api_command
-async def redeliver_to_webhook(api: Api, webhook_id: str, delivery_id: str) -> None:
-    """Send a message once more, under the same id."""
-    await api.call("POST", f"/v1/webhooks/{webhook_id}/deliveries/{delivery_id}/redeliver")
-
-
 @click.group()
 def topics() -> None:
     """What is behind the topics that pipelines tell: for operators."""
@@ -143,7 +121,7 @@ async def add_topic(api: Api, arn: str, address: str, tenant_id: str | None, con
     made = await api.call("POST", "/v1/topics", {"arn": arn, "url": address, "tenant_id": tenant_id})
     if confirmed:
         made = await api.call("POST", f"/v1/topics/{made['id']}/confirm")
-    output.document(made) if format_ == "json" else click.echo(made["id"])
+    output.made(made, format_)
 
 
 @topics.command("list")
@@ -193,23 +171,42 @@ async def delete_topic(api: Api, topic_id: str) -> None:
     await api.call("DELETE", f"/v1/topics/{topic_id}")
 
 
-@topics.command("deliveries")
-@click.argument("topic_id")
-@_state
-@output.format_option
-@api_command
-async def topic_deliveries(api: Api, topic_id: str, state: str | None, format_: str) -> None:
-    """What it was sent, newest first, and how that went."""
-    await _deliveries(api, f"/v1/topics/{topic_id}/deliveries", state, format_)
+def _add_deliveries(group: click.Group, endpoint: str) -> None:
+    """Webhooks and what is behind topics are told in the same way."""
+    named = click.argument("endpoint_id", metavar=f"{endpoint.upper()}_ID")
+
+    @group.command()
+    @named
+    @click.option(
+        "--state", type=click.Choice([state.value for state in DeliveryState]), help="Those in this state alone."
+    )
+    @output.format_option
+    @api_command
+    async def deliveries(api: Api, endpoint_id: str, state: str | None, format_: str) -> None:
+        """What it was sent, newest first, and how that went."""
+        columns: dict[str, output.Show] = {
+            "ID": lambda one: one["id"],
+            "AT": lambda one: one["at"],
+            "TYPE": lambda one: one["type"],
+            "JOB": lambda one: one["job_id"] or "",
+            "STATE": lambda one: one["state"],
+            "TRIES": lambda one: str(len(one["attempts"])),
+            "LAST": lambda one: _outcome(one["attempts"]),
+        }
+        sent = api.pages(f"/v1/{endpoint}s/{endpoint_id}/deliveries", state=state)
+        output.listed([delivery async for delivery in sent], columns, format_)
+
+    @group.command()
+    @named
+    @click.argument("delivery_id")
+    @api_command
+    async def redeliver(api: Api, endpoint_id: str, delivery_id: str) -> None:
+        """Send a message once more, under the same id."""
+        await api.call("POST", f"/v1/{endpoint}s/{endpoint_id}/deliveries/{delivery_id}/redeliver")
 
 
-@topics.command("redeliver")
-@click.argument("topic_id")
-@click.argument("delivery_id")
-@api_command
-async def redeliver_to_topic(api: Api, topic_id: str, delivery_id: str) -> None:
-    """Send a message once more, under the same id."""
-    await api.call("POST", f"/v1/topics/{topic_id}/deliveries/{delivery_id}/redeliver")
+_add_deliveries(webhooks, "webhook")
+_add_deliveries(topics, "topic")
 
 
 def _new_secret(webhook: dict[str, Any], format_: str) -> None:
@@ -217,19 +214,6 @@ def _new_secret(webhook: dict[str, Any], format_: str) -> None:
         output.document(webhook)
     else:
         output.pairs([("Webhook", webhook["id"]), ("Secret", webhook["secret"])])
-
-
-async def _deliveries(api: Api, path: str, state: str | None, format_: str) -> None:
-    columns: dict[str, output.Show] = {
-        "ID": lambda one: one["id"],
-        "AT": lambda one: one["at"],
-        "TYPE": lambda one: one["type"],
-        "JOB": lambda one: one["job_id"] or "",
-        "STATE": lambda one: one["state"],
-        "TRIES": lambda one: str(len(one["attempts"])),
-        "LAST": lambda one: _outcome(one["attempts"]),
-    }
-    output.listed([delivery async for delivery in api.pages(path, state=state)], columns, format_)
 
 
 def _outcome(attempts: list[dict[str, Any]]) -> str:

@@ -31,6 +31,14 @@ def listed(items: list[Any], columns: Mapping[str, Show], format_: str) -> None:
     console().print(table)
 
 
+def made(thing: Mapping[str, Any], format_: str, *, shown: str = "id") -> None:
+    """For people, the one field that they go on with."""
+    if format_ == "json":
+        document(thing)
+    else:
+        click.echo(thing[shown])
+
+
 def document(value: Any) -> None:
     json.dump(value, sys.stdout, indent=2 if sys.stdout.isatty() else None)
     sys.stdout.write("\n")

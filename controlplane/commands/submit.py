@@ -14,6 +14,7 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, Trans
 
 from controlplane.commands import documents, output, watching
 from controlplane.commands.client import Api, api_command, file_size
+from shared.terminal import progress_console
 
 
 @click.command()
@@ -54,7 +55,7 @@ async def submit(
 
     The job is made under a client request token of its own, used again when the connection breaks: it is made once.
     """
-    console = Console(stderr=format_ == "json")
+    console = progress_console(stderr=format_ == "json")
     given = _read_document(job_file) if job_file is not None else None
     chosen = await find_pipeline(api, pipeline)
     asked = [await api.call("GET", f"/v1/presets/{preset}") for preset in presets]
@@ -77,7 +78,7 @@ async def submit(
         document["start"] = "manual"
     document.setdefault("client_request_token", str(uuid.uuid4()))
     job = await api.call("POST", "/v1/jobs", document)
-    console.print(f"Job {job['id']}", highlight=False)
+    console.print(f"Job {job['id']}")
     if watched:
         job = await watching.watch(api, job["id"], console)
         watching.result(console, job)

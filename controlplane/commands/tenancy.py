@@ -22,7 +22,7 @@ def tenants() -> None:
 async def create(api: Api, name: str, weight: int, tenant_id: str | None, format_: str) -> None:
     """Make a tenant."""
     made = await api.call("POST", "/v1/tenants", {"name": name, "weight": weight, "id": tenant_id})
-    output.document(made) if format_ == "json" else click.echo(made["id"])
+    output.made(made, format_)
 
 
 @tenants.command("list")

@@ -35,7 +35,7 @@ async def create(api: Api, name: str, role: str | None, statements: tuple[str, .
     """Make a user, who needs a key next: `transcoder keys create --user ID`."""
     wanted = {"name": name, "role": role, "permissions": _permissions(statements)}
     made = await api.call("POST", "/v1/users", wanted)
-    output.document(made) if format_ == "json" else click.echo(made["id"])
+    output.made(made, format_)
 
 
 @users.command("list")

@@ -19,10 +19,10 @@ EXIT_CODES = {"Complete": 0, "Error": EXIT_FAILED, "Canceled": EXIT_CANCELED}
 async def watch(api: Api, job_id: str, console: Console) -> dict[str, Any]:
     """Shows a job until it has ended; the job."""
     columns = (
-        TextColumn("[bold]{task.description}"),
+        TextColumn("{task.description}", style="bold", markup=False),
         BarColumn(bar_width=None),
         TextColumn("{task.percentage:5.1f} %"),
-        TextColumn("{task.fields[detail]}"),
+        TextColumn("{task.fields[detail]}", markup=False),
         TimeElapsedColumn(),
     )
     with Progress(*columns, console=console, expand=True) as progress:
@@ -39,13 +39,13 @@ async def watch(api: Api, job_id: str, console: Console) -> dict[str, Any]:
                 detail = _detail(data, node)
                 progress.update(bar, description=data["phase"], completed=data["percent"], detail=detail)
                 if not console.is_terminal and data["percent"] >= told:
-                    console.print(f"{data['percent']:5.1f} %  {data['phase']}  {detail}", highlight=False)
+                    console.print(f"{data['percent']:5.1f} %  {data['phase']}  {detail}")
                     told = data["percent"] + LINE_EVERY
             else:
                 node = (data["data"] or {}).get("node_id", node)
                 progress.update(bar, description=kind)
                 if not console.is_terminal:
-                    console.print(f"{kind} {node}".rstrip(), highlight=False)
+                    console.print(f"{kind} {node}".rstrip())
     raise click.ClickException("The control plane stopped telling of this job.")
 
 
@@ -57,9 +57,7 @@ def result(console: Console, job: dict[str, Any]) -> None:
         size = f"{output['width']}x{output['height']}" if output.get("width") else ""
         seconds = f"{output['duration']:.2f} s" if output.get("duration") else ""
         why = f"{detail['code']}: {detail['message']}" if detail else ""
-        console.print(
-            f"  {output['status']:<9} {name}  {size} {seconds} {why}".rstrip(), highlight=False, soft_wrap=True
-        )
+        console.print(f"  {output['status']:<9} {name}  {size} {seconds} {why}".rstrip(), soft_wrap=True)
 
 
 async def follow_log(api: Api, path: str, attempt: int | None, format_: str) -> None:

@@ -61,7 +61,9 @@ async def test_a_check_that_breaks_is_a_finding_and_hides_no_other(tmp_path: Pat
     assert (second.check, second.verdict) == ("fine", Verdict.GOOD)
 
 
-@pytest.mark.parametrize(("finding", "code"), [(good("fine"), 0), (failure("broken", "mend it"), 1)])
+@pytest.mark.parametrize(
+    ("finding", "code"), [(good("fine"), 0), (failure("no [hw] in /dev[/nvidia0]", "mend [it]"), 1)]
+)
 def test_the_exit_code_is_for_programs(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, finding: Finding, code: int
 ) -> None:
