@@ -7,12 +7,13 @@ translation  from those to native fields, and what is told back
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any, Final
 
 import orjson
 
 from controlplane.dialects.elastictranscoder.constraints import refused
-from controlplane.dialects.elastictranscoder.paging import PAGE, Listing
+from controlplane.dialects.elastictranscoder.paging import Listing, page
 from controlplane.dialects.elastictranscoder.pipelines import translation
 from controlplane.dialects.elastictranscoder.pipelines.structures import (
     CreatePipeline,
@@ -27,7 +28,6 @@ from controlplane.domain.notifications import Notifications
 from controlplane.domain.permissions import Action, Resources
 from controlplane.http.calls import Call
 from controlplane.http.keys import BUCKETS, PIPELINES, TOPICS
-from controlplane.http.looking import visible
 from controlplane.services.naming import of_pipeline
 from controlplane.services.pipelines import NOBODY, check_buckets
 from controlplane.store.records import Pipeline
@@ -65,7 +65,7 @@ async def create_pipeline(call: Call[CreatePipeline]) -> Answer:
         terms=translation.terms(sent),
         token=identity(call, "CreatePipeline"),
     )
-    return {"Pipeline": _view(call, made), "Warnings": await _warnings(call, made)}
+    return await _told(call, made)
 
 
 @operations.add(
@@ -78,19 +78,13 @@ async def create_pipeline(call: Call[CreatePipeline]) -> Answer:
     noun="pipeline",
 )
 async def read_pipeline(call: Call[NamedPipeline]) -> Answer:
-    found = await _found(call)
-    return {"Pipeline": _view(call, found), "Warnings": await _warnings(call, found)}
+    return await _told(call, await _found(call))
 
 
 @operations.add("ListPipelines", "GET", "pipelines", permission=Action.PIPELINES_READ, takes=Listing)
 async def list_pipelines(call: Call[Listing]) -> Answer:
-    asked, service = call.body, call.request.app[PIPELINES]
-
-    async def batch(after: str | None, size: int) -> tuple[list[Pipeline], str | None]:
-        found = await service.page(call.principal.tenant, after or asked.after, size + 1, ascending=asked.is_ascending)
-        return found[:size], found[size - 1].id if len(found) > size else None
-
-    found, more = await visible(call, batch, of_pipeline, token=asked.page_token, size=PAGE)
+    find = partial(call.request.app[PIPELINES].page, call.principal.tenant, ascending=call.body.is_ascending)
+    found, more = await page(call, find, of_pipeline)
     return {"Pipelines": [_view(call, one) for one in found], "NextPageToken": more}
 
 
@@ -115,8 +109,7 @@ async def update_pipeline(call: Call[UpdatePipeline]) -> Answer:
     updating = call.request.app[PIPELINES].update(
         call.principal.tenant, known.id, changes, notifications=topics, if_version=known.version
     )
-    changed = await updating
-    return {"Pipeline": _view(call, changed), "Warnings": await _warnings(call, changed)}
+    return await _told(call, await updating)
 
 
 @operations.add(
@@ -185,6 +178,10 @@ async def test_role(call: Call[TestRole]) -> Answer:
         _unheard(arn) for arn in await call.request.app[TOPICS].unmapped(call.principal.tenant, _named(sent.topics))
     ]
     return {"Success": "false" if messages else "true", "Messages": messages}
+
+
+async def _told(call: Call[Any], pipeline: Pipeline) -> Answer:
+    return {"Pipeline": _view(call, pipeline), "Warnings": await _warnings(call, pipeline)}
 
 
 async def _warnings(call: Call[Any], pipeline: Pipeline) -> list[Mapping[str, str]]:

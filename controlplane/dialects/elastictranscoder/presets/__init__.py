@@ -6,18 +6,18 @@ translation  from those to native settings and back
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any, Final
 
 import orjson
 
-from controlplane.dialects.elastictranscoder.paging import PAGE, Listing
+from controlplane.dialects.elastictranscoder.paging import Listing, page
 from controlplane.dialects.elastictranscoder.presets.structures import CreatePreset, NamedPreset
 from controlplane.dialects.elastictranscoder.presets.translation import settings, told
 from controlplane.dialects.elastictranscoder.wire import SUCCESS, Answer, Operations, arn, identity
 from controlplane.domain.permissions import Action, Resources
 from controlplane.http.calls import Call
 from controlplane.http.keys import PRESETS
-from controlplane.http.looking import visible
 from controlplane.services.naming import of_preset
 from controlplane.services.presets import AnyPreset
 from shared.ids import PresetId
@@ -64,13 +64,8 @@ async def read_preset(call: Call[NamedPreset]) -> Answer:
 
 @operations.add("ListPresets", "GET", "presets", permission=Action.PRESETS_READ, takes=Listing)
 async def list_presets(call: Call[Listing]) -> Answer:
-    asked, service = call.body, call.request.app[PRESETS]
-
-    async def batch(after: str | None, size: int) -> tuple[list[AnyPreset], str | None]:
-        found = await service.page(call.principal.tenant, after or asked.after, size + 1, ascending=asked.is_ascending)
-        return found[:size], found[size - 1].id if len(found) > size else None
-
-    found, more = await visible(call, batch, of_preset, token=asked.page_token, size=PAGE)
+    find = partial(call.request.app[PRESETS].page, call.principal.tenant, ascending=call.body.is_ascending)
+    found, more = await page(call, find, of_preset)
     return {"Presets": [_view(call, one) for one in found], "NextPageToken": more}
 
 
