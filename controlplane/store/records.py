@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from functools import cache, cached_property
 from typing import Any, TypeVar, get_type_hints
@@ -10,6 +10,7 @@ from typing import Any, TypeVar, get_type_hints
 from controlplane.domain.notifications import DeliveryState, EndpointKind, EndpointStatus
 from controlplane.domain.permissions import Role
 from controlplane.store.port import Row
+from shared.errors import NotFound
 from shared.ids import (
     Attempt,
     BootId,
@@ -37,6 +38,13 @@ def record(kind: type[R], row: Row) -> R:
     made = kind.__new__(kind)
     vars(made).update({name: convert(row[name]) if convert else row[name] for name, convert in _columns(kind).items()})  # type: ignore[arg-type]
     return made
+
+
+def the_one(kind: type[R], rows: Sequence[Row], noun: str) -> R:
+    """The record that was looked for. Raises NotFound, by its noun, when there is none."""
+    if not rows:
+        raise NotFound(noun)
+    return record(kind, rows[0])
 
 
 @cache

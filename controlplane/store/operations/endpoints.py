@@ -9,7 +9,7 @@ from controlplane.domain.notifications import EndpointKind
 from controlplane.domain.quota import Quota
 from controlplane.store.operations import quotas
 from controlplane.store.port import Op, Row, call
-from controlplane.store.records import Endpoint, record
+from controlplane.store.records import Endpoint, record, the_one
 from shared.errors import AlreadyExists, NotFound
 from shared.ids import EndpointId, TenantId
 
@@ -77,6 +77,4 @@ def delete(kind: EndpointKind, tenant_id: TenantId | None, endpoint_id: Endpoint
 
 
 def _found(kind: EndpointKind, rows: Sequence[Row]) -> Endpoint:
-    if not rows:
-        raise NotFound(kind)
-    return record(Endpoint, rows[0])
+    return the_one(Endpoint, rows, kind)

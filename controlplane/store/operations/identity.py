@@ -10,7 +10,7 @@ from controlplane.domain.permissions import Role
 from controlplane.domain.quota import Quota
 from controlplane.store.operations import quotas
 from controlplane.store.port import Op, Row, call
-from controlplane.store.records import ApiKey, KeyHolder, Node, NodeAtWork, Tenant, User, record
+from controlplane.store.records import ApiKey, KeyHolder, Node, NodeAtWork, Tenant, User, record, the_one
 from shared.errors import AlreadyExists, InUse, NotFound, Unauthenticated
 from shared.ids import ClusterId, KeyId, NodeId, TenantId, UserId
 from shared.statuses import NodeState
@@ -113,9 +113,7 @@ def add_user(new: User) -> Op[User]:
 def user(tenant_id: TenantId | None, user_id: UserId) -> Op[User]:
     """Of a tenant, or of the operators."""
     rows = yield call("user", id=user_id, tenant_id=tenant_id)
-    if not rows:
-        raise NotFound("user")
-    return record(User, rows[0])
+    return the_one(User, rows, "user")
 
 
 def users(tenant_id: TenantId | None, after: str, size: int) -> Op[list[User]]:
@@ -193,16 +191,12 @@ def key_holder(key_id: KeyId) -> Op[KeyHolder | None]:
 def admin_holder(tenant_id: TenantId) -> Op[KeyHolder]:
     """A tenant's first admin, as if with a key. Raises NotFound."""
     rows = yield call("admin_holder", tenant_id=tenant_id)
-    if not rows:
-        raise NotFound("tenant")
-    return record(KeyHolder, rows[0])
+    return the_one(KeyHolder, rows, "tenant")
 
 
 def key(tenant_id: TenantId | None, key_id: KeyId) -> Op[ApiKey]:
     rows = yield call("key", id=key_id, tenant_id=tenant_id)
-    if not rows:
-        raise NotFound("key")
-    return record(ApiKey, rows[0])
+    return the_one(ApiKey, rows, "key")
 
 
 def keys(tenant_id: TenantId | None, user_id: UserId | None, after: str, size: int) -> Op[list[ApiKey]]:
@@ -258,9 +252,7 @@ def nodes(cluster_id: ClusterId | None, after: str, size: int) -> Op[list[NodeAt
 
 def node_at_work(node_id: NodeId) -> Op[NodeAtWork]:
     rows = yield call("node_at_work", id=node_id)
-    if not rows:
-        raise NotFound("node")
-    return record(NodeAtWork, rows[0])
+    return the_one(NodeAtWork, rows, "node")
 
 
 def describe_node(node_id: NodeId, *, name: str | None, labels: Mapping[str, str | None]) -> Op[None]:
@@ -281,9 +273,7 @@ def ask_to_reprobe(node_id: NodeId, now: int) -> Op[None]:
 def set_node_state(node_id: NodeId, state: NodeState) -> Op[Node]:
     """Raises NotFound for a revoked node too: nothing brings it back."""
     rows = yield call("set_node_state", id=node_id, state=state)
-    if not rows:
-        raise NotFound("node")
-    return record(Node, rows[0])
+    return the_one(Node, rows, "node")
 
 
 def count_nodes() -> Op[int]:
@@ -292,6 +282,4 @@ def count_nodes() -> Op[int]:
 
 
 def _tenant(rows: Sequence[Row]) -> Tenant:
-    if not rows:
-        raise NotFound("tenant")
-    return record(Tenant, rows[0])
+    return the_one(Tenant, rows, "tenant")

@@ -16,10 +16,10 @@ from controlplane.store.operations.outbox import Told
 from controlplane.store.operations.quotas import Queued
 from controlplane.store.operations.tokens import Token, a_claim
 from controlplane.store.port import Call, Calls, Op, alone, call
-from controlplane.store.records import Event, Job, Task, record
+from controlplane.store.records import Event, Job, Task, record, the_one
 from controlplane.store.sql import filter_name
 from shared.capacity import Demand
-from shared.errors import NotFound, TranscoderError, WrongState
+from shared.errors import TranscoderError, WrongState
 from shared.ids import Attempt, ClusterId, JobId, NodeId, PipelineId, TaskId, TenantId, UserId
 from shared.statuses import JobStatus, TaskState
 
@@ -188,9 +188,7 @@ def made_before(tenant_id: TenantId, token: Token, now: int) -> Op[Job | None]:
 
 def read(tenant_id: TenantId, job_id: JobId) -> Op[Job]:
     rows = yield call("job", id=job_id, tenant_id=tenant_id)
-    if not rows:
-        raise NotFound("job")
-    return record(Job, rows[0])
+    return the_one(Job, rows, "job")
 
 
 def page(

@@ -14,8 +14,7 @@ import orjson
 
 from controlplane.domain.notifications import DeliveryState, Happening, Notifications, hears
 from controlplane.store.port import Calls, Op, Row, call
-from controlplane.store.records import Delivery, Endpoint, Job, record
-from shared.errors import NotFound
+from controlplane.store.records import Delivery, Endpoint, Job, record, the_one
 from shared.ids import EndpointId, JobId, MessageId, prefixed_id
 
 
@@ -95,9 +94,7 @@ def exchange(endpoint_id: EndpointId, sent: Sent | None, *, now: int, until: int
 
 def delivery(endpoint_id: EndpointId, message_id: MessageId) -> Op[Delivery]:
     rows = yield call("delivery", endpoint_id=endpoint_id, id=message_id)
-    if not rows:
-        raise NotFound("delivery")
-    return record(Delivery, rows[0])
+    return the_one(Delivery, rows, "delivery")
 
 
 def deliveries(endpoint_id: EndpointId, state: DeliveryState | None, before: int, size: int) -> Op[list[Delivery]]:

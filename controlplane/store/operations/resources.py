@@ -9,7 +9,7 @@ from controlplane.domain.quota import Quota
 from controlplane.store.operations import quotas
 from controlplane.store.operations.tokens import Token, claim_one
 from controlplane.store.port import Op, call
-from controlplane.store.records import Bucket, Cluster, Pipeline, PipelineRoots, Preset, record
+from controlplane.store.records import Bucket, Cluster, Pipeline, PipelineRoots, Preset, record, the_one
 from shared.errors import AlreadyExists, InUse, InvalidField, NotFound, TranscoderError
 from shared.errors import ErrorCode as Code
 from shared.ids import ClusterId, PipelineId, PresetId, TenantId
@@ -24,9 +24,7 @@ def add_cluster(cluster_id: ClusterId, name: str, now: int) -> Op[Cluster]:
 
 def cluster(cluster_id: ClusterId) -> Op[Cluster]:
     rows = yield call("cluster", id=cluster_id)
-    if not rows:
-        raise NotFound("cluster")
-    return record(Cluster, rows[0])
+    return the_one(Cluster, rows, "cluster")
 
 
 def clusters(after: str, size: int) -> Op[list[Cluster]]:
@@ -36,16 +34,12 @@ def clusters(after: str, size: int) -> Op[list[Cluster]]:
 
 def rename_cluster(cluster_id: ClusterId, name: str) -> Op[Cluster]:
     rows = yield call("rename_cluster", id=cluster_id, name=name)
-    if not rows:
-        raise NotFound("cluster")
-    return record(Cluster, rows[0])
+    return the_one(Cluster, rows, "cluster")
 
 
 def set_cluster_status(cluster_id: ClusterId, status: ClusterStatus) -> Op[Cluster]:
     rows = yield call("set_cluster_status", id=cluster_id, status=status)
-    if not rows:
-        raise NotFound("cluster")
-    return record(Cluster, rows[0])
+    return the_one(Cluster, rows, "cluster")
 
 
 def delete_cluster(cluster_id: ClusterId, now: int) -> Op[None]:
@@ -64,9 +58,7 @@ def add_bucket(tenant_id: TenantId, name: str, kind: str, root: str, now: int) -
 
 def bucket(tenant_id: TenantId, name: str) -> Op[Bucket]:
     rows = yield call("bucket", tenant_id=tenant_id, name=name)
-    if not rows:
-        raise NotFound("bucket")
-    return record(Bucket, rows[0])
+    return the_one(Bucket, rows, "bucket")
 
 
 def buckets(tenant_id: TenantId, after: str, size: int) -> Op[list[Bucket]]:
@@ -124,16 +116,12 @@ def _add_pipeline(pipeline: Pipeline) -> Op[Pipeline]:
 
 def pipeline(tenant_id: TenantId, pipeline_id: PipelineId) -> Op[Pipeline]:
     rows = yield call("pipeline", id=pipeline_id, tenant_id=tenant_id)
-    if not rows:
-        raise NotFound("pipeline")
-    return record(Pipeline, rows[0])
+    return the_one(Pipeline, rows, "pipeline")
 
 
 def pipeline_roots(tenant_id: TenantId, pipeline_id: PipelineId) -> Op[PipelineRoots]:
     rows = yield call("pipeline_and_roots", id=pipeline_id, tenant_id=tenant_id)
-    if not rows:
-        raise NotFound("pipeline")
-    return record(PipelineRoots, rows[0])
+    return the_one(PipelineRoots, rows, "pipeline")
 
 
 def pipelines(tenant_id: TenantId, after: str, size: int, *, ascending: bool = True) -> Op[list[Pipeline]]:
@@ -169,9 +157,7 @@ def update_pipeline(
 
 def set_pipeline_status(tenant_id: TenantId, pipeline_id: PipelineId, status: PipelineStatus) -> Op[Pipeline]:
     rows = yield call("set_pipeline_status", id=pipeline_id, tenant_id=tenant_id, status=status)
-    if not rows:
-        raise NotFound("pipeline")
-    return record(Pipeline, rows[0])
+    return the_one(Pipeline, rows, "pipeline")
 
 
 def delete_pipeline(tenant_id: TenantId, pipeline_id: PipelineId) -> Op[None]:
@@ -205,9 +191,7 @@ def _add_preset(preset: Preset) -> Op[Preset]:
 
 def preset(tenant_id: TenantId, preset_id: PresetId) -> Op[Preset]:
     rows = yield call("preset", id=preset_id, tenant_id=tenant_id)
-    if not rows:
-        raise NotFound("preset")
-    return record(Preset, rows[0])
+    return the_one(Preset, rows, "preset")
 
 
 def presets(tenant_id: TenantId, after: str, size: int, *, ascending: bool = True) -> Op[list[Preset]]:
