@@ -11,14 +11,12 @@ import pytest
 from controlplane.domain.results import objects_of
 from shared.protocol import ReportRequest
 from tests.builders import eventually, finished_hls, hls_document
+from tests.e2e.callers import AT_ONCE, Callers, ScriptedNode, a_job, a_pipeline, assert_counted, until_complete
 from tests.e2e.processes import Client, Server, make_operator, make_tenant, running
-from tests.e2e.test_crashes import ScriptedNode, a_job, a_pipeline, assert_counted, until_complete
 from tests.receivers import receiving
 from tests.soak import IS_SOAKING
 
 pytestmark = pytest.mark.timeout(120)
-
-CALLERS = 8
 
 
 @pytest.mark.parametrize("point", ["after an operation, before its commit", "after a commit, before its answer"])
@@ -26,28 +24,17 @@ CALLERS = 8
 async def test_a_job_that_was_being_submitted_is_there_once_or_not_at_all(
     tmp_path: Path, point: str, count: int
 ) -> None:
-    acknowledged: dict[str, str] = {}
-    is_over = asyncio.Event()
-
-    async def submit(caller: int) -> None:
-        number = 0
-        while not is_over.is_set():
-            token = f"caller {caller} job {number}"
-            acknowledged[token] = (await tenant.call("POST", "/v1/jobs", a_job(pipeline_id, token)))["id"]
-            number += 1
-
     async with running(tmp_path / "state") as (server, tenant, _):
         pipeline_id = await a_pipeline(tenant)
         await server.stop()
         await server.start(dying_at=(point, count), is_ready=False)  # its own commits count too
-        callers = [asyncio.create_task(submit(caller)) for caller in range(CALLERS)]
+        callers = Callers(tenant, pipeline_id)
         await server.died()
         await server.start()
-        is_over.set()
-        await asyncio.gather(*callers)
+        await callers.end()
         found = Counter(job["id"] for job in await tenant.every_job())
-    assert len(acknowledged) >= CALLERS
-    assert found == Counter(acknowledged.values())
+    assert len(callers.acknowledged) >= AT_ONCE
+    assert found == Counter(callers.acknowledged.values())
     assert_counted(tmp_path / "state")
 
 
@@ -75,7 +62,7 @@ async def test_whatever_happened_is_told_though_the_messenger_dies(tmp_path: Pat
         await tenant.call("POST", "/v1/webhooks", {"url": receiver.url, "types": ["job.submitted"]})
         await server.stop()
         await server.start(dying_at=(point, count), is_ready=False)  # its own commits count too
-        callers = [asyncio.create_task(submit(caller)) for caller in range(CALLERS)]
+        callers = [asyncio.create_task(submit(caller)) for caller in range(AT_ONCE)]
         await server.died()
         await server.start()
         await asyncio.gather(*callers)

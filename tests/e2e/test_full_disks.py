@@ -13,8 +13,8 @@ import pytest
 
 from shared.protocol import BeatRequest
 from tests.builders import a_capacity, free_of
+from tests.e2e.callers import ScriptedNode, a_job, a_pipeline
 from tests.e2e.processes import running
-from tests.e2e.test_crashes import ScriptedNode, a_job, a_pipeline
 
 pytestmark = pytest.mark.timeout(120)
 

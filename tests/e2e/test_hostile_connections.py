@@ -20,8 +20,8 @@ import aiohttp
 import pytest
 
 from tests.builders import a_document
+from tests.e2e.callers import ScriptedNode, a_pipeline
 from tests.e2e.processes import Client, Server, running
-from tests.e2e.test_crashes import ScriptedNode, a_pipeline
 from tests.soak import times
 
 pytestmark = pytest.mark.timeout(times(120, 900))
