@@ -62,7 +62,7 @@ def model() -> Path:
 
 
 def unpacked(name: str) -> bytes:
-    """One file of the model as JSON: "service-2", "paginators-1", "waiters-2"."""
+    """One packed file of the model as JSON: "service-2", "endpoint-rule-set-1"."""
     return gzip.decompress((model() / "2012-09-25" / f"{name}.json.gz").read_bytes())
 
 

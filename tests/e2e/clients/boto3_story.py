@@ -1,6 +1,6 @@
 """The life of a film through boto3, as users' code did it.
 
-For the boto3 that is installed here; and for any other by `python boto3_story.py`, which reads the account.
+For the boto3 that is installed here; and for any other by `python -m tests.e2e.clients.boto3_story`, which reads the account.
 """
 
 from __future__ import annotations
@@ -8,15 +8,13 @@ from __future__ import annotations
 import contextlib
 import json
 import sys
-from collections.abc import Callable
 from typing import Any
 
-import boto3
-from botocore.config import Config
-from botocore.exceptions import ClientError, WaiterError
+from botocore.exceptions import WaiterError
 
-ROLE = "arn:aws:iam::123456789012:role/Elastic_Transcoder_Default_Role"
-HLS_400K = "1351620000001-200050"
+from tests.e2e.clients.boto3_client import HLS_400K, ROLE, client
+from tests.e2e.clients.boto3_refusals import what_is_refused
+
 MANY = 101
 AT_ONCE = {"Delay": 0.2, "MaxAttempts": 600}
 CAPTIONS = {
@@ -58,26 +56,15 @@ PRESET = {
 }
 
 
-def client(account: dict[str, str]) -> Any:
-    """As users make it: an address, a region, a key."""
-    return boto3.client(
-        "elastictranscoder",
-        endpoint_url=account["url"],
-        region_name=account["region"],
-        aws_access_key_id=account["access_key_id"],
-        aws_secret_access_key=account["secret_access_key"],
-        config=Config(retries={"max_attempts": 0}),
-    )
-
-
-def told(account: dict[str, str]) -> dict[str, Any]:
-    """Everything, in the order in which people do it; what came of it."""
+def told(account: dict[str, Any]) -> dict[str, Any]:
+    """Everything, in the order in which people do it; what came of it. `account` has the `troubles` of others beside."""
     transcoder = client(account)
     pipeline = a_pipeline(transcoder)
     preset = a_preset(transcoder)
     film = a_film(transcoder, pipeline, preset)
-    three_pages(transcoder, pipeline)
-    what_is_refused(transcoder, pipeline, film["Id"])
+    jobs = three_pages(transcoder, pipeline)
+    what_is_refused(transcoder, account["troubles"], pipeline, film["Id"])
+    none_of_them(transcoder, pipeline, jobs)
     changes(transcoder, pipeline)
     the_end(transcoder, pipeline, preset)
     return film
@@ -171,8 +158,8 @@ def a_film(transcoder: Any, pipeline: str, preset: str) -> dict[str, Any]:
     return film
 
 
-def three_pages(transcoder: Any, pipeline: str) -> None:
-    """The recipe of the guide: pause, list what is submitted, cancel, go on."""
+def three_pages(transcoder: Any, pipeline: str) -> list[str]:
+    """The recipe of Amazon's guide: pause, list what is submitted, cancel, go on."""
     paused = transcoder.update_pipeline_status(Id=pipeline, Status="Paused")["Pipeline"]
     assert paused["Status"] == "Paused"
     made = many(transcoder, pipeline)
@@ -181,9 +168,13 @@ def three_pages(transcoder: Any, pipeline: str) -> None:
     assert [job["Id"] for page in pages for job in page["Jobs"]] == made
     pages = list(transcoder.get_paginator("list_jobs_by_pipeline").paginate(PipelineId=pipeline, Ascending="false"))
     assert [job["Id"] for page in pages for job in page["Jobs"]][:MANY] == made[::-1]
-    for job in made:
+    return made
+
+
+def none_of_them(transcoder: Any, pipeline: str, jobs: list[str]) -> None:
+    for job in jobs:
         assert transcoder.cancel_job(Id=job)["ResponseMetadata"]["HTTPStatusCode"] == 202
-    assert transcoder.read_job(Id=made[0])["Job"]["Status"] == "Canceled"
+    assert transcoder.read_job(Id=jobs[0])["Job"]["Status"] == "Canceled"
     assert transcoder.list_jobs_by_status(Status="Submitted")["Jobs"] == []
     assert transcoder.update_pipeline_status(Id=pipeline, Status="Active")["Pipeline"]["Status"] == "Active"
 
@@ -193,50 +184,6 @@ def many(transcoder: Any, pipeline: str) -> list[str]:
     wanted = {"PipelineId": pipeline, "Input": {"Key": "in/bunny.mp4"}}
     outputs = ([{"Key": f"many/{number}.ts", "PresetId": HLS_400K}] for number in range(MANY))
     return [transcoder.create_job(**wanted, Outputs=one)["Job"]["Id"] for one in outputs]
-
-
-def what_is_refused(transcoder: Any, pipeline: str, complete: str) -> None:
-    """Every exception of the model that a caller can bring about by what it asks for; each is typed."""
-    wrong = transcoder.exceptions
-    missing = "1111111111111-abcde1"
-    refused(wrong.ResourceInUseException, 409, lambda: transcoder.cancel_job(Id=complete))
-    refused(wrong.ResourceNotFoundException, 404, lambda: transcoder.cancel_job(Id=missing))
-    refused(wrong.ResourceNotFoundException, 404, lambda: transcoder.read_job(Id=missing))
-    refused(wrong.ResourceNotFoundException, 404, lambda: transcoder.read_pipeline(Id=missing))
-    refused(wrong.ResourceNotFoundException, 404, lambda: transcoder.delete_preset(Id=missing))
-    refused(wrong.AccessDeniedException, 403, lambda: transcoder.delete_preset(Id=HLS_400K))
-    message = refused(wrong.ValidationException, 400, lambda: transcoder.read_job(Id="nothing"))
-    assert message == (
-        "1 validation error detected: Value 'nothing' at 'id' failed to satisfy constraint: "
-        r"Member must satisfy regular expression pattern: ^\d{13}-\w{6}$"
-    )
-    message = refused(
-        wrong.ValidationException,
-        400,
-        lambda: transcoder.create_job(
-            PipelineId=pipeline, Input={"Key": "a"}, Outputs=[{"Key": "b", "PresetId": HLS_400K, "Rotate": "45"}]
-        ),
-    )
-    assert "'45' at 'outputs.1.member.rotate'" in message
-    refused(wrong.ClientError, 403, lambda: client_of_nobody(transcoder).list_pipelines())
-
-
-def client_of_nobody(transcoder: Any) -> Any:
-    account = {"url": transcoder.meta.endpoint_url, "region": transcoder.meta.region_name}
-    return client({**account, "access_key_id": "AKIAIOSFODNN7EXAMPLE", "secret_access_key": "none"})
-
-
-def refused(kind: type[ClientError], status: int, call: Callable[[], Any]) -> str:
-    caught = None
-    try:
-        call()
-    except ClientError as error:
-        caught = error
-    assert isinstance(caught, kind), caught
-    metadata = caught.response["ResponseMetadata"]
-    assert metadata["HTTPStatusCode"] == status
-    assert metadata["RequestId"]
-    return str(caught.response["Error"]["Message"])
 
 
 def changes(transcoder: Any, pipeline: str) -> None:

@@ -9,6 +9,7 @@ import pytest
 
 from tests.clips import clip
 from tests.e2e.clients.account import FILM_CAPTIONS, Account, opened
+from tests.e2e.stepping import WallClock
 from tests.e2e.whole.service import SHORT, Service
 
 ON_FIRST_USE = {"TRANSCODER_CREATE_BUCKETS_ON_FIRST_USE": "true"}
@@ -20,6 +21,20 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     service = Service(tmp_path_factory.mktemp("service"), settings=SHORT | UNHURRIED | ON_FIRST_USE)
     try:
         service.start()
+        yield service
+    finally:
+        service.end()
+
+
+@pytest.fixture(scope="package")
+def ahead(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    """Another one, whose clock goes an hour ahead: for it whatever its clients sign is old."""
+    root = tmp_path_factory.mktemp("ahead")
+    clock = WallClock(root / "clock")
+    clock.set_by(3600)
+    service = Service(root, program=clock.program)
+    try:
+        service.start_empty()
         yield service
     finally:
         service.end()

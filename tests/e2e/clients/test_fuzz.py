@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from tests import clients
 from tests.e2e.clients.account import REGION, Account
-from tests.e2e.clients.boto3_story import HLS_400K, ROLE
+from tests.e2e.clients.boto3_client import HLS_400K, ROLE
 from tests.e2e.clients.shapes import Broken, Shapes
 from tests.soak import IS_SOAKING, times
 

@@ -11,8 +11,9 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.clients import boto3_story
 from tests.e2e.clients.account import Account, opened
+from tests.e2e.clients.boto3_client import HLS_400K, ROLE, client
+from tests.e2e.clients.boto3_story import PRESET
 from tests.e2e.clients.running import ran
 from tests.e2e.whole.service import Service
 
@@ -29,13 +30,13 @@ CONFIGS = {
 def saved(service: Service, tmp_path: Path) -> dict[str, Any]:
     """What an account has: two pipelines, of which one is paused, and a preset; in the files that the AWS CLI prints."""
     old = opened(service)
-    transcoder = boto3_story.client(old.facts)
-    plain = transcoder.create_pipeline(Name="plain", InputBucket="in", OutputBucket="out", Role=boto3_story.ROLE)
+    transcoder = client(old.facts)
+    plain = transcoder.create_pipeline(Name="plain", InputBucket="in", OutputBucket="out", Role=ROLE)
     whole = transcoder.create_pipeline(
-        Name="whole", InputBucket="in", Role=boto3_story.ROLE, **CONFIGS, Notifications={"Error": TOPIC}
+        Name="whole", InputBucket="in", Role=ROLE, **CONFIGS, Notifications={"Error": TOPIC}
     )
     transcoder.update_pipeline_status(Id=whole["Pipeline"]["Id"], Status="Paused")
-    preset = transcoder.create_preset(**boto3_story.PRESET)
+    preset = transcoder.create_preset(**PRESET)
     for kind in ("pipelines", "presets"):
         argv = ["aws", "elastictranscoder", f"list-{kind}", "--output", "json"]
         (tmp_path / f"{kind}.json").write_text(ran(argv, tmp_path, old.environment(tmp_path)))
@@ -44,7 +45,7 @@ def saved(service: Service, tmp_path: Path) -> dict[str, Any]:
 
 def test_pipelines_and_presets_are_brought_over_once(service: Service, saved: dict[str, Any], tmp_path: Path) -> None:
     new = opened(service)
-    transcoder = boto3_story.client(new.facts)
+    transcoder = client(new.facts)
     told = migrated(new, tmp_path)
     assert outcomes(told) == {"to make"}
     assert not told["applied"]
@@ -72,9 +73,9 @@ def test_pipelines_and_presets_are_brought_over_once(service: Service, saved: di
 def test_what_is_refused_is_told_and_the_rest_is_made(service: Service, tmp_path: Path) -> None:
     """A preset that this service cannot make, and a system preset that is otherwise here."""
     new = opened(service)
-    wrong = boto3_story.PRESET | {"Id": "1111111111111-abcde1", "Name": "wrong", "Type": "Custom", "Container": "avi"}
-    good = boto3_story.PRESET | {"Id": "1111111111111-abcde2", "Type": "Custom"}
-    system = {"Id": boto3_story.HLS_400K, "Name": "another name", "Container": "ts", "Type": "System"}
+    wrong = PRESET | {"Id": "1111111111111-abcde1", "Name": "wrong", "Type": "Custom", "Container": "avi"}
+    good = PRESET | {"Id": "1111111111111-abcde2", "Type": "Custom"}
+    system = {"Id": HLS_400K, "Name": "another name", "Container": "ts", "Type": "System"}
     unknown = {"Id": "1351620000001-999999", "Name": "unknown", "Container": "ts", "Type": "System"}
     (tmp_path / "presets.json").write_text(json.dumps({"Presets": [wrong, good, system, unknown]}))
     (tmp_path / "pipelines.json").write_text(json.dumps({"Pipelines": []}))

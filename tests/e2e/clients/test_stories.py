@@ -9,40 +9,53 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tests import clients
 from tests.clients import needs_node
 from tests.e2e.clients import boto3_story, guide
-from tests.e2e.clients.account import Account
+from tests.e2e.clients.account import Account, opened
 from tests.e2e.clients.running import ran, tried
+from tests.e2e.clients.troubles import limited, troubles
+from tests.e2e.whole.service import Service
 
 pytestmark = [pytest.mark.media, pytest.mark.xdist_group("clients")]
 HERE = Path(__file__).parent
+ROOT = HERE.parents[2]
 
 
-def test_the_last_boto3_with_the_model_works_unchanged(account: Account) -> None:
-    boto3_story.told(account.facts)
+@pytest.fixture
+def facts(account: Account, ahead: Service, tmp_path: Path) -> dict[str, Any]:
+    """Of an account with its limits, and of the troubles of others."""
+    limited(account)
+    return {**account.facts, "troubles": troubles(account, opened(ahead), tmp_path / "models")}
+
+
+def test_the_last_boto3_with_the_model_works_unchanged(account: Account, facts: dict[str, Any]) -> None:
+    boto3_story.told(facts)
     is_a_film(account.made)
 
 
-def test_todays_boto3_works_with_the_saved_model(account: Account, tmp_path: Path) -> None:
+def test_todays_boto3_works_with_the_saved_model(account: Account, facts: dict[str, Any], tmp_path: Path) -> None:
     """Saved as the guide says, and found where it was put."""
-    environment = account.environment(tmp_path) | {"PYTHONPATH": str(clients.todays_boto3())}
+    environment = account.environment(tmp_path) | {"PYTHONPATH": f"{clients.todays_boto3()}:{ROOT}"}
     without = tried([sys.executable, "-c", "import boto3; boto3.client('elastictranscoder')"], tmp_path, environment)
     assert "UnknownServiceError" in without.stderr
     [save] = guide.blocks("A newer boto3", "sh", account)
     ran(["bash", "-euc", save], tmp_path, account.environment(tmp_path))
-    ran([sys.executable, HERE / "boto3_story.py"], tmp_path, environment, json.dumps(account.facts))
+    story = [sys.executable, "-m", "tests.e2e.clients.boto3_story"]
+    told = ran(story, tmp_path, environment, json.dumps(facts))
+    assert json.loads(told)["Status"] == "Complete"
     is_a_film(account.made)
 
 
 @needs_node
-def test_the_sdk_for_javascript_works_unchanged(account: Account, tmp_path: Path) -> None:
+def test_the_sdk_for_javascript_works_unchanged(account: Account, facts: dict[str, Any], tmp_path: Path) -> None:
     (tmp_path / "node_modules").symlink_to(clients.javascript() / "node_modules")
     (tmp_path / "story.mjs").write_text((HERE / "story.mjs").read_text())
-    told = ran(["node", "story.mjs"], tmp_path, account.environment(tmp_path), json.dumps(account.facts))
+    told = ran(["node", "story.mjs"], tmp_path, account.environment(tmp_path), json.dumps(facts))
     assert json.loads(told)["Status"] == "Complete"
     is_a_film(account.made)
 

@@ -16,7 +16,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-COMMAND = (sys.executable, "-m", "shared.command")
+PYTHON = (sys.executable, "-m")
+COMMAND = (*PYTHON, "shared.command")
 SHORT = {
     # silence is noticed within seconds, so that a test does not wait for what an operator would
     "TRANSCODER_LEASE": "6",
@@ -37,7 +38,10 @@ class Refused(Exception):
 
 @dataclass
 class Service:
-    """`start` makes everything; what is set up is a tenant with two buckets and a pipeline."""
+    """`start` makes everything; what is set up is a tenant with two buckets and a pipeline.
+
+    `program` stands before the module that the control plane runs.
+    """
 
     root: Path
     port: int = 0
@@ -48,6 +52,7 @@ class Service:
     tenant_id: str = ""
     pipeline_id: str = ""
     settings: dict[str, str] = field(default_factory=lambda: dict(SHORT))
+    program: tuple[str, ...] = ()
 
     @property
     def url(self) -> str:
@@ -62,11 +67,7 @@ class Service:
         return self.root / "server" / "buckets" / self.tenant_id / "output"
 
     def start(self) -> None:
-        self.root.mkdir(parents=True, exist_ok=True)
-        self.port = _free_port()
-        state = str(self.root / "server")
-        self.operator_key = _output(*COMMAND, "server", "init", "--state", state).strip()
-        self.start_server()
+        self.start_empty()
         self.call("POST", "/v1/clusters", {"id": "here"}, key=self.operator_key)
         self.tenant_id = self.call("POST", "/v1/tenants", {"name": "somebody"}, key=self.operator_key)["id"]
         self.tenant_key = self.call("POST", f"/v1/tenants/{self.tenant_id}/keys", {}, key=self.operator_key)["key"]
@@ -90,13 +91,22 @@ class Service:
         )
         self.start_agent()
 
+    def start_empty(self) -> None:
+        """A control plane with an operator: nobody and nothing else."""
+        self.root.mkdir(parents=True, exist_ok=True)
+        self.port = _free_port()
+        self.operator_key = _output(*COMMAND, "server", "init", "--state", str(self.root / "server")).strip()
+        self.start_server()
+
     def start_server(self) -> None:
         arguments = ("server", "run", "--state", str(self.root / "server"), "--port", str(self.port))
-        self.server = self._spawn("server.log", *arguments)
+        self.server = self._spawn("server.log", *PYTHON, *self.program, COMMAND[-1], *arguments)
         self.until(self.is_ready)
 
     def start_agent(self) -> None:
-        self.agent = self._spawn("agent.log", "agent", "run", "--state", self._agent_state, "--config", os.devnull)
+        self.agent = self._spawn(
+            "agent.log", *COMMAND, "agent", "run", "--state", self._agent_state, "--config", os.devnull
+        )
 
     def end(self) -> None:
         for process in (self.agent, self.server):
@@ -183,10 +193,10 @@ class Service:
     def _agent_state(self) -> str:
         return str(self.root / "agent")
 
-    def _spawn(self, log: str, *arguments: str) -> subprocess.Popen[bytes]:
+    def _spawn(self, log: str, *argv: str) -> subprocess.Popen[bytes]:
         with (self.root / log).open("ab") as file:
             return subprocess.Popen(
-                [*COMMAND, *arguments],
+                argv,
                 stdout=file,
                 stderr=file,
                 stdin=subprocess.DEVNULL,
