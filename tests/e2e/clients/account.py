@@ -6,6 +6,7 @@ import os
 import sys
 import urllib.request
 import uuid
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -40,12 +41,8 @@ class Account:
             "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
             "LANG": "C.UTF-8",
             "HOME": str(home),
-            "AWS_ACCESS_KEY_ID": self.access_key_id,
-            "AWS_SECRET_ACCESS_KEY": self.secret_access_key,
-            "AWS_DEFAULT_REGION": REGION,
-            "AWS_REGION": REGION,
-            "AWS_ENDPOINT_URL_ELASTIC_TRANSCODER": self.service.url,
             "AWS_EC2_METADATA_DISABLED": "true",
+            **variables(self.facts),
         }
 
     @property
@@ -61,6 +58,17 @@ class Account:
         request = urllib.request.Request(url, data=content, method="PUT")  # noqa: S310 (our own address)
         with urllib.request.urlopen(request, timeout=60) as response:  # noqa: S310
             assert response.status == 201
+
+
+def variables(facts: Mapping[str, str]) -> dict[str, str]:
+    """By which all clients find an address, a region and a key."""
+    return {
+        "AWS_ENDPOINT_URL_ELASTIC_TRANSCODER": facts["url"],
+        "AWS_DEFAULT_REGION": facts["region"],
+        "AWS_REGION": facts["region"],
+        "AWS_ACCESS_KEY_ID": facts["access_key_id"],
+        "AWS_SECRET_ACCESS_KEY": facts["secret_access_key"],
+    }
 
 
 def opened(service: Service) -> Account:

@@ -6,7 +6,6 @@ Clients are set up as `docs/elastictranscoder/clients.md` says, by what stands t
 from __future__ import annotations
 
 import json
-import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -15,11 +14,13 @@ import pytest
 
 from tests import clients
 from tests.clients import needs_node
-from tests.e2e.clients import boto3_story, guide
+from tests.e2e.clients import aws_story, boto3_story, guide
 from tests.e2e.clients.account import Account, opened
+from tests.e2e.clients.aws_story import Aws
 from tests.e2e.clients.running import ran, tried
 from tests.e2e.clients.troubles import limited, troubles
 from tests.e2e.whole.service import Service
+from tests.soak import IS_SOAKING
 
 pytestmark = [pytest.mark.media, pytest.mark.xdist_group("clients")]
 HERE = Path(__file__).parent
@@ -60,32 +61,23 @@ def test_the_sdk_for_javascript_works_unchanged(account: Account, facts: dict[st
     is_a_film(account.made)
 
 
-def test_the_aws_cli_works_unchanged(account: Account, tmp_path: Path) -> None:
-    """The guide's own lines; between two of its blocks the film is made, for which the command waits in steps of half a minute."""
+def test_the_aws_cli_works_unchanged(account: Account, facts: dict[str, Any], tmp_path: Path) -> None:
+    """The guide's own lines, and on from what they have made.
+
+    Its command that waits looks once in half a minute: usually it is called when there is nothing left to wait for.
+    """
     [exports] = guide.blocks("An address, a region, a key", "sh", account)
     first, second = guide.blocks("AWS CLI", "sh", account)
     given = {name: value for name, value in account.environment(tmp_path).items() if not name.startswith("AWS_")}
     told = ran(["bash", "-euc", f"{exports}\n{first}\necho $PIPELINE $PRESET $JOB"], tmp_path, given)
     pipeline, preset, job = told.split()
-    transcoder = boto3_story.client(account.facts)
-    transcoder.get_waiter("job_complete").wait(Id=job, WaiterConfig=boto3_story.AT_ONCE)
+    aws = Aws(tmp_path, account.environment(tmp_path))
+    while not IS_SOAKING and aws("read-job", "--id", job)["Job"]["Status"] in ("Submitted", "Progressing"):
+        pass
     told = ran(["bash", "-euc", f"{exports}\nPIPELINE={pipeline} JOB={job}\n{second}"], tmp_path, given)
     assert told.splitlines() == ["Complete", job, "Paused"]
     is_a_film(account.made)
-
-    def aws(*words: str) -> subprocess.CompletedProcess[str]:
-        return tried(["aws", "elastictranscoder", *words, "--output", "json"], tmp_path, account.environment(tmp_path))
-
-    waiting = boto3_story.many(transcoder, pipeline)
-    jobs = json.loads(aws("list-jobs-by-status", "--status", "Submitted", "--ascending", "true").stdout)["Jobs"]
-    assert [one["Id"] for one in jobs] == waiting, "three pages, put together"
-    assert aws("cancel-job", "--id", waiting[0]).returncode == 0
-    refused = aws("cancel-job", "--id", job)
-    assert "(ResourceInUseException) when calling the CancelJob operation" in refused.stderr
-    for other in waiting[1:]:
-        transcoder.cancel_job(Id=other)
-    assert aws("delete-preset", "--id", preset).returncode == aws("delete-pipeline", "--id", pipeline).returncode == 0
-    assert json.loads(aws("list-pipelines").stdout) == {"Pipelines": []}
+    aws_story.told(aws, facts["troubles"], pipeline, preset, job)
 
 
 def is_a_film(made: Path) -> None:
