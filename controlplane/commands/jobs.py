@@ -160,6 +160,21 @@ async def log(api: Api, job_id: str, attempt: int | None, follow: bool, format_:
             watching.log_lines(part, is_new=True)
 
 
+@jobs.command()
+@click.argument("job_id")
+@output.format_option
+@api_command
+async def outputs(api: Api, job_id: str, format_: str) -> None:
+    """Links to what a job made, for a player or for curl; good for an hour, or as the operator has it."""
+    found = (await api.call("GET", f"/v1/jobs/{job_id}/outputs"))["items"]
+    columns: dict[str, output.Show] = {
+        "KEY": lambda one: one["key"],
+        "ROLE": lambda one: one["role"],
+        "URL": lambda one: one["url"],
+    }
+    output.listed(found, columns, format_)
+
+
 def _add_verb(verb: str, meaning: str) -> None:
     @jobs.command(verb, help=meaning)
     @click.argument("job_id")

@@ -1,4 +1,4 @@
-"""transcoder tenants, keys, presets"""
+"""transcoder tenants, keys"""
 
 from __future__ import annotations
 
@@ -158,32 +158,3 @@ async def list_keys(api: Api, user_id: str | None, format_: str) -> None:
 async def revoke(api: Api, key_id: str) -> None:
     """Refuse a key from now on."""
     await api.call("DELETE", f"/v1/keys/{key_id}")
-
-
-@click.group()
-def presets() -> None:
-    """Containers, codecs and sizes."""
-
-
-@presets.command("list")
-@output.format_option
-@api_command
-async def list_presets(api: Api, format_: str) -> None:
-    """System presets and the tenant's own."""
-    columns: dict[str, output.Show] = {
-        "ID": lambda one: one["id"],
-        "NAME": lambda one: one["name"],
-        "TYPE": lambda one: one["type"],
-        "CONTAINER": lambda one: one["settings"]["container"],
-        "VIDEO": lambda one: (one["settings"]["video"] or {}).get("codec", ""),
-        "AUDIO": lambda one: (one["settings"]["audio"] or {}).get("codec", ""),
-    }
-    output.listed([preset async for preset in api.pages("/v1/presets", page_size=200)], columns, format_)
-
-
-@presets.command("show")
-@click.argument("preset_id")
-@api_command
-async def show_preset(api: Api, preset_id: str) -> None:
-    """One preset, as JSON."""
-    output.document(await api.call("GET", f"/v1/presets/{preset_id}"))

@@ -119,7 +119,7 @@ class Client:
 
     def __init__(self, url: str, key: str) -> None:
         self._url = url
-        self._key = key
+        self.key = key
         self._session = aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=30))
 
     async def close(self) -> None:
@@ -129,7 +129,7 @@ class Client:
         """Raises aiohttp.ClientError when there was no answer."""
         url = path if path.startswith("http") else self._url + path
         content = document if isinstance(document, bytes) else json.dumps(document).encode() if document else None
-        headers = {"Authorization": f"Bearer {self._key}"}
+        headers = {"Authorization": f"Bearer {self.key}"}
         async with self._session.request(method, url, data=content, headers=headers) as response:
             body = await response.read()
             return response.status, json.loads(body) if body.startswith((b"{", b"[")) else body

@@ -40,7 +40,7 @@ async def test_an_operator_who_was_made_by_hand_is_on_record(tmp_path: Path) -> 
         )
         await process.communicate()
         await server.start()
-        code, said = await audit(server, operator._key, "list", "--action", "server_init", "-o", "json")
+        code, said = await audit(server, operator.key, "list", "--action", "server_init", "-o", "json")
     assert code == 0, said
     assert [deed["user_id"] for deed in json.loads(said)] == [f"local:{os.getuid()}"]
 
@@ -51,7 +51,7 @@ async def test_operators_list_the_log_and_anybody_with_the_database_verifies_it(
         for number in range(5):
             await tenant.call("POST", "/v1/buckets", {"name": f"bucket-{number}"})
         code, said = await audit(
-            server, operator._key, "list", "--action", "create_bucket", "--limit", "3", "-o", "json"
+            server, operator.key, "list", "--action", "create_bucket", "--limit", "3", "-o", "json"
         )
         assert code == 0, said
         assert [deed["object"] for deed in json.loads(said)] == ["bucket-4", "bucket-3", "bucket-2"]

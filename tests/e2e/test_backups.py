@@ -131,7 +131,7 @@ async def test_what_is_restored_serves_with_the_same_keys_and_links(tmp_path: Pa
     async with running(state) as (_, tenant, _):
         job = await tenant.call("POST", "/v1/jobs", a_job(await a_pipeline(tenant)))
         page = await tenant.call("GET", "/v1/pipelines?page_size=1")
-        key = tenant._key
+        key = tenant.key
         link = (await tenant.call("POST", "/v1/buckets/b/uploads", {"key": "film.mp4"}))["url"]
         assert (await transcoder("server", "backup", "--state", str(state), str(tmp_path / "b.tar")))[0] == 0
     assert page["items"]
@@ -228,7 +228,7 @@ async def test_a_backup_of_postgresql_under_load_has_every_job_that_was_acknowle
     file = tmp_path / "b.tar"
     dsn = await on_postgres.database("busy")
     async with running(on_postgres.state, {"TRANSCODER_DATABASE": dsn}) as (_, tenant, _):
-        pipeline_id, key = await a_pipeline(tenant), tenant._key
+        pipeline_id, key = await a_pipeline(tenant), tenant.key
         flood = Flood(tenant, pipeline_id)
         await flood.until(100)
         before = set(flood.acknowledged)

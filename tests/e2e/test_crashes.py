@@ -80,7 +80,7 @@ async def test_the_service_stops_in_order_with_polls_and_watchers_held(tmp_path:
         await tenant.call("POST", f"/v1/pipelines/{pipeline_id}/pause")
         job = await tenant.call("POST", "/v1/jobs", a_job(pipeline_id, "job"))
         held = asyncio.create_task(node.poll(20))
-        headers = {"Authorization": f"Bearer {tenant._key}", "Accept": "text/event-stream"}
+        headers = {"Authorization": f"Bearer {tenant.key}", "Accept": "text/event-stream"}
         async with aiohttp.ClientSession() as session:
             watching = await session.get(f"{server.url}/v1/jobs/{job['id']}/events", headers=headers)
             await watching.content.readline()

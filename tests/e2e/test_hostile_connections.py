@@ -85,7 +85,7 @@ async def test_slow_callers_are_closed_while_polls_and_streams_live_and_others_a
     async with aiohttp.ClientSession() as session:
         watching = await session.get(
             f"{place.server.url}/v1/jobs/{job['id']}/events",
-            headers={"Authorization": f"Bearer {place.tenant._key}", "Accept": "text/event-stream"},
+            headers={"Authorization": f"Bearer {place.tenant.key}", "Accept": "text/event-stream"},
         )
         await watching.content.readline()
         before = place.server.resident
@@ -235,7 +235,7 @@ async def test_bombs_are_refused_unopened_on_every_route_with_a_body(place: Plac
     deflated = zlib.compress(zeros, 9)
     gzipped = gzip.compress(zeros, 9)
     before = place.server.resident
-    headers = {"Authorization": f"Bearer {place.tenant._key}"}
+    headers = {"Authorization": f"Bearer {place.tenant.key}"}
     paths = [
         ("POST", "/v1/jobs"),
         ("POST", "/v1/presets"),

@@ -4,40 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
-import sys
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from tests.builders import eventually
-from tests.e2e.processes import ROOT, Server, make_operator, make_tenant
+from tests.e2e.command_line import CommandLine
+from tests.e2e.processes import Server, make_operator, make_tenant
 from tests.receivers import receiving
 
 pytestmark = pytest.mark.timeout(120)
 
 TOLD = {"TRANSCODER_OUTGOING_NETWORKS": '["127.0.0.0/8"]'}
-
-
-class CommandLine:
-    def __init__(self, url: str, key: str) -> None:
-        self._environment = {**os.environ, "TRANSCODER_URL": url, "TRANSCODER_KEY": key, "COLUMNS": "400"}
-
-    async def say(self, *words: str) -> str:
-        process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-W", "error", "-m", "shared.command", *words),
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.PIPE,
-            cwd=ROOT,
-            env=self._environment,
-        )
-        said, complaint = await process.communicate()
-        assert process.returncode == 0, complaint.decode()
-        return said.decode()
-
-    async def json(self, *words: str) -> Any:
-        return json.loads(await self.say(*words, "-o", "json"))
 
 
 async def test_webhooks_and_topics_are_set_up_tried_and_looked_at(tmp_path: Path) -> None:

@@ -1,0 +1,46 @@
+"""From a new account to what its first job made, by commands alone."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from shared.protocol import ReportRequest
+from tests.builders import finished, produced
+from tests.e2e.callers import ScriptedNode, a_job, until_complete
+from tests.e2e.command_line import CommandLine
+from tests.e2e.processes import running
+
+pytestmark = pytest.mark.timeout(120)
+
+
+async def test_a_tenant_sets_up_its_buckets_and_a_pipeline_and_finds_what_its_job_made(tmp_path: Path) -> None:
+    async with running(tmp_path / "state") as (server, client, operator):
+        tenant = CommandLine(server.url, client.key)
+        made = await asyncio.gather(tenant.say("buckets", "create", "films"), tenant.json("buckets", "create", "made"))
+        assert (made[0], made[1]["name"]) == ("films", "made")
+        between = ("--input-bucket", "films", "--output-bucket", "made")
+        pipeline_id = await tenant.say("pipelines", "create", "[web] films", *between)
+        job = await client.call("POST", "/v1/jobs", a_job(pipeline_id, "once"))
+        node = await ScriptedNode.join(server.url, operator)
+        ref = await node.work_on(job["id"], "out.mp4")
+        await node.say("report", ReportRequest(ref=ref, outcome=finished(produced("out.mp4"))))
+        await until_complete(client, job["id"])
+        await node.close()
+        links, buckets, pipelines, paused = await asyncio.gather(
+            tenant.json("jobs", "outputs", job["id"]),
+            tenant.json("buckets", "list"),
+            tenant.say("pipelines", "list"),
+            tenant.say("pipelines", "pause", pipeline_id),
+        )
+        assert [one["key"] for one in links] == ["out.mp4"]
+        assert await client.call("GET", links[0]["url"]) == b"x" * 10
+        assert [one["name"] for one in buckets] == ["films", "made"]
+        assert f"{pipeline_id}  [web] films" in pipelines
+        assert paused == "Paused"
+        assert await tenant.say("pipelines", "resume", pipeline_id) == "Active"
+        await tenant.say("pipelines", "delete", pipeline_id)
+        await asyncio.gather(*(tenant.say("buckets", "delete", name) for name in ("films", "made")))
+        assert await tenant.json("buckets", "list") == await tenant.json("pipelines", "list") == []
