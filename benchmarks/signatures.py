@@ -23,7 +23,7 @@ from benchmarks.service import machine
 from controlplane.auth.access_keys import AccessKeys, Mode
 from controlplane.auth.bearer import Bearers
 from controlplane.auth.content_keys import ACCESS_KEYS, Seal
-from controlplane.auth.sigv4 import Head
+from controlplane.auth.sigv4 import Head, by_name
 from controlplane.domain.throttle import Operation
 from controlplane.services.tenants import Tenants
 from controlplane.store.sqlite import SqliteStore
@@ -68,12 +68,12 @@ async def run(requests: int, state: Path) -> None:
 
     def signed(method: str, target: str, body: bytes, more: dict[str, str]) -> Once:
         headers = {"Host": HOST} | signer.headers(method, HOST, target, body, dt.datetime.now(dt.UTC), more)
-        head = Head(method, target, [(name.encode(), value.encode()) for name, value in headers.items()])
+        sent = [(name.encode(), value.encode()) for name, value in headers.items()]
 
         async def read() -> bytes:
             return body
 
-        return lambda: access_keys.caller(head, read, lambda: "192.0.2.1")
+        return lambda: access_keys.caller(Head(method, target, by_name(sent)), read, lambda: "192.0.2.1")
 
     document = json.dumps(job("1111111111111-abcde1")).encode()
     cases: dict[str, Once] = {

@@ -99,10 +99,9 @@ class AccessKeys:
 
         Raises Unauthenticated in one of the forms of `sigv4`, or Throttled for an address that was wrong too often.
         """
-        headers = {name.lower(): value for name, value in head.headers}
-        text = headers.get(b"authorization", b"").decode("latin-1")
+        text = head.headers.get(b"authorization", b"").decode("latin-1")
         if self._mode is Mode.OFF:
-            if b"origin" in headers or not _is_this_machine(headers.get(b"host", b"").decode("latin-1")):
+            if b"origin" in head.headers or not _is_this_machine(head.headers.get(b"host", b"").decode("latin-1")):
                 raise Forbidden("A page of some other site asks, in a browser: where nobody signs, none is let in.")
             return Signed(await self._anybody(text), await body(), None)
         known = self._remembered(sigv4.claimed_id(text))
@@ -125,7 +124,7 @@ class AccessKeys:
         if len(remembered) >= MOST_KNOWN:
             remembered.clear()
         remembered[claimed.access_key_id] = known
-        call = next((value for name, value in head.headers if name.lower() == _CALL), b"")
+        call = head.headers.get(_CALL, b"")
         digest = hashlib.sha256(claimed.signature.encode() + b"\n" + call).hexdigest()
         return Signed(
             known.principal, sent, f"{told}-{digest[:32]}", region

@@ -24,6 +24,7 @@ SKEW: Final = dt.timedelta(minutes=5)
 """How far the client's clock may be off, and for how long a request is good."""
 _NAMES: Final = ("Credential", "Signature", "SignedHeaders")
 _MOMENT: Final = re.compile(r"(\d{4})(\d\d)(\d\d)T(\d\d)(\d\d)(\d\d)Z", re.ASCII)
+_SIMPLE: Final = re.compile(r"[A-Za-z0-9\-._~/]*", re.ASCII)
 _PLAIN: Final = re.compile(r"[A-Za-z0-9\-._~%]*", re.ASCII)
 
 
@@ -54,17 +55,41 @@ class Claim(NamedTuple):
 
 
 class Head(NamedTuple):
-    """A request without its body. `target` is the path with its query."""
+    """A request without its body. `target` is the path with its query, `headers` are by name."""
 
     method: str
     target: str
-    headers: Sequence[tuple[bytes, bytes]]
+    headers: Mapping[bytes, bytes]
+
+
+def by_name(headers: Sequence[tuple[bytes, bytes]]) -> dict[bytes, bytes]:
+    """Headers by their names in small letters, with values as they are signed: no spaces around them, and single ones within."""
+    found: dict[bytes, bytes] = {}
+    for raw, sent in headers:
+        name, value = raw.lower(), sent.strip(b" ")
+        if b"  " in value:
+            value = b" ".join(part for part in value.split(b" ") if part)
+        found[name] = found[name] + b"," + value if name in found else value
+    return found
 
 
 def claim(authorization: str | None) -> Claim:
     """Raises MissingSignature and IncompleteSignature."""
     if not authorization:
         raise MissingSignature("Missing Authentication Token")
+    stated, _, signature = authorization.rpartition("Signature=")
+    if stated.endswith((",", " ")) and signature.isalnum():  # at its end, as every client writes it
+        return _stated(stated)._replace(signature=signature)
+    return _claim(authorization)
+
+
+@lru_cache(maxsize=1024)
+def _stated(unsigned: str) -> Claim:
+    """Of a header up to its signature: what a client says is the same all day."""
+    return _claim(f"{unsigned}Signature=-")
+
+
+def _claim(authorization: str) -> Claim:
     algorithm, _, rest = authorization.partition(" ")
     if algorithm != ALGORITHM:
         raise IncompleteSignature(f"Unsupported authorization: sign with {ALGORITHM}.")
@@ -89,35 +114,32 @@ def claimed_id(authorization: str) -> str:
 
 def check(claimed: Claim, secret: str, head: Head, body: bytes, now: dt.datetime) -> str:
     """When it was signed, as the signature has it. Raises WrongSignature and IncompleteSignature."""
-    headers = _by_name(head.headers)
-    moment = _moment(claimed, headers)
+    names = _names(claimed.signed_headers)
+    moment = _moment(names, head.headers)
+    _check_all_are_signed(names, head.headers)
     _check_time(claimed, moment, now)
-    told = _told(moment)
-    text = "\n".join(
-        (
-            ALGORITHM,
-            told,
-            "/".join((*claimed.scope, TERMINATOR)),
-            hashlib.sha256(canonical(claimed.signed_headers, head, headers, body)).hexdigest(),
-        )
-    )
-    expected = hmac.digest(signing_key(secret, *claimed.scope), text.encode(), "sha256").hex()
+    digest = hashlib.sha256(_canonical(claimed.signed_headers, names, head, body)).hexdigest()
+    day, region, service = claimed.scope
+    text = f"{ALGORITHM}\n{moment.told}\n{day}/{region}/{service}/{TERMINATOR}\n{digest}"
+    expected = hmac.digest(signing_key(secret, day, region, service), text.encode(), "sha256").hex()
     if not hmac.compare_digest(expected.encode(), claimed.signature.encode()):
         raise WrongSignature(
             "The request signature we calculated does not match the signature you provided. Check your AWS Secret Access "
             "Key and signing method. Consult the service documentation for details."
         )
-    return told
+    return moment.told
 
 
-def canonical(signed_headers: str, head: Head, headers: Mapping[str, bytes], body: bytes) -> bytes:
+def _canonical(signed_headers: str, names: Sequence[bytes], head: Head, body: bytes) -> bytes:
     """The text of a request whose hash is signed; the body's own hash is in it, whatever a header says of that."""
     path, _, query = head.target.partition("?")
     lines = [head.method.encode(), _path(path).encode(), _query(query).encode()]
-    for name in signed_headers.split(";"):
-        if name not in headers:
-            raise WrongSignature(f"'{name}' is named as a SignedHeader, but it does not exist in the HTTP request.")
-        lines.append(name.encode() + b":" + headers[name])
+    for name in names:
+        value = head.headers.get(name)
+        if value is None:
+            told = name.decode()
+            raise WrongSignature(f"'{told}' is named as a SignedHeader, but it does not exist in the HTTP request.")
+        lines.append(name + b":" + value)
     lines += [b"", signed_headers.encode(), hashlib.sha256(body).hexdigest().encode()]
     return b"\n".join(lines)
 
@@ -131,20 +153,14 @@ def signing_key(secret: str, day: str, region: str, service: str) -> bytes:
     return key
 
 
-def _by_name(headers: Sequence[tuple[bytes, bytes]]) -> dict[str, bytes]:
-    """Values as they are signed: without the spaces around them, and with those in them made single."""
-    found: dict[str, bytes] = {}
-    for raw, value in headers:
-        name, value = raw.decode("latin-1").lower(), value.strip(b" ")
-        if b"  " in value:
-            value = b" ".join(part for part in value.split(b" ") if part)
-        found[name] = found[name] + b"," + value if name in found else value
-    return found
+@lru_cache(maxsize=1024)
+def _names(signed_headers: str) -> tuple[bytes, ...]:
+    return tuple(name.encode() for name in signed_headers.split(";"))
 
 
 def _path(sent: str) -> str:
     """Encoded once more than it was sent."""
-    return quote(sent, safe="/-._~")
+    return sent if _SIMPLE.fullmatch(sent) else quote(sent, safe="/-._~")
 
 
 def _query(sent: str) -> str:
@@ -159,33 +175,56 @@ def _percented(part: str) -> str:
     return part if _PLAIN.fullmatch(part) else quote(part.replace("+", " "), safe="-._~%")
 
 
-def _moment(claimed: Claim, headers: Mapping[str, bytes]) -> dt.datetime:
-    """When the request was signed: `X-Amz-Date`, or else `Date`. Host and that header must be signed themselves."""
-    name = "x-amz-date" if "x-amz-date" in headers else "date"
-    signed = claimed.signed_headers.split(";")
-    for needed in ("host", name):
-        if needed not in signed:
-            raise WrongSignature(f"'{needed}' must be a 'SignedHeader' in the AWS Authorization.")
-    said = headers.get(name, b"").decode("latin-1")
+class _Moment(NamedTuple):
+    """When a request was signed; `told` is how that stands in what is signed."""
+
+    at: dt.datetime
+    told: str
+
+
+def _moment(names: Sequence[bytes], headers: Mapping[bytes, bytes]) -> _Moment:
+    """By `X-Amz-Date`, or else `Date`. Host and that header must be signed themselves."""
+    name = b"x-amz-date" if b"x-amz-date" in headers else b"date"
+    for needed in (b"host", name):
+        if needed not in names:
+            raise _unsigned(needed)
+    return _read_moment(headers.get(name, b""))
+
+
+@lru_cache(maxsize=256)
+def _read_moment(sent: bytes) -> _Moment:
+    said = sent.decode("latin-1")
     found = _MOMENT.fullmatch(said)
     try:
-        return dt.datetime(*map(int, found.groups()), tzinfo=dt.UTC) if found else read_http_date(said)  # type: ignore[arg-type, misc]
+        at = dt.datetime(*map(int, found.groups()), tzinfo=dt.UTC) if found else read_http_date(said)  # type: ignore[arg-type, misc]
     except ValueError as error:
         raise IncompleteSignature("Date must be in ISO-8601 'basic format', or as RFC 9110 writes it.") from error
+    return _Moment(at, _told(at))
 
 
-def _check_time(claimed: Claim, moment: dt.datetime, now: dt.datetime) -> None:
-    told = moment.strftime("%Y%m%dT%H%M%SZ")
+def _check_all_are_signed(names: Sequence[bytes], headers: Mapping[bytes, bytes]) -> None:
+    """Whatever is the vendor's own: between client and service nobody adds to it."""
+    for name in headers:
+        if name.startswith(b"x-amz-") and name not in names:
+            raise _unsigned(name)
+
+
+def _unsigned(name: bytes) -> WrongSignature:
+    return WrongSignature(f"'{name.decode('latin-1')}' must be a 'SignedHeader' in the AWS Authorization.")
+
+
+def _check_time(claimed: Claim, moment: _Moment, now: dt.datetime) -> None:
+    at, told = moment
     if claimed.scope[0] != told[:8]:
         raise WrongSignature(
             f"Date in Credential scope does not match YYYYMMDD from ISO-8601 version of date from HTTP: "
             f"'{claimed.scope[0]}' != '{told[:8]}', from '{told}'."
         )
-    if moment < now - SKEW:
+    if at < now - SKEW:
         raise WrongSignature(
             f"Signature expired: {told} is now earlier than {_told(now - SKEW)} ({_told(now)} - 5 min.)"
         )
-    if moment > now + SKEW:
+    if at > now + SKEW:
         raise WrongSignature(
             f"Signature not yet current: {told} is still later than {_told(now + SKEW)} ({_told(now)} + 5 min.)"
         )

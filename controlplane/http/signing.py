@@ -7,7 +7,7 @@ from functools import partial
 from aiohttp import web
 
 from controlplane.auth.access_keys import Signed
-from controlplane.auth.sigv4 import Head
+from controlplane.auth.sigv4 import Head, by_name
 from controlplane.http.calls import authenticated
 from controlplane.http.connections import site
 from controlplane.http.keys import ACCESS_KEYS, MAX_DOCUMENT
@@ -21,6 +21,6 @@ async def signed(request: web.Request) -> Signed:
     """
     if request.headers.get("Authorization", "").startswith("Bearer "):
         return Signed(await authenticated(request), await document(request, request.app[MAX_DOCUMENT]), None)
-    head = Head(request.method, request.raw_path, request.raw_headers)
+    head = Head(request.method, request.raw_path, by_name(request.raw_headers))
     body = partial(document, request, request.app[MAX_DOCUMENT])
     return await request.app[ACCESS_KEYS].caller(head, body, partial(site, request))
