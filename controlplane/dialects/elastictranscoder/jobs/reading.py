@@ -11,11 +11,14 @@ from controlplane.dialects.elastictranscoder.jobs import refusals
 from controlplane.dialects.elastictranscoder.jobs.documents import document
 from controlplane.dialects.elastictranscoder.jobs.structures import CreateJob
 from controlplane.domain import documents
+from controlplane.domain.documents import Made
+from controlplane.domain.recurring import Recurring
 from controlplane.http.reading import invalid
-from shared.jobspec import JobDocument, Output
+from shared.jobspec import JobDocument
 
-_known: Final[dict[bytes, tuple[Output, ...]]] = {}
-"""By what was sent for them, as orjson writes it."""
+_known: Final[Recurring[bytes, Made]] = Recurring(documents.MOST_KNOWN)
+"""By what was sent for it, as orjson writes it."""
+_SECRETS: Final = (b"Encryption", b"HlsContentProtection", b"PlayReadyDrm")
 
 
 def read(sent: bytes) -> JobDocument:
@@ -23,32 +26,31 @@ def read(sent: bytes) -> JobDocument:
     fields, text = _taken_apart(sent)
     known = _known.get(text)
     if known is not None:
-        aside = CreateJob.model_validate_json(orjson.dumps({**fields, "Outputs": []}))
-        return _checked(aside, known)
+        aside = orjson.dumps(documents.without(fields, ("Outputs", "Playlists")))
+        return _checked(CreateJob.model_validate_json(aside), known)
     document = _checked(CreateJob.model_validate_json(sent or b"{}"), None)
     if 0 < len(text) <= documents.LARGEST_KNOWN:
-        if len(_known) >= documents.MOST_KNOWN:
-            _known.clear()
-        _known[text] = document.outputs
+        _known.offer(text, documents.made(document))
     return document
 
 
-def _checked(sent: CreateJob, outputs: tuple[Output, ...] | None) -> JobDocument:
+def _checked(sent: CreateJob, known: Made | None) -> JobDocument:
     fields = document(sent)
     try:
-        if outputs is not None:
-            return documents.completed(fields, outputs)
+        if known is not None:
+            return documents.completed(fields, known)
         return JobDocument.model_validate(fields, strict=False)
     except ValidationError as error:
         raise refusals.in_wire_names(invalid(error), sent) from error
 
 
 def _taken_apart(sent: bytes) -> tuple[dict[str, Any], bytes]:
-    """Its members, and its outputs as text; nothing of what is no request, or holds what is not to be remembered."""
+    """Its members, and what it makes as text; nothing of what is no request, or holds what is not to be remembered."""
     try:
         fields = orjson.loads(sent)
         outputs = fields["Outputs"]
-        text = orjson.dumps(outputs)
-    except (ValueError, TypeError, KeyError):
+        text = orjson.dumps([outputs, fields.get("Playlists", [])])
+    except (ValueError, TypeError, KeyError, AttributeError):
         return {}, b""
-    return (fields, text) if isinstance(outputs, list) and b"Encryption" not in text else ({}, b"")
+    may_be_known = isinstance(outputs, list) and not any(secret in text for secret in _SECRETS)
+    return (fields, text) if may_be_known else ({}, b"")

@@ -21,6 +21,8 @@ FAULTS: list[dict[str, Any]] = [
     {"inputs": []},
     {"playlists": [DOCUMENT["playlists"][0]] * 2},
     {"output_key_prefix": "a//b"},
+    *({"outputs": value} for value in (None, 0, {}, "")),
+    *({"playlists": value} for value in (None, 0, False, {}, "")),
 ]
 
 
@@ -37,10 +39,11 @@ def test_known_outputs_are_those_that_were_read(changes: dict[str, Any]) -> None
     sent = orjson.dumps(DOCUMENT | changes)
     assert documents.read(sent) == JobDocument.model_validate_json(sent)
     assert documents.read(sent).outputs is documents.read(sent).outputs
+    assert documents.read(sent).playlists is documents.read(sent).playlists
     assert documents.read(sent).model_fields_set == JobDocument.model_validate_json(sent).model_fields_set
 
 
-@pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: next(iter(fault)))
+@pytest.mark.parametrize("fault", FAULTS, ids=str)
 def test_what_is_wrong_beside_known_outputs_is_refused_in_the_same_words(fault: dict[str, Any]) -> None:
     assert refusal(orjson.dumps(DOCUMENT | fault)) == expected(orjson.dumps(DOCUMENT | fault))
 

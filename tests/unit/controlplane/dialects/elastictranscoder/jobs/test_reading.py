@@ -65,8 +65,37 @@ def test_outputs_that_are_not_there_are_no_known_ones() -> None:
         assert reading.read(orjson.dumps(sent)).outputs[0].key == key
 
 
-def test_outputs_that_hold_keys_are_not_remembered() -> None:
-    before = len(reading._known)
-    output = {"Key": "secret.mp4", "PresetId": "1351620000001-000010", "Encryption": {"Mode": "aes-gcm"}}
-    reading.read(orjson.dumps(JOB | {"Outputs": [output]}))
-    assert len(reading._known) == before
+def test_what_was_made_before_is_remembered() -> None:
+    first, second, third = (reading.read(orjson.dumps(JOB | {"OutputKeyPrefix": prefix})) for prefix in "abc")
+    assert second.outputs is third.outputs
+    assert first.outputs == third.outputs
+
+
+OUTPUT = {"Key": "secret", "PresetId": "1351620000001-200010", "SegmentDuration": "6"}
+LIST = {"Name": "list", "Format": "HLSv3", "OutputKeys": ["secret"]}
+
+
+@pytest.mark.parametrize(
+    "secret",
+    [
+        {"Outputs": [{**OUTPUT, "SegmentDuration": None, "Encryption": {"Mode": "aes-gcm"}}]},
+        {
+            "Outputs": [OUTPUT],
+            "Playlists": [
+                {**LIST, "HlsContentProtection": {"Method": "aes-128", "LicenseAcquisitionUrl": "https://k.example"}}
+            ],
+        },
+    ],
+)
+def test_what_holds_keys_is_not_remembered(secret: dict[str, Any]) -> None:
+    first, second, third = (reading.read(orjson.dumps(JOB | secret)) for _ in range(3))
+    assert first == second == third
+    assert second.outputs is not third.outputs
+
+
+@pytest.mark.parametrize("playlists", [0, False, "", {}, [None], "[]"])
+def test_playlists_of_another_kind_are_none_of_those_that_are_known(playlists: Any) -> None:
+    for _ in range(3):
+        reading.read(orjson.dumps(JOB))
+    with pytest.raises(ValidationError):
+        reading.read(orjson.dumps(JOB | {"Playlists": playlists}))
