@@ -37,8 +37,13 @@ class Outbox:
         (self.filled if self._spooled else self.emptied).set()
 
     async def put(self, report: ReportRequest) -> None:
-        """Returns when the report is on disk; on a full disk it is kept in memory alone, which is better than losing it."""
+        """Returns when the report is on disk; on a full disk it is kept in memory alone, which is better than losing it.
+
+        It takes the place of one of the same name, whose lease came to nothing: nobody wants that any more.
+        """
         entry = Spooled(report=report, since_ms=self._clock.now_ms())
+        for ref in [ref for ref in self._spooled if ref != report.ref and name_of(ref) == name_of(report.ref)]:
+            del self._spooled[ref]
         try:
             await asyncio.to_thread(write_durably, self._path(report.ref), entry.model_dump_json().encode())
         except OSError as error:

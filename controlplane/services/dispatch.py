@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -79,7 +79,7 @@ class _Waiter:
 
     request: PollRequest
     offer: Offer | None
-    answer: asyncio.Future[list[Order]]
+    answer: asyncio.Future[list[granting.Grant]]
     is_owed: bool = False
     """Its node was told an order of which nothing has come yet."""
 
@@ -104,6 +104,7 @@ class Dispatcher:
         self._settings = settings
         self._waiters: dict[NodeId, _Waiter] = {}
         self._told: dict[tuple[str, AttemptRef], int] = {}
+        self._heard: dict[NodeId, int] = {}
         self._accepted: dict[AttemptRef, NodeId] = {}
         self._work = asyncio.Event()
         self._has_new = False
@@ -123,9 +124,8 @@ class Dispatcher:
 
     def interrupt(self, node_id: NodeId) -> None:
         """Something this node runs must stop: its poll is answered now."""
-        waiter = self._waiters.get(node_id)
-        if waiter is not None and not waiter.answer.done():
-            waiter.answer.set_result([])
+        self._heard.pop(node_id, None)
+        self._tell(node_id, [])
 
     def release_all(self) -> None:
         """Answers every held poll, with nothing: the service stops."""
@@ -176,7 +176,11 @@ class Dispatcher:
             raise StaleLease("Another agent has started with this node's credential; say hello first.")
         waiter = self._register(node, request)
         try:
-            orders = _orders_to_be(node, request) + await self._unheard_orders(node, waiter)
+            orders = _orders_to_be(node, request)
+            if self._is_due(node.id):
+                orders += await self._unheard_orders(node, waiter)
+            else:
+                waiter.is_owed = True  # perhaps: what it was told just now need not be on disk yet
             if not orders and not self._closing:
                 self.wake()
                 orders = await self._hold(node, waiter, request.wait)
@@ -297,30 +301,44 @@ class Dispatcher:
 
     async def _round(self, now: int) -> float | None:
         """Seconds until a task may go that waited out a delay when it was last looked whether there is work."""
+        held = [waiter for waiter in self._waiters.values() if not waiter.answer.done()]
+        offers = [waiter.offer for waiter in held if waiter.offer and waiter.offer.free.cpu_threads > 0]
+        if not offers:
+            return None  # whoever comes wakes us
         may_go, self._has_new = self._has_new, False
         if not may_go:
             may_go, self._next_at = await self._store.read(granting.outlook(now))
         if may_go:
-            await self._grant(now)
+            await self._grant(offers, now)
         return None if self._next_at is None else max(0.001, (self._next_at - self._clock.now_ms()) / 1000)
 
-    async def _grant(self, now: int) -> None:
-        held = [waiter for waiter in self._waiters.values() if not waiter.answer.done()]
-        offers = [waiter.offer for waiter in held if waiter.offer and waiter.offer.free.cpu_threads > 0]
-        if not offers:
-            return
+    async def _grant(self, offers: Sequence[Offer], now: int) -> None:
         accept_within = int(self._settings.accept_within * 1000)
-        grants = await self._store.write(
-            granting.grant_round(offers, now=now, accept_within=accept_within, breaker=self._settings.rules.breaker)
-        )
+        told: set[NodeId] = set()
+
+        def foretell(grants: Sequence[granting.Grant]) -> None:
+            """While the disk is waited for. What nobody here knows by heart cannot be read yet."""
+            for node_id, theirs in _by_node(grants).items():
+                if all(self._payloads.knows(grant.ref.task_id) for grant in theirs) and self._tell(node_id, theirs):
+                    told.add(node_id)
+
+        breaker = self._settings.rules.breaker
+        chosen = granting.grant_round(offers, now=now, accept_within=accept_within, breaker=breaker)
+        grants = await self._store.write(chosen, foretell=foretell)
         _GRANTED.inc(len(grants))
-        given: dict[NodeId, list[granting.Grant]] = defaultdict(list)
-        for granted in grants:
-            given[granted.node_id].append(granted)
-        for node_id, theirs in given.items():
-            waiter = self._waiters.get(node_id)
-            if waiter is not None and not waiter.answer.done():
-                waiter.answer.set_result(await self._start_orders(theirs))
+        for node_id, theirs in _by_node(grants).items():
+            if node_id not in told:
+                self._tell(node_id, theirs)
+
+    def _tell(self, node_id: NodeId, grants: list[granting.Grant]) -> bool:
+        """Answers the poll that is held, if there is one. Whoever is not told finds out with its next."""
+        waiter = self._waiters.get(node_id)
+        if waiter is None or waiter.answer.done():
+            return False
+        waiter.answer.set_result(grants)
+        if grants:
+            self._heard[node_id] = self._clock.now_ms()
+        return True
 
     def _register(self, node: Node, request: PollRequest) -> _Waiter:
         """One held poll per node: a newer one takes the place of the older."""
@@ -329,7 +347,7 @@ class Dispatcher:
         answer = asyncio.get_running_loop().create_future()
         gets_work = node.state is NodeState.ACTIVE and node.reprobe_asked_at is None
         waiter = _Waiter(request, offer if gets_work else None, answer)
-        self.interrupt(node.id)
+        self._tell(node.id, [])
         self._waiters[node.id] = waiter
         return waiter
 
@@ -341,7 +359,8 @@ class Dispatcher:
             left = max(0.0, end - loop.time())
             await asyncio.wait([waiter.answer], timeout=min(left, REDELIVERY_MS / 1000) if waiter.is_owed else left)
             if waiter.answer.done():
-                return waiter.answer.result() or await self._pending_orders(node, waiter)
+                grants = waiter.answer.result()
+                return await (self._start_orders(grants) if grants else self._pending_orders(node, waiter))
             is_over = loop.time() >= end
             if is_over:
                 waiter.answer.cancel()  # what is granted from now on is told to the next poll
@@ -356,7 +375,7 @@ class Dispatcher:
 
     async def _unheard_orders(self, node: Node, waiter: _Waiter) -> list[Order]:
         """What must stop, and grants whose answer seems to have been lost: each at most once in a while."""
-        now = self._clock.now_ms()
+        self._heard[node.id] = now = self._clock.now_ms()
         self._forget_told(now)
         granted, stopping = await self._store.read(granting.unheard(node.id, waiter.request.boot_id, now))
         waiter.is_owed = bool(stopping or granted)
@@ -365,6 +384,10 @@ class Dispatcher:
         ]
         untold = [grant for grant in granted if ("start", grant.ref) not in self._told]
         return orders + await self._start_orders(untold)
+
+    def _is_due(self, node_id: NodeId) -> bool:
+        """Whether to look what a node has not heard. One that asks for more just after it was told something need not."""
+        return not 0 <= self._clock.now_ms() - self._heard.get(node_id, -REDELIVERY_MS) < REDELIVERY_MS
 
     def _forget_told(self, now: int) -> None:
         """What was told long enough ago to be told again; the oldest come first."""
@@ -434,6 +457,13 @@ class Dispatcher:
             poll_wait=self._settings.poll_wait,
             progress_interval=max(self._settings.progress_interval, stretch),
         )
+
+
+def _by_node(grants: Sequence[granting.Grant]) -> Mapping[NodeId, list[granting.Grant]]:
+    given: dict[NodeId, list[granting.Grant]] = defaultdict(list)
+    for granted in grants:
+        given[granted.node_id].append(granted)
+    return given
 
 
 def _orders_to_be(node: Node, asked: PollRequest) -> list[Order]:

@@ -58,6 +58,9 @@ class Payloads:
         """Of a task that was made just now."""
         self._keep(task_id, Payload(work, document))
 
+    def knows(self, task_id: TaskId) -> bool:
+        return task_id in self._recent
+
     async def of(self, task_id: TaskId) -> Payload:
         known = self._recent.get(task_id)
         if known is None:

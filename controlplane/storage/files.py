@@ -185,8 +185,18 @@ class FileBucket:
         return stat.S_ISREG(found.st_mode) and found.st_size == size
 
     def discard(self, attempt: str) -> None:
-        """Removes whatever an attempt has in staging."""
-        shutil.rmtree(self.root / _STAGING / attempt, ignore_errors=True)
+        """Removes whatever an attempt has in staging: files, as far as nobody put anything else there."""
+        folder = f"{self.root}/{_STAGING}/{attempt}"
+        try:
+            descriptor = os.open(folder, _DIRECTORY)
+            try:
+                for name in os.listdir(descriptor):
+                    os.unlink(name, dir_fd=descriptor)
+            finally:
+                os.close(descriptor)
+            os.rmdir(folder)
+        except OSError:
+            shutil.rmtree(folder, ignore_errors=True)
 
     def discard_all(self, attempts: Iterable[str]) -> None:
         for attempt in attempts:

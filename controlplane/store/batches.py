@@ -22,6 +22,7 @@ class Waiting:
     operation: Op[Any] | None = None
     together: Together[Any, Any] | None = None
     item: Any = None
+    foretell: Callable[[Any], None] | None = None
 
 
 async def gathered(pending: asyncio.Queue[Waiting], most: int) -> list[list[Waiting]]:
@@ -65,6 +66,13 @@ def operation_of(parcel: Sequence[Waiting]) -> Op[Sequence[Any]]:
         return together([waiting.item for waiting in parcel])
     assert parcel[0].operation is not None
     return _alone(parcel[0].operation)
+
+
+def foretell(batch: Sequence[Waiting], results: Sequence[Any]) -> None:
+    """All of them are carried out, and none is sure yet."""
+    for waiting, result in zip(batch, results, strict=True):
+        if waiting.foretell is not None and not isinstance(result, BaseException):
+            waiting.foretell(result)
 
 
 def resolve(batch: Sequence[Waiting], results: Sequence[Any]) -> None:

@@ -72,8 +72,14 @@ class Store(Reader, Protocol):
     raises.
     """
 
-    async def write(self, operation: Op[T], then: Callable[[T], None] | None = None) -> T:
-        """`then` is told the result as soon as it is committed, also when the caller went away meanwhile."""
+    async def write(
+        self, operation: Op[T], then: Callable[[T], None] | None = None, foretell: Callable[[T], None] | None = None
+    ) -> T:
+        """`then` is told the result as soon as it is committed, also when the caller went away meanwhile.
+
+        `foretell` is told it before, while the disk is waited for: it may yet come to nothing. Whatever is written after
+        that sees it, or sees that it came to nothing.
+        """
         ...
 
     async def write_together(

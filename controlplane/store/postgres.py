@@ -17,7 +17,7 @@ import structlog
 
 from controlplane import metrics
 from controlplane.store import dumping, guards, sql
-from controlplane.store.batches import Waiting, let_in, operation_of, parcelled, resolve, taken
+from controlplane.store.batches import Waiting, foretell, let_in, operation_of, parcelled, resolve, taken
 from controlplane.store.composing import Pending, Step, Types, composed
 from controlplane.store.port import Call, Calls, Item, Op, T, Together
 from shared.errors import TranscoderError, Unavailable
@@ -67,9 +67,11 @@ class PostgresStore:
             raise Unavailable(f"PostgreSQL cannot be used: {error}") from error
         return cls(readers, writers)
 
-    async def write(self, operation: Op[T], then: Callable[[T], None] | None = None) -> T:
+    async def write(
+        self, operation: Op[T], then: Callable[[T], None] | None = None, foretell: Callable[[T], None] | None = None
+    ) -> T:
         future: asyncio.Future[T] = asyncio.get_running_loop().create_future()
-        self._put(Waiting(future, then, operation))
+        self._put(Waiting(future, then, operation, foretell=foretell))
         return await future
 
     async def write_together(
@@ -119,6 +121,7 @@ class PostgresStore:
                     await transaction.roll_back()
                     self._resolve(batch, _unavailable(error))
                     continue
+                foretell(batch, results)
                 commits.create_task(self._commit(transaction, batch, results, began))
 
     async def _commit(

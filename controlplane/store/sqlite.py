@@ -24,7 +24,7 @@ import structlog
 
 from controlplane import metrics
 from controlplane.store import guards, sql
-from controlplane.store.batches import Waiting, gathered, operation_of, resolve
+from controlplane.store.batches import Waiting, foretell, gathered, operation_of, resolve
 from controlplane.store.port import Call, Calls, Item, Op, T, Together
 from shared.errors import StorageFull, TranscoderError, Unavailable
 
@@ -49,9 +49,11 @@ class SqliteStore:
         self._committer = ThreadPoolExecutor(1, thread_name_prefix="sqlite-commit")
         self._writing = asyncio.create_task(self._write_batches(), name="sqlite-writer")
 
-    async def write(self, operation: Op[T], then: Callable[[T], None] | None = None) -> T:
+    async def write(
+        self, operation: Op[T], then: Callable[[T], None] | None = None, foretell: Callable[[T], None] | None = None
+    ) -> T:
         future: asyncio.Future[T] = asyncio.get_running_loop().create_future()
-        self._put(Waiting(future, then, operation))
+        self._put(Waiting(future, then, operation, foretell=foretell))
         return await future
 
     async def write_together(
@@ -95,6 +97,7 @@ class SqliteStore:
             results = self._execute(parcels)
             if not isinstance(results, sqlite3.Error):
                 self._idle = None
+                foretell(batch, results)
                 failed = await loop.run_in_executor(self._committer, self._commit)
                 self._idle = self._writer
                 results = failed or results
