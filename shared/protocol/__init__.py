@@ -17,7 +17,8 @@ and `enrol`.
               granted attempt that was not accepted yet, so an answer that got lost loses nothing. It says what the node
               was last told of draining and probing, and is answered with the order for as long as that is not what is wanted
     accept    before anything of an attempt runs: after this the job is Progressing and can no longer be cancelled. A grant
-              that is not accepted within seconds is given to somebody else, and nothing is spent
+              that is not accepted within seconds is given to somebody else, and nothing is spent. One that was told may have
+              come to nothing, when the control plane was killed before it was on disk: then its accept is stale
     probed    what the inputs are, before anything is encoded: what the job will make is counted against its tenant's quota.
               Answered with keep; with stop; or with drop when too little is left of it: then the job has failed and the
               lease is gone

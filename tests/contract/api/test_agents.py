@@ -5,12 +5,19 @@ from __future__ import annotations
 import asyncio
 import io
 import json
+import sqlite3
+import threading
 import time
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from controlplane.http.keys import CLUSTERS
+from controlplane.store import sqlite
+from controlplane.store.batches import Waiting
+from controlplane.store.sqlite import SqliteStore
 from shared.failures import Cause
 from shared.protocol import (
     EnrolRequest,
@@ -22,6 +29,45 @@ from shared.protocol import (
 )
 from tests.builders import a_capacity, a_failure, eventually, finished, some_facts
 from tests.contract.api.service import CLUSTER, OUT, Caller, Node, Service, serving
+
+
+class Grants:
+    """Their commits, in the test's hand."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self._decided = threading.Event()
+        self._is_refused = False
+        self._under_way = False
+        foretell, commit = sqlite.foretell, SqliteStore._commit
+
+        def watched(batch: Sequence[Waiting], results: Sequence[Any]) -> None:
+            self._under_way = any(waiting.foretell for waiting in batch)
+            foretell(batch, results)
+
+        def decided(store: SqliteStore) -> sqlite3.Error | None:
+            if not self._under_way:
+                return commit(store)
+            assert self._decided.wait(10)
+            if not self._is_refused:
+                return commit(store)
+            self._is_refused = False
+            store._roll_back()
+            return sqlite3.OperationalError("disk I/O error")
+
+        monkeypatch.setattr(sqlite, "foretell", watched)
+        monkeypatch.setattr(SqliteStore, "_commit", decided)
+
+    def keep(self) -> None:
+        self._decided.set()
+
+    def refuse_once(self) -> None:
+        self._is_refused = True
+        self._decided.set()
+
+
+@pytest.fixture
+def grants(monkeypatch: pytest.MonkeyPatch) -> Grants:
+    return Grants(monkeypatch)
 
 
 class TestEnrolment:
@@ -142,6 +188,34 @@ class TestPolls:
             service.clock.pass_seconds(0.1)
             async with asyncio.timeout(5):
                 assert (await again).ref == lost.ref
+
+    async def test_a_node_is_told_of_a_grant_while_it_is_written_and_accepts_after_that(
+        self, tenant: Caller, pipeline: str, node: Node, grants: Grants
+    ) -> None:
+        poll = asyncio.create_task(node.start(20))
+        job_id = await tenant.submit(pipeline)
+        order = await poll
+        accept = asyncio.create_task(node.accept(order.ref))
+        assert (await tenant.get(f"/v1/jobs/{job_id}")).json["status"] == "Submitted"
+        grants.keep()
+        assert (await accept).status == 200
+        assert (await tenant.get(f"/v1/jobs/{job_id}")).json["status"] == "Progressing"
+
+    async def test_a_grant_that_came_to_nothing_cannot_be_accepted_and_the_task_is_given_again(
+        self, tenant: Caller, pipeline: str, node: Node, grants: Grants, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("controlplane.services.dispatch.RETRY_SECONDS", 0.01)
+        poll = asyncio.create_task(node.start(20))
+        job_id = await tenant.submit(pipeline)
+        never = (await poll).ref
+        accept = asyncio.create_task(node.accept(never))
+        grants.refuse_once()
+        assert (await accept).code == "stale_lease"
+        order = await node.take()
+        assert (order.ref.task_id, order.ref.attempt) == (never.task_id, never.attempt)
+        assert order.ref.lease_id != never.lease_id
+        assert (await node.accept(never)).code == "stale_lease"
+        assert (await tenant.get(f"/v1/jobs/{job_id}")).json["status"] == "Progressing"
 
     async def test_held_polls_are_answered_when_the_service_stops(self, tmp_path: Path) -> None:
         async with serving(tmp_path / "state") as service:

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Sequence
 
 from controlplane.store.operations import identity
-from controlplane.store.port import Calls, Op
+from controlplane.store.port import Calls, Op, call
 from shared.errors import NotFound, Unavailable
 from tests.contract.store.world import World
 
@@ -53,6 +53,29 @@ async def test_what_the_database_refuses_together_it_refuses_only_the_guilty(wor
     assert isinstance(answers[1], Unavailable)
     assert await world.store.read(identity.meta("kb")) == "b"
     assert await world.store.read(identity.meta("kNone")) is None
+
+
+async def test_whoever_wants_to_know_early_is_told_before_it_is_kept_and_of_nothing_that_was_refused(
+    world: World,
+) -> None:
+    told: list[str] = []
+
+    def noted(value: str | None) -> Op[str | None]:
+        yield call("set_meta", key="k", value=value)
+        return value
+
+    await asyncio.gather(
+        *(
+            world.store.write(
+                noted(value),
+                then=lambda kept: told.append(f"kept {kept}"),
+                foretell=lambda likely: told.append(f"likely {likely}"),
+            )
+            for value in ("a", None)
+        ),
+        return_exceptions=True,
+    )
+    assert told == ["likely a", "kept a"]
 
 
 async def test_rows_of_all_come_in_the_order_in_which_they_were_asked_for(world: World) -> None:

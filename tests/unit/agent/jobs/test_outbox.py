@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from agent.jobs.outbox import Outbox
+from shared.ids import LeaseId
 from tests.unit.agent.builders import StillClock, a_ref, a_report
 
 
@@ -22,6 +23,16 @@ async def test_an_answered_report_never_comes_back(tmp_path: Path) -> None:
     await outbox.discard(a_ref())
     assert outbox.emptied.is_set()
     assert Outbox(tmp_path, StillClock()).refs() == ()
+
+
+async def test_a_report_takes_the_place_of_one_whose_lease_came_to_nothing(tmp_path: Path) -> None:
+    outbox = Outbox(tmp_path, StillClock())
+    never = a_ref().model_copy(update={"lease_id": LeaseId("never kept")})
+    await outbox.put(a_report().model_copy(update={"ref": never}))
+    await outbox.put(a_report())
+    assert outbox.reports() == (a_report(),)
+    await outbox.discard(never)
+    assert Outbox(tmp_path, StillClock()).reports() == (a_report(),)
 
 
 async def test_after_a_day_it_is_given_up(tmp_path: Path) -> None:
