@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections.abc import Sequence
 from enum import StrEnum
 from typing import Annotated, Final, Self
 
 from pydantic import Field, model_validator
-from pydantic_core import PydanticCustomError
 
 from shared.jobspec.fields import (
     ClientRequestToken,
@@ -20,6 +19,7 @@ from shared.jobspec.fields import (
     TranscoderId,
 )
 from shared.jobspec.inputs import Input
+from shared.jobspec.mismatch import mismatch
 from shared.jobspec.outputs import Output
 from shared.jobspec.playlists import Playlist
 from shared.models import Sent
@@ -83,10 +83,18 @@ class JobDocument(Sent):
 
     @model_validator(mode="after")
     def _names_are_unique(self) -> Self:
-        for kind, names in (("output", [o.key for o in self.outputs]), ("playlist", [p.name for p in self.playlists])):
-            repeated = [name for name, count in Counter(names).items() if count > 1]
-            if repeated:
-                raise PydanticCustomError(
-                    "repeated_name", "Two {kind}s are named {name}.", {"kind": kind, "name": repeated[0]}
-                )
+        if (number := _repeated([output.key for output in self.outputs])) is not None:
+            raise mismatch(f"outputs/{number}/key", "Two outputs have this key.")
+        if (number := _repeated([playlist.name for playlist in self.playlists])) is not None:
+            raise mismatch(f"playlists/{number}/name", "Two playlists have this name.")
         return self
+
+
+def _repeated(names: Sequence[str]) -> int | None:
+    """The place of the first that stands there for the second time."""
+    seen: set[str] = set()
+    for number, name in enumerate(names):
+        if name in seen:
+            return number
+        seen.add(name)
+    return None

@@ -214,7 +214,16 @@ FAULTS: dict[str, tuple[dict[str, Any], str, str | None]] = {
         "invalid_field",
         "/outputs/0/segment_duration",
     ),
-    "two outputs of one key": ({"outputs": [an_output(), an_output()]}, "invalid_field", ""),
+    "two outputs of one key": (
+        {"outputs": [an_output(key="a"), an_output(), an_output()]},
+        "invalid_field",
+        "/outputs/2/key",
+    ),
+    "two playlists of one name": (
+        {"playlists": [{"name": "p", "format": "HLSv3", "output_keys": ["out.mp4"]}] * 2},
+        "invalid_field",
+        "/playlists/1/name",
+    ),
     "an output below another": (
         {"outputs": [an_output(key="a"), an_output(key="a/b")]},
         "invalid_field",

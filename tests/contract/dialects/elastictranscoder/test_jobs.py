@@ -203,6 +203,10 @@ class TestRefusing:
                 "Value null at 'outputs.2.member.presetId' failed to satisfy constraint: Member must not be null",
             ),
             (
+                {"Outputs": [{"Key": "o", "PresetId": MP4}, {"Key": "o", "PresetId": MP4}]},
+                "Value 'o' at 'outputs.2.member.key' failed to satisfy constraint: Two outputs have this key.",
+            ),
+            (
                 {"Outputs": [{"Key": "o", "PresetId": HLS, "SegmentDuration": "61"}]},
                 "Value '61' at 'outputs.1.member.segmentDuration' failed to satisfy constraint: "
                 "Input should be less than or equal to 60",
