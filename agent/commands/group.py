@@ -76,14 +76,16 @@ def control_plane(settings: Settings) -> ControlPlane:
         raise refusal(str(error), ExitCode.MISCONFIGURED) from error
 
 
-def told(call: Coroutine[Any, Any, ResultT]) -> ResultT:
-    """Runs one call; what can go wrong is said in a sentence."""
+def told(
+    call: Coroutine[Any, Any, ResultT], *, whom: str = "The control plane", shown: str = "this node's credential"
+) -> ResultT:
+    """Runs one call; what can go wrong is said in a sentence. `shown` is by what this machine is known."""
     try:
         return asyncio.run(call)
     except Unreachable as error:
-        raise refusal(f"The control plane cannot be reached: {error}") from error
+        raise refusal(f"{whom} cannot be reached: {error}") from error
     except Revoked as error:
-        raise refusal(f"The control plane refuses this node's credential: {error}", ExitCode.REVOKED) from error
+        raise refusal(f"The control plane refuses {shown}: {error}", ExitCode.REVOKED) from error
     except ProtocolTooOld as error:
         raise refusal(f"This agent is too old for the control plane: {error}", ExitCode.PROTOCOL_TOO_OLD) from error
     except TranscoderError as error:

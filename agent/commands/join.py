@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import socket
 import ssl
@@ -14,12 +13,11 @@ from pydantic import TypeAdapter, ValidationError
 from yarl import URL
 
 from agent import client
-from agent.client import LOOPBACK, ProtocolTooOld, Revoked, Unreachable, enrol
-from agent.commands.group import ExitCode, agent, config_option, read_settings, refusal, state_option, trust
+from agent.client import LOOPBACK, enrol
+from agent.commands.group import agent, config_option, read_settings, refusal, state_option, told, trust
 from agent.identity import Identity, is_joined, remember
 from agent.installation import InstallationError, install_agent, is_booted, require_installable
 from agent.settings import LabelKey, LabelValue, Settings
-from shared.errors import TranscoderError
 from shared.join_token import JoinToken, vouched_for
 from shared.protocol import EnrolRequest
 
@@ -64,7 +62,7 @@ def join(
         raise click.UsageError(f"{url!r} is no address of a control plane: begin it with https://.")
     named = _labels(labels)
     _check(settings, is_service=is_service)
-    identity = asyncio.run(_enrol(url, given, settings, named))
+    identity = told(_enrol(url, given, settings, named), whom=url, shown="the join token")
     click.echo(f"Joined cluster {identity.cluster_id} as node {identity.node_id}.")
     if is_service:
         _install(settings)
@@ -100,17 +98,8 @@ class _Trust(NamedTuple):
 
 async def _enrol(url: str, token: JoinToken, settings: Settings, labels: dict[str, str]) -> Identity:
     request = EnrolRequest(join_token=token.secret, hostname=socket.gethostname())
-    try:
-        trusted = await _trust(url, token, settings)
-        answer = await enrol(url, request, tls=trusted.tls)
-    except Unreachable as error:
-        raise refusal(f"{url} cannot be reached: {error}") from error
-    except Revoked as error:
-        raise refusal(f"The join token was refused: {error}", ExitCode.REVOKED) from error
-    except ProtocolTooOld as error:
-        raise refusal(f"This agent is too old for the control plane: {error}", ExitCode.PROTOCOL_TOO_OLD) from error
-    except TranscoderError as error:
-        raise refusal(error.detail) from error
+    trusted = await _trust(url, token, settings)
+    answer = await enrol(url, request, tls=trusted.tls)
     return remember(settings.state, url, answer, ca=trusted.pem, labels=labels)
 
 

@@ -248,6 +248,7 @@ def _show(job: dict[str, Any], format_: str) -> None:
             ("Progress", f"{progress['percent']:.1f} %, {progress['phase']}" if progress else None),
             ("Attempt", f"{attempt['number']} on {attempt['node_id']}" if attempt else None),
             ("Pipeline", job["pipeline_id"]),
+            ("Retry of", job["retry_of"]),
             *(
                 (f"Input {number}" if len(job["inputs"]) > 1 else "Input", key)
                 for number, key in enumerate(_inputs(job), 1)

@@ -6,7 +6,6 @@ import asyncio
 import random
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
@@ -15,7 +14,7 @@ import structlog
 
 from controlplane import metrics
 from controlplane.domain.notifications import DeliveryState, EndpointKind, Verdict, next_try, verdict
-from controlplane.services.signals import Signals
+from controlplane.services.signals import Signals, is_set_within
 from controlplane.store.operations import outbox
 from controlplane.store.operations.outbox import Message, Sent
 from controlplane.store.port import Store
@@ -110,9 +109,7 @@ class Courier:
                     while True:
                         self._changed.clear()
                         pause = await self._begin_lines(lines)
-                        with suppress(TimeoutError):
-                            async with asyncio.timeout(pause):
-                                await self._changed.wait()
+                        await is_set_within(pause, self._changed)
                         await asyncio.sleep(GATHERED)
         finally:
             await self._post.close()

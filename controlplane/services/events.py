@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator, Sequence
-from contextlib import suppress
 from typing import Final
 
-from controlplane.services.signals import Signals
+from controlplane.services.signals import Signals, is_set_within
 from controlplane.store.operations import happenings
 from controlplane.store.port import Store
 from controlplane.store.records import TenantEvent
@@ -36,11 +34,6 @@ class Events:
                 while found := await self.after(tenant_id, after, AT_ONCE):
                     after = found[-1].id
                     yield found
-                try:
-                    async with asyncio.timeout(quiet):
-                        await changed.wait()
-                except TimeoutError:
+                if not await is_set_within(quiet, changed):
                     yield ()
-                with suppress(TimeoutError):
-                    async with asyncio.timeout(GATHERED):
-                        await self._signals.closed.wait()
+                await is_set_within(GATHERED, self._signals.closed)

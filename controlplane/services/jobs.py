@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -27,7 +25,7 @@ from controlplane.services.payloads import Payloads
 from controlplane.services.pipelines import Roots
 from controlplane.services.presets import Presets
 from controlplane.services.recipes import Recipes
-from controlplane.services.signals import Signals
+from controlplane.services.signals import Signals, is_set_within
 from controlplane.settings import Settings
 from controlplane.storage.files import size_hint
 from controlplane.store.operations import ending, jobs, resources, retries
@@ -349,11 +347,8 @@ class Jobs:
                     yield Update(progress=progress)
                 if job.status in TERMINAL_JOBS or self._signals.is_closed:
                     return
-                with suppress(TimeoutError):
-                    async with asyncio.timeout(quiet):
-                        await changed.wait()
-                    continue
-                yield None
+                if not await is_set_within(quiet, changed):
+                    yield None
 
     async def _check_cluster(self, document: JobDocument) -> None:
         if document.placement.cluster_id is None:

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Final
 
 from controlplane.domain.lifecycle import TERMINAL_JOBS
-from controlplane.services.signals import Signals
+from controlplane.services.signals import Signals, is_set_within
 from controlplane.store.operations import attempts, jobs
 from controlplane.store.port import Store
 from controlplane.store.records import AttemptLog, Node
@@ -67,11 +65,8 @@ class Logs:
                         yield new
                 if job.status in TERMINAL_JOBS or self._signals.is_closed:
                     return
-                with suppress(TimeoutError):
-                    async with asyncio.timeout(quiet):
-                        await changed.wait()
-                    continue
-                yield None
+                if not await is_set_within(quiet, changed):
+                    yield None
 
 
 def unread(log: AttemptLog, position: Position) -> AttemptLog | None:

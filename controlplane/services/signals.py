@@ -57,3 +57,12 @@ class Signals:
             yield event
         finally:
             self._listening_to_all.discard(event)
+
+
+async def is_set_within(seconds: float, event: asyncio.Event) -> bool:
+    """Waits for it, and no longer."""
+    try:
+        async with asyncio.timeout(seconds):
+            return await event.wait()
+    except TimeoutError:
+        return False

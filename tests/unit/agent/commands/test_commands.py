@@ -51,7 +51,7 @@ def test_a_join_keeps_what_the_token_bought(server: StandInServer, tmp_path: Pat
 def test_a_refused_token_leaves_nothing_behind(server: StandInServer, tmp_path: Path) -> None:
     refused = join(server, tmp_path / "state", "spent")
     assert refused.exit_code == 77
-    assert "The join token was refused" in refused.output
+    assert "refuses the join token" in refused.output
     assert not (tmp_path / "state").exists()
 
 
