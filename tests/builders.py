@@ -207,7 +207,7 @@ def produced(key: str, role: Any = "media", size: int = 10, name: str | None = N
     return ProducedObject(name=name or key.replace("/", ".").replace("-", "_"), key=key, size=size, role=role)
 
 
-async def eventually(holds: Callable[[], Any], seconds: float = 10.0) -> Any:
+async def eventually(holds: Callable[[], Any], seconds: float = 30.0) -> Any:
     """Lets others run until something holds; what it gave."""
     async with asyncio.timeout(seconds):
         while not (found := holds()):  # noqa: ASYNC110 (what holds is seen from outside, and tells nobody)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -102,13 +102,6 @@ def an_agent(url: str, state: State, tools: Tools, *, sleep: Sleep | None = None
         sandbox=Unconfined(environment=environment, ladder=Ladder(quit=0.2, interrupt=0.2)),
         sleep=sleep or briefly,
     )
-
-
-async def eventually(claim: Callable[[], object], *, within: float = 20.0) -> None:
-    """For what gives no sign when it comes true: files and processes."""
-    async with asyncio.timeout(within):
-        while not claim():  # noqa: ASYNC110
-            await asyncio.sleep(0.01)
 
 
 async def briefly(seconds: float) -> None:

@@ -17,10 +17,11 @@ from agent.loops.orders import Superseded
 from agent.starts import Starts
 from agent.state import StateInUse
 from shared.ids import BootId
-from shared.protocol import Drain, Finished, HandedBack, Interruption, Reprobe, Resume
+from shared.protocol import AttemptRef, Drain, Finished, HandedBack, Interruption, Reprobe, Resume
 from shared.statuses import Phase
+from tests.builders import eventually
 from tests.contract.agent.control_plane import ControlPlane, Lease
-from tests.contract.agent.nodes import Tools, eventually, node
+from tests.contract.agent.nodes import Tools, node
 from tests.unit.agent.builders import a_start
 
 ROOT = Path(__file__).parents[3]
@@ -192,13 +193,7 @@ async def test_two_agents_never_share_a_state(control: ControlPlane, tools: Tool
 async def test_a_killed_agent_leaves_no_encoder_and_the_next_one_cleans_up_and_does_the_work(
     control: ControlPlane, tools: Tools, state: Path
 ) -> None:
-    tools.behave("hangs")
-    async with killable(control.url, state, tools) as process:
-        ref = await control.grant()
-        await control.until(lambda: "encoding" in control.phases(ref) and tools.alive())
-        process.kill()
-        await process.wait()
-    await eventually(lambda: not tools.alive(), within=5)
+    ref = await killed_while_it_encodes(control, tools, state)
     assert [(entry.ref, entry.phase) for entry in Journal(state / "journal").entries()] == [(ref, Phase.ENCODING)]
     assert len(list((state / "work").iterdir())) == 1
     tools.behave("honest")
@@ -268,13 +263,7 @@ async def test_how_an_attempt_ended_is_told_until_somebody_has_heard_it(
     control: ControlPlane, tools: Tools, state: Path
 ) -> None:
     """A start that ends before its hello is answered takes nothing with it."""
-    tools.behave("hangs")
-    async with killable(control.url, state, tools) as process:
-        ref = await control.grant()
-        await control.until(lambda: "encoding" in control.phases(ref) and tools.alive())
-        process.kill()
-        await process.wait()
-    await eventually(lambda: not tools.alive(), within=5)
+    ref = await killed_while_it_encodes(control, tools, state)
     control.is_away = True
     async with node(control.url, state, tools) as unheard:
         await eventually(lambda: len(Starts(unheard.state.starts).begin(BootId("look"))) > 1)
@@ -301,6 +290,17 @@ async def test_a_clean_end_leaves_nothing_to_tell(control: ControlPlane, tools: 
             await running.ended()
     assert [hello.interrupted for hello in control.hellos] == [(), ()]
     assert control.hellos[1].before == (control.hellos[0].boot_id,)
+
+
+async def killed_while_it_encodes(control: ControlPlane, tools: Tools, state: Path) -> AttemptRef:
+    tools.behave("hangs")
+    async with killable(control.url, state, tools) as process:
+        ref = await control.grant()
+        await control.until(lambda: "encoding" in control.phases(ref) and tools.alive())
+        process.kill()
+        await process.wait()
+    await eventually(lambda: not tools.alive())
+    return ref
 
 
 @contextlib.asynccontextmanager

@@ -7,14 +7,13 @@ import os
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from agent.process import STDERR_TAIL, EndedBy, Exit, Ladder, OnStdout, StopRequest, run
 from agent.vigil import Patience, Stage, Vigil
+from tests.builders import eventually
 
 QUICK = Ladder(quit=0.15, interrupt=0.15)
 
@@ -51,6 +50,13 @@ class Child:
             ladder=QUICK,
         )
 
+    async def run_until_stopped(self, script: str) -> Exit:
+        """Asked to stop when it has said something."""
+        running = asyncio.create_task(self.run(script))
+        await self.spoke.wait()
+        self.stop.ask()
+        return await running
+
     def pids_said(self) -> list[int]:
         return [int(word) for word in self.said.split()]
 
@@ -66,16 +72,6 @@ def is_alive(pid: int) -> bool:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
     except OSError:
         return False
-
-
-def eventually(holds: Callable[[], bool], seconds: float = 1.0) -> bool:
-    """Other processes end in their own time: looks again until then."""
-    end = time.monotonic() + seconds
-    while not holds():
-        if time.monotonic() > end:
-            return False
-        time.sleep(0.005)
-    return True
 
 
 async def test_the_exit_code_and_both_outputs_are_told(child: Child):
@@ -107,53 +103,36 @@ async def test_a_flood_on_both_pipes_is_drained_and_only_the_tail_of_stderr_kept
 
 
 async def test_a_child_that_reads_q_ends_by_itself_when_stopped(child: Child):
-    running = asyncio.create_task(child.run("print('up'); import sys; sys.exit(40 + (sys.stdin.read(1) == 'q'))"))
-    await child.spoke.wait()
-    child.stop.ask()
-    assert await running == Exit(code=41, ended_by=EndedBy.STOP)
+    ended = await child.run_until_stopped("print('up'); import sys; sys.exit(40 + (sys.stdin.read(1) == 'q'))")
+    assert ended == Exit(code=41, ended_by=EndedBy.STOP)
 
 
 async def test_a_child_that_ignores_q_is_interrupted(child: Child):
-    running = asyncio.create_task(
-        child.run(
-            "import signal, sys, time\n"
-            "signal.signal(signal.SIGINT, lambda *_: sys.exit(7))\n"
-            "print('up'); time.sleep(60)"
-        )
+    ended = await child.run_until_stopped(
+        "import signal, sys, time\nsignal.signal(signal.SIGINT, lambda *_: sys.exit(7))\nprint('up'); time.sleep(60)"
     )
-    await child.spoke.wait()
-    child.stop.ask()
-    assert (await running).code == 7
+    assert ended.code == 7
 
 
 async def test_the_interrupt_reaches_the_worker_and_not_its_wrapper(child: Child):
-    running = asyncio.create_task(
-        child.run(
-            "import subprocess, sys\n"
-            "worker = 'import signal, sys, time; signal.signal(2, lambda *_: sys.exit(7)); print(1); time.sleep(60)'\n"
-            "argv = [sys.executable, '-I', '-S', '-u', '-c', worker]\n"
-            "sys.exit(subprocess.run(argv, start_new_session=True).returncode)"
-        )
+    ended = await child.run_until_stopped(
+        "import subprocess, sys\n"
+        "worker = 'import signal, sys, time; signal.signal(2, lambda *_: sys.exit(7)); print(1); time.sleep(60)'\n"
+        "argv = [sys.executable, '-I', '-S', '-u', '-c', worker]\n"
+        "sys.exit(subprocess.run(argv, start_new_session=True).returncode)"
     )
-    await child.spoke.wait()
-    child.stop.ask()
-    assert (await running).code == 7
+    assert ended.code == 7
 
 
 async def test_a_child_that_ignores_everything_is_killed_with_all_it_started(child: Child):
-    running = asyncio.create_task(
-        child.run(
-            "import os, signal, subprocess, time\n"
-            "signal.signal(signal.SIGINT, signal.SIG_IGN)\n"
-            "other = subprocess.Popen(['sleep', '60'], start_new_session=True)\n"
-            "print(os.getpid(), other.pid); time.sleep(60)"
-        )
+    ended = await child.run_until_stopped(
+        "import os, signal, subprocess, time\n"
+        "signal.signal(signal.SIGINT, signal.SIG_IGN)\n"
+        "other = subprocess.Popen(['sleep', '60'], start_new_session=True)\n"
+        "print(os.getpid(), other.pid); time.sleep(60)"
     )
-    await child.spoke.wait()
-    child.stop.ask()
-    ended = await running
     assert (ended.signal, ended.ended_by) == (signal.SIGKILL, EndedBy.STOP)
-    assert eventually(lambda: not any(map(is_alive, child.pids_said())))
+    await eventually(lambda: not any(map(is_alive, child.pids_said())))
 
 
 async def test_a_child_that_takes_too_long_is_killed_at_once(child: Child):
@@ -178,7 +157,7 @@ async def test_nothing_is_left_when_the_caller_is_cancelled(child: Child):
     running.cancel()
     with pytest.raises(asyncio.CancelledError):
         await running
-    assert eventually(lambda: not any(map(is_alive, child.pids_said())))
+    await eventually(lambda: not any(map(is_alive, child.pids_said())))
 
 
 async def test_what_a_child_leaves_behind_is_killed_and_does_not_delay_the_result(child: Child):
@@ -186,7 +165,7 @@ async def test_what_a_child_leaves_behind_is_killed_and_does_not_delay_the_resul
         "import subprocess; print(subprocess.Popen(['sleep', '60']).pid)",
     )
     assert ended.is_success
-    assert eventually(lambda: not any(map(is_alive, child.pids_said())))
+    await eventually(lambda: not any(map(is_alive, child.pids_said())))
 
 
 async def test_an_error_of_the_listener_ends_the_child_and_is_raised(child: Child):
@@ -196,7 +175,7 @@ async def test_an_error_of_the_listener_ends_the_child_and_is_raised(child: Chil
 
     with pytest.raises(ValueError, match="not what I expected"):
         await child.run("import os, time; print(os.getpid()); time.sleep(60)", on_stdout=refuse)
-    assert eventually(lambda: not any(map(is_alive, child.pids_said())))
+    await eventually(lambda: not any(map(is_alive, child.pids_said())))
 
 
 async def test_no_descriptor_stays_open(child: Child):
@@ -218,7 +197,7 @@ def test_the_child_dies_with_its_parent_however_that_dies(tmp_path: Path):
     pid = int(parent.stdout.readline())
     parent.kill()
     parent.communicate()
-    assert eventually(lambda: not is_alive(pid))
+    asyncio.run(eventually(lambda: not is_alive(pid)))
 
 
 ORPHANING = """

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import signal
 import socket
@@ -16,7 +17,8 @@ from agent import process
 from agent.process import EndedBy, Exit, StopRequest
 from agent.sandbox.bubblewrap import ISOLATIONS, Bubblewrap, as_inside, command
 from agent.sandbox.port import ENVIRONMENT, ConfinementError, Limits
-from tests.unit.agent.sandbox.running import QUICK, Run, endless, eventually, is_running
+from tests.builders import eventually
+from tests.unit.agent.sandbox.running import QUICK, Run, endless, is_running
 
 Inside = Callable[[str], Awaitable[tuple[Exit, str]]]
 
@@ -137,7 +139,7 @@ async def test_ffmpeg_ends_in_order_when_it_is_stopped(sandbox: Bubblewrap, work
 async def test_ffmpeg_that_takes_too_long_is_gone(sandbox: Bubblewrap, workspace: Path):
     ended = await Run(sandbox, workspace, endless("too-long.mkv"), Limits(wall_time=0.3)).ended()
     assert (ended.signal, ended.ended_by) == (signal.SIGKILL, EndedBy.TIME_LIMIT)
-    assert eventually(lambda: not is_running("too-long.mkv"))
+    await eventually(lambda: not is_running("too-long.mkv"))
 
 
 @pytest.mark.parametrize("argv", [[], ["sh"], ["/usr/bin/ffmpeg"], ["ffplay"]])
@@ -172,7 +174,7 @@ def test_ffmpeg_dies_with_the_agent(workspace: Path):
     assert is_running("orphan.mkv")
     agent.kill()
     agent.communicate()
-    assert eventually(lambda: not is_running("orphan.mkv"))
+    asyncio.run(eventually(lambda: not is_running("orphan.mkv")))
 
 
 ENCODING = """

@@ -21,7 +21,8 @@ from agent.sandbox import launcher
 from agent.sandbox.port import ConfinementError, Limits
 from agent.sandbox.units import Units
 from agent.vigil import Patience, Vigil
-from tests.unit.agent.sandbox.running import QUICK, Run, endless, eventually, is_running
+from tests.builders import eventually
+from tests.unit.agent.sandbox.running import QUICK, Run, endless, is_running
 
 LAUNCH = """
 import socket, sys
@@ -262,5 +263,5 @@ def test_ffmpeg_dies_with_the_agent(machine: Machine):
         agent.connect(str(machine.sockets / "00.sock"))
         socket.send_fds(agent, [order(*endless("orphan.mkv"))], [nothing.fileno()] * 3)
         assert agent.recv(16) == b"started"
-        assert eventually(lambda: is_running("orphan.mkv"))
-    assert eventually(lambda: not is_running("orphan.mkv"))
+        asyncio.run(eventually(lambda: is_running("orphan.mkv")))
+    asyncio.run(eventually(lambda: not is_running("orphan.mkv")))

@@ -1,4 +1,4 @@
-"""A service, a tenant and an operator for every test."""
+"""A service, a tenant and an operator, for every test of an API."""
 
 from __future__ import annotations
 
