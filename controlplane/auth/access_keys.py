@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
 import secrets
 import string
@@ -49,17 +48,25 @@ class AccessKey(NamedTuple):
     secret: str
 
 
+class Replay(NamedTuple):
+    """By what a request is known when it comes again.
+
+    A signature is made of a whole second: clients number their calls in a header which they do not sign, so that two calls in
+    one second that ask for the same are two.
+    """
+
+    token: str
+    signed_at: int
+    """In seconds."""
+
+
 class Signed(NamedTuple):
     """A request that was let in, with its body."""
 
     principal: Principal
     sent: bytes
-    replay_token: str | None
-    """The same for what was sent twice, byte by byte; None where signatures are not checked.
-
-    A signature is made of a whole second: clients number their calls in a header which they do not sign, so that two calls in
-    one second that ask for the same are two.
-    """
+    replay: Replay | None
+    """The same for what was sent twice, byte by byte; None where signatures are not checked."""
     region: str | None = None
     """The one that the client means to speak to, when it names one in the form that regions have."""
 
@@ -120,15 +127,12 @@ class AccessKeys:
         region = named if _REGION.fullmatch(named) else None
         if self._mode is Mode.KEY_ONLY:
             return Signed(known.principal, sent, None, region)
-        told = sigv4.check(claimed, known.secret, head, sent, to_datetime(self._clock.now_ms()))
+        signed_at = sigv4.check(claimed, known.secret, head, sent, to_datetime(self._clock.now_ms()))
         if len(remembered) >= MOST_KNOWN:
             remembered.clear()
         remembered[claimed.access_key_id] = known
-        call = head.headers.get(_CALL, b"")
-        digest = hashlib.sha256(claimed.signature.encode() + b"\n" + call).hexdigest()
-        return Signed(
-            known.principal, sent, f"{told}-{digest[:32]}", region
-        )  # tokens of one time lie together in an index
+        call = head.headers.get(_CALL, b"").decode("latin-1")
+        return Signed(known.principal, sent, Replay(f"{claimed.signature} {call}", int(signed_at.timestamp())), region)
 
     def _remembered(self, key_id: str) -> _Known | None:
         """Who was let in is remembered for a second."""

@@ -112,8 +112,8 @@ def claimed_id(authorization: str) -> str:
     return rest.partition("/")[0]
 
 
-def check(claimed: Claim, secret: str, head: Head, body: bytes, now: dt.datetime) -> str:
-    """When it was signed, as the signature has it. Raises WrongSignature and IncompleteSignature."""
+def check(claimed: Claim, secret: str, head: Head, body: bytes, now: dt.datetime) -> dt.datetime:
+    """When it was signed. Raises WrongSignature and IncompleteSignature."""
     names = _names(claimed.signed_headers)
     moment = _moment(names, head.headers)
     _check_all_are_signed(names, head.headers)
@@ -127,7 +127,7 @@ def check(claimed: Claim, secret: str, head: Head, body: bytes, now: dt.datetime
             "The request signature we calculated does not match the signature you provided. Check your AWS Secret Access "
             "Key and signing method. Consult the service documentation for details."
         )
-    return moment.told
+    return moment.at
 
 
 def _canonical(signed_headers: str, names: Sequence[bytes], head: Head, body: bytes) -> bytes:

@@ -59,7 +59,9 @@ def without(fields: Mapping[str, Any], lists: tuple[str, ...]) -> dict[str, Any]
 
 
 def _with(aside: _Aside, known: Made) -> JobDocument:
-    return JobDocument.model_construct(aside.model_fields_set, **{**vars(aside), **known._asdict()})
+    return JobDocument.model_construct(
+        aside.model_fields_set, **{**vars(aside), "outputs": known.outputs, "playlists": known.playlists}
+    )
 
 
 def _taken_apart(sent: bytes) -> tuple[dict[str, Any], bytes]:

@@ -28,11 +28,13 @@ class Recipes:
     def __init__(self, presets: Presets) -> None:
         self._presets = presets
         self._known: Recurring[_Key, Recipe] = Recurring(MOST_KNOWN)
+        self._seen: dict[tuple[int, int, bool], tuple[_Key, Recipe]] = {}
+        """Those that are known, by the very objects: documents whose outputs were read before have the same ones."""
 
     async def of(self, tenant_id: TenantId, document: JobDocument) -> Found:
         """Raises InvalidField, with a pointer into the document."""
         key = (document.outputs, document.playlists, len(document.inputs) > 1)
-        known = self._known.get(key)
+        known = self._recipe(key)
         if known is not None:
             known.check_keys(document.output_key_prefix)
             return Found(known, _NONE_KEPT)
@@ -42,6 +44,19 @@ class Recipes:
         if is_lasting and len(recipe.texts["outputs"]) <= LARGEST_KNOWN:
             self._known.offer(key, recipe)
         return Found(recipe, to_keep(presets))
+
+    def _recipe(self, key: _Key) -> Recipe | None:
+        outputs, playlists, has_several = key
+        place = (id(outputs), id(playlists), has_several)
+        seen = self._seen.get(place)
+        if seen is not None:
+            return seen[1]
+        known = self._known.get(key)
+        if known is not None:
+            if len(self._seen) >= MOST_KNOWN:
+                self._seen.clear()
+            self._seen[place] = (key, known)  # holds what is at these places, so that nothing else ever is
+        return known
 
 
 _Key = tuple[tuple[Output, ...], tuple[Playlist, ...], bool]

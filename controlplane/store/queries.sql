@@ -429,22 +429,19 @@ DELETE FROM presets WHERE id = :id AND tenant_id = :tenant_id RETURNING id
 
 -- name: claim_token
 -- A token row that has outlived its window is taken over as if it were new.
-INSERT INTO idempotency (tenant_id, dialect, operation, token, fingerprint, object_id, claimed_at, expires_at)
-VALUES (:tenant_id, :dialect, :operation, :token, :fingerprint, :object_id, :now, :expires_at)
-ON CONFLICT (tenant_id, dialect, operation, token) DO UPDATE
+INSERT INTO idempotency (name, fingerprint, object_id, claimed_at, expires_at)
+VALUES (:name, :fingerprint, :object_id, :claimed_at, :expires_at)
+ON CONFLICT (name) DO UPDATE
    SET fingerprint = excluded.fingerprint, object_id = excluded.object_id, claimed_at = excluded.claimed_at,
        expires_at = excluded.expires_at
  WHERE idempotency.expires_at <= excluded.claimed_at
 RETURNING object_id
 
 -- name: release_token
-DELETE FROM idempotency
- WHERE tenant_id = :tenant_id AND dialect = :dialect AND operation = :operation AND token = :token
-   AND object_id = :object_id
+DELETE FROM idempotency WHERE name = :name AND object_id = :object_id
 
 -- name: token
-SELECT fingerprint, object_id, expires_at FROM idempotency
- WHERE tenant_id = :tenant_id AND dialect = :dialect AND operation = :operation AND token = :token
+SELECT fingerprint, object_id, expires_at FROM idempotency WHERE name = :name
 
 -- name: insert_job
 INSERT INTO jobs (id, tenant_id, user_id, pipeline_id, cluster_id, status, document, retry_of, submitted_at)
@@ -966,9 +963,8 @@ DELETE FROM events WHERE id > :after AND id <= :upto AND at <= :until
 RETURNING id
 
 -- name: delete_request_tokens
-DELETE FROM idempotency WHERE (tenant_id, dialect, operation, token) IN
-       (SELECT tenant_id, dialect, operation, token FROM idempotency WHERE expires_at <= :until LIMIT :size)
-RETURNING token
+DELETE FROM idempotency WHERE name IN (SELECT name FROM idempotency WHERE expires_at <= :until LIMIT :size)
+RETURNING name
 
 -- name: delete_join_tokens
 DELETE FROM join_tokens WHERE secret_hash IN

@@ -166,8 +166,8 @@ def identity(call: Call[Any], operation: str) -> Token | None:
 
     The token stands for the whole request: there is nothing else to compare.
     """
-    token = call.request[SIGNED].replay_token
-    return Token("elastictranscoder", operation, token, "", REPLAY_MS) if token is not None else None
+    replay = call.request[SIGNED].replay
+    return Token("elastictranscoder", operation, replay.token, "", REPLAY_MS, replay.signed_at) if replay else None
 
 
 def arn(call: Call[Any], kind: str, name: str) -> str:

@@ -261,15 +261,11 @@ CREATE TABLE lanes (
 CREATE INDEX lanes_waiting ON lanes (pipeline_id, need, user_id) WHERE waiting > 0;
 
 CREATE TABLE idempotency (
-  tenant_id TEXT NOT NULL,
-  dialect TEXT NOT NULL,
-  operation TEXT NOT NULL,
-  token TEXT NOT NULL,
+  name TEXT PRIMARY KEY,
   fingerprint TEXT NOT NULL,
   object_id TEXT NOT NULL,
   claimed_at BIGINT NOT NULL,
-  expires_at BIGINT NOT NULL,
-  PRIMARY KEY (tenant_id, dialect, operation, token)
+  expires_at BIGINT NOT NULL
 );
 CREATE INDEX idempotency_by_expiry ON idempotency (expires_at);
 

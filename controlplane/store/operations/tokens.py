@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
+import hashlib
+from base64 import b64encode
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from controlplane.store.port import Calls, Op, Row, call
 from shared.errors import IdempotencyMismatch
 from shared.ids import TenantId
 
-Key = tuple[str, str, str, str]
 
-
-@dataclass(frozen=True)
-class Token:
+class Token(NamedTuple):
     """A client request token, and the request that it stands for."""
 
     dialect: str
@@ -22,37 +20,43 @@ class Token:
     value: str
     fingerprint: str
     window_ms: int
+    made_at: int = 0
+    """The second, of those that are made for their requests: those of one time lie together in the index, so that many who
+    come together write few of its pages."""
 
 
 class Claim(NamedTuple):
     """That a tenant's token is to stand for an object that is being made."""
 
-    key: Key
-    token: Token
+    name: str
+    fingerprint: str
     object_id: str
-    now: int
+    claimed_at: int
+    expires_at: int
 
 
 def a_claim(tenant_id: TenantId, token: Token, object_id: str, now: int) -> Claim:
-    return Claim((tenant_id, token.dialect, token.operation, token.value), token, object_id, now)
+    return Claim(_name(tenant_id, token), token.fingerprint, object_id, now, now + token.window_ms)
 
 
 def claim(wanted: Sequence[Claim]) -> Op[list[str | IdempotencyMismatch]]:
     """The id of what each one's token stands for now: its own object, or what was made before, or is made by another here."""
-    first: dict[Key, Claim] = {}
+    first: dict[str, Claim] = {}
     for one in wanted:
-        first.setdefault(one.key, one)
-    in_order = [first[key] for key in sorted(first)]  # as every other process claims them
-    rows = yield Calls("claim_token", [_params(one) for one in in_order])
+        first.setdefault(one.name, one)
+    in_order = [first[name] for name in sorted(first)]  # as every other process claims them
+    rows = yield Calls("claim_token", [one._asdict() for one in in_order])
+    if len(rows) == len(wanted):
+        return [one.object_id for one in wanted]
     ours = {row["object_id"] for row in rows}
-    standing: dict[Key, tuple[str, str]] = {}
+    standing: dict[str, tuple[str, str]] = {}
     for one in in_order:
         if one.object_id in ours:
-            standing[one.key] = (one.object_id, one.token.fingerprint)
+            standing[one.name] = (one.object_id, one.fingerprint)
         else:
-            (kept,) = yield call("token", **_place(one))
-            standing[one.key] = (kept["object_id"], kept["fingerprint"])
-    return [_answer(one, *standing[one.key]) for one in wanted]
+            (kept,) = yield call("token", name=one.name)
+            standing[one.name] = (kept["object_id"], kept["fingerprint"])
+    return [_answer(one, *standing[one.name]) for one in wanted]
 
 
 def claim_one(tenant_id: TenantId, token: Token | None, object_id: str, now: int) -> Op[str]:
@@ -67,13 +71,13 @@ def claim_one(tenant_id: TenantId, token: Token | None, object_id: str, now: int
 
 def release(claims: Sequence[Claim]) -> Calls:
     """Of objects that were not made after all."""
-    return Calls("release_token", [{**_place(one), "object_id": one.object_id} for one in claims])
+    return Calls("release_token", [{"name": one.name, "object_id": one.object_id} for one in claims])
 
 
 def stands_for(tenant_id: TenantId, token: Token, now: int) -> Op[str | None]:
     """The id of what this token made. Raises IdempotencyMismatch when that was for another request."""
     asked = a_claim(tenant_id, token, "", now)
-    rows: Sequence[Row] = yield call("token", **_place(asked))
+    rows: Sequence[Row] = yield call("token", name=asked.name)
     if not rows or rows[0]["expires_at"] <= now:
         return None
     found = _answer(asked, rows[0]["object_id"], rows[0]["fingerprint"])
@@ -83,17 +87,13 @@ def stands_for(tenant_id: TenantId, token: Token, now: int) -> Op[str | None]:
 
 
 def _answer(asked: Claim, object_id: str, fingerprint: str) -> str | IdempotencyMismatch:
-    if fingerprint == asked.token.fingerprint:
+    if fingerprint == asked.fingerprint:
         return object_id
     return IdempotencyMismatch("This client request token was used for another request; make a new one.")
 
 
-def _params(one: Claim) -> dict[str, Any]:
-    fingerprint, expires_at = one.token.fingerprint, one.now + one.token.window_ms
-    made = {"fingerprint": fingerprint, "object_id": one.object_id, "expires_at": expires_at, "now": one.now}
-    return _place(one) | made
-
-
-def _place(one: Claim) -> dict[str, Any]:
-    tenant_id, dialect, operation, token = one.key
-    return {"tenant_id": tenant_id, "dialect": dialect, "operation": operation, "token": token}
+def _name(tenant_id: TenantId, token: Token) -> str:
+    """Under which a token is kept: as short as can be, and no two alike."""
+    whole = "\0".join((tenant_id, token.dialect, token.operation, token.value))
+    digest = hashlib.blake2b(whole.encode(errors="surrogatepass"), digest_size=14).digest()
+    return b64encode(token.made_at.to_bytes(4) + digest).decode()

@@ -91,10 +91,11 @@ async def test_histories_go_before_their_jobs(world: World, size: int) -> None:
 async def test_request_tokens_go_when_their_window_is_over(world: World) -> None:
     for number in range(5):
         await world.create_job(token=a_token(f"short {number}", window_ms=1000))
-    await world.create_job(token=a_token("long", window_ms=100_000))
+    lasting = await world.create_job(token=a_token("long", window_ms=100_000))
     world.clock.pass_seconds(2)
     assert await remove(world, keeping.remove_request_tokens, 0, size=2) == 5
-    assert [row["token"] for row in await world.database.sql("SELECT token FROM idempotency")] == ["long"]
+    kept = await world.database.sql("SELECT object_id FROM idempotency")
+    assert [row["object_id"] for row in kept] == [lasting.job.id]
 
 
 async def test_join_tokens_go_once_they_were_of_no_use_for_long(world: World) -> None:

@@ -86,7 +86,7 @@ def _common(found: Job, arn: str, document: Mapping[str, Any]) -> Fields:
 @lru_cache(256)
 def _unmade(recipe: Recipe) -> tuple[Fragment, Fragment, Fragment]:
     """The first output, all of them and the playlists, of which nothing was made yet, as JSON."""
-    outputs, playlists = (orjson.loads(recipe.texts[name]) for name in ("outputs", "playlists"))
+    outputs, playlists = recipe.fields["outputs"], recipe.fields["playlists"]
     came = outcomes(JobStatus.SUBMITTED, None, None, inputs=0, outputs=len(outputs), playlists=len(playlists))
     shown = _outputs(outputs, came, "")
     parts = (shown[0], shown, _playlists(playlists, came, ""))
