@@ -8,6 +8,8 @@ import boto3
 from botocore.config import Config
 
 ROLE = "arn:aws:iam::123456789012:role/Elastic_Transcoder_Default_Role"
+PATIENCE = 240
+"""Seconds: a machine that stands still for a while answers late."""
 HLS_400K = "1351620000001-200050"
 
 
@@ -22,5 +24,5 @@ def set_up(account: dict[str, str]) -> dict[str, Any]:
         "region_name": account["region"],
         "aws_access_key_id": account["access_key_id"],
         "aws_secret_access_key": account["secret_access_key"],
-        "config": Config(retries={"max_attempts": 0}),
+        "config": Config(retries={"max_attempts": 0}, read_timeout=PATIENCE),
     }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 import sys
 from importlib.metadata import version
 from pathlib import Path
@@ -41,6 +42,7 @@ def test_the_lines_of_python_and_javascript_run(account: Account, tmp_path: Path
 
 
 def test_a_profile_has_the_address(account: Account, tmp_path: Path) -> None:
+    """Under the names by which the one and the other look."""
     [profile] = guide.blocks("An address, a region, a key", "ini", account)
     (tmp_path / ".aws").mkdir()
     (tmp_path / ".aws" / "config").write_text(profile)
@@ -50,4 +52,6 @@ def test_a_profile_has_the_address(account: Account, tmp_path: Path) -> None:
     told = ran(["aws", "elastictranscoder", "list-pipelines", "--output", "json"], tmp_path, environment)
     assert json.loads(told) == {"Pipelines": []}
     one = "import boto3; print(boto3.client('elastictranscoder').list_pipelines()['Pipelines'])"
-    assert ran([sys.executable, "-c", one], tmp_path, environment) == "[]\n"
+    shutil.copytree(clients.model(), tmp_path / ".aws" / "models" / "elastictranscoder")
+    for libraries in ({}, {"PYTHONPATH": str(clients.todays_boto3())}):
+        assert ran([sys.executable, "-c", one], tmp_path, environment | libraries) == "[]\n"

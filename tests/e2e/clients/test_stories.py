@@ -44,8 +44,12 @@ def test_todays_boto3_works_with_the_saved_model(account: Account, facts: dict[s
     environment = account.environment(tmp_path) | {"PYTHONPATH": f"{clients.todays_boto3()}:{ROOT}"}
     without = tried([sys.executable, "-c", "import boto3; boto3.client('elastictranscoder')"], tmp_path, environment)
     assert "UnknownServiceError" in without.stderr
-    [save] = guide.blocks("A newer boto3", "sh", account)
+    save, export = guide.blocks("A newer boto3", "sh", account)
     ran(["bash", "-euc", save], tmp_path, account.environment(tmp_path))
+    look = "import boto3; print(boto3.client('elastictranscoder').list_pipelines()['Pipelines'])"
+    given = {name: value for name, value in environment.items() if not name.startswith("AWS_ENDPOINT")}
+    told = ran(["bash", "-euc", f'{export}\n"$0" -c "$1"', sys.executable, look], tmp_path, given)
+    assert told == "[]\n"
     story = [sys.executable, "-m", "tests.e2e.clients.boto3_story"]
     told = ran(story, tmp_path, environment, json.dumps(facts))
     assert json.loads(told)["Status"] == "Complete"
