@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from hypothesis import strategies as st
@@ -15,17 +15,20 @@ Path = tuple[str | int, ...]
 
 class Broken(NamedTuple):
     document: dict[str, Any]
-    named: str
-    """What a refusal has to name, whatever the size of its letters."""
+    named: tuple[str, ...]
+    """What a refusal has to name, whatever the size of its letters: what is wrong at last, before it what that lies in."""
     why: str
 
 
 @dataclass(frozen=True, repr=False)
 class Shapes:
-    """`chosen` are the values to take for a shape, instead of any that its pattern allows."""
+    """`chosen` are the values to take for a shape, instead of any that its pattern allows; `taken` are requests by operation."""
 
     model: Mapping[str, Any]
     chosen: Mapping[str, st.SearchStrategy[Any]]
+    taken: Mapping[str, Sequence[dict[str, Any]]]
+    _made: dict[Any, Any] = field(default_factory=dict)
+    """Strategies, each made once: that takes longer than to draw from it."""
 
     def __repr__(self) -> str:
         """Short: strategies are told by what they are made of."""
@@ -37,8 +40,12 @@ class Shapes:
         return self.valid(shape)
 
     def valid(self, name: str) -> st.SearchStrategy[Any]:
-        if name in self.chosen:
-            return self.chosen[name]
+        if name not in self._made:
+            self._made[name] = self.chosen[name] if name in self.chosen else self._valid(name)
+        made: st.SearchStrategy[Any] = self._made[name]
+        return made
+
+    def _valid(self, name: str) -> st.SearchStrategy[Any]:
         shape = self.model["shapes"][name]
         kind: str = shape["type"]
         if kind == "structure":
@@ -65,22 +72,55 @@ class Shapes:
 
     @st.composite
     @staticmethod
-    def _broken(draw: st.DrawFn, shapes: Shapes, operation: str) -> Broken:
-        document = draw(shapes.request(operation))
+    def _broken(draw: st.DrawFn, shapes: Shapes, operation: str, *, is_taken: bool) -> Broken:
+        document = draw(st.sampled_from(shapes.taken[operation]) if is_taken else shapes.request(operation))
         shape = shapes.model["operations"][operation]["input"]["shape"]
         place = draw(st.sampled_from([None, *shapes.places(shape, document, ())]))
         if place is None:
-            return Broken({**document, UNKNOWN: "x"}, UNKNOWN.lower(), "unknown member")
+            return Broken({**document, UNKNOWN: "x"}, (UNKNOWN.lower(),), "unknown member")
         path, name, required = place
         wrong, why = draw(shapes.wrong(name, is_required=required))
-        member = next(part for part in reversed(path) if isinstance(part, str))
-        named = UNKNOWN if why == "unknown member" else member
-        return Broken(_with(document, path, wrong), named.lower(), f"{'.'.join(map(str, path))}: {why}")
+        named = [part.lower() for part in path if isinstance(part, str)]
+        if why == "unknown member":
+            named.append(UNKNOWN.lower())
+        return Broken(_with(document, path, wrong), tuple(named), f"{'.'.join(map(str, path))}: {why}")
 
-    def broken(self, operation: str) -> st.SearchStrategy[Broken]:
-        """A request that is valid but for one member, of whatever is in it."""
-        made: st.SearchStrategy[Broken] = Shapes._broken(self, operation)
+    def broken(self, operation: str, *, is_taken: bool) -> st.SearchStrategy[Broken]:
+        """A request that is valid but for one member, of whatever is in it; otherwise it would have been taken, or perhaps."""
+        made: st.SearchStrategy[Broken] = Shapes._broken(self, operation, is_taken=is_taken)
         return made
+
+    @st.composite
+    @staticmethod
+    def _changed(draw: st.DrawFn, shapes: Shapes, operation: str) -> dict[str, Any]:
+        document = draw(st.sampled_from(shapes.taken[operation]))
+        shape = shapes.model["operations"][operation]["input"]["shape"]
+        path, name, _ = draw(st.sampled_from([((), shape, True), *shapes.places(shape, document, ())]))
+        another = shapes.valid(name) if path and draw(st.booleans()) else shapes.another(name, _at(document, path))
+        changed: dict[str, Any] = _with(document, path, draw(another))
+        return changed
+
+    def changed(self, operation: str) -> st.SearchStrategy[dict[str, Any]]:
+        """What is taken, with one thing in it changed into what the model allows there: it may say something, or nonsense."""
+        made: st.SearchStrategy[dict[str, Any]] = Shapes._changed(self, operation)
+        return made
+
+    def another(self, name: str, value: Any) -> st.SearchStrategy[Any]:
+        """With a member more, or less, or the same twice; or another value."""
+        shape = self.model["shapes"][name]
+        if shape["type"] == "structure":
+            members = {member: told["shape"] for member, told in shape["members"].items() if "location" not in told}
+            less = [
+                st.just({key: told for key, told in value.items() if key != gone}) for gone in members.keys() & value
+            ]
+            more = [
+                self.valid(members[member]).map(lambda made, key=member: {**value, key: made})
+                for member in members.keys() - value
+            ]
+            return st.one_of([*less, *more, st.just(value)])
+        if shape["type"] == "list" and value:
+            return st.sampled_from([[], value[1:], [*value, value[0]], value * 2])
+        return self.valid(name)
 
     def places(self, name: str, value: Any, path: Path) -> Iterator[tuple[Path, str, bool]]:
         """What is in a request: where, of which shape, and whether it must be there; what lies in the path or query aside."""
@@ -97,6 +137,12 @@ class Shapes:
 
     def wrong(self, name: str, *, is_required: bool) -> st.SearchStrategy[tuple[Any, str]]:
         """What the shape does not allow, and why."""
+        if (name, is_required) not in self._made:
+            self._made[name, is_required] = self._wrong(name, is_required=is_required)
+        made: st.SearchStrategy[tuple[Any, str]] = self._made[name, is_required]
+        return made
+
+    def _wrong(self, name: str, *, is_required: bool) -> st.SearchStrategy[tuple[Any, str]]:
         shape = self.model["shapes"][name]
         kinds = [_of_another_kind(shape["type"])]
         if is_required:
@@ -124,6 +170,12 @@ class Shapes:
         return st.one_of(kinds)
 
 
+def _at(value: Any, path: Path) -> Any:
+    for part in path:
+        value = value[part]
+    return value
+
+
 def _of_another_kind(kind: str) -> st.SearchStrategy[tuple[Any, str]]:
     others: dict[str, list[Any]] = {
         "string": [7, 1.5, True, [], {}, ["x"]],
@@ -137,8 +189,10 @@ def _of_another_kind(kind: str) -> st.SearchStrategy[tuple[Any, str]]:
 
 
 def _with(value: Any, path: Path, wrong: Any) -> Any:
+    if not path:
+        return wrong
     first, rest = path[0], path[1:]
-    replaced = _with(value[first], rest, wrong) if rest else wrong
+    replaced = _with(value[first], rest, wrong)
     if isinstance(value, list):
         assert isinstance(first, int)
         return [*value[:first], replaced, *value[first + 1 :]]
