@@ -18,8 +18,6 @@ HEADERS: Final = 5
 """The version from which I-frame playlists name what stands before all of their segments."""
 FRAGMENTS: Final = 7
 
-SOUNDS: Final = "audio"
-
 
 @dataclass(frozen=True)
 class Entry:

@@ -40,10 +40,6 @@ class Code(StrEnum):
     IN_TURN = "in_turn"
 
 
-UNSCHEDULABLE: Final = frozenset({Code.NO_NODES, Code.NO_NODE_WITH_LABELS, Code.NO_CARD, Code.NO_NODE_FITS})
-"""Nothing that runs now has to end for these: until a node joins or changes, the job cannot begin."""
-
-
 @dataclass(frozen=True)
 class Waiting:
     code: Code

@@ -78,17 +78,12 @@ class Occupancy:
 class Seat:
     """One connection's, or behind a proxy one request's. While its caller is held it is somebody else's to take."""
 
-    __slots__ = ("_held", "_name", "_occupancy", "address")
+    __slots__ = ("_name", "_occupancy", "address")
 
     def __init__(self, occupancy: Occupancy, name: str, address: _Address) -> None:
         self._occupancy = occupancy
         self._name = name
         self.address = address
-        self._held = 0
-
-    @property
-    def is_held(self) -> bool:
-        return self._held > 0
 
     def hold(self) -> None:
         """Raises Throttled."""
@@ -97,12 +92,10 @@ class Seat:
             raise Throttled(detail, retry_after=1)
         self.address.held += 1
         self.address.seats -= 1
-        self._held += 1
 
     def resume(self) -> None:
         self.address.held -= 1
         self.address.seats += 1
-        self._held -= 1
 
     def leave(self) -> None:
         self.address.seats -= 1
