@@ -6,8 +6,7 @@ import asyncio
 import contextlib
 import threading
 from collections import defaultdict, deque
-from collections.abc import Callable, Generator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, Final
@@ -15,12 +14,15 @@ from typing import Any, Final
 import structlog
 
 from controlplane import metrics
-from controlplane.domain.results import misfits, objects_of
+from controlplane.domain.results import misfits
+from controlplane.services import settling
 from controlplane.services.dispatch import Dispatcher
 from controlplane.services.faulty import FaultyInputs
-from controlplane.services.files import JobFiles, Place, attempt_name, make_visible, missing, visible_size
-from controlplane.services.payloads import Payload, Payloads
+from controlplane.services.files import JobFiles, attempt_name, missing, visible_size
+from controlplane.services.lines import Lines
+from controlplane.services.payloads import Payloads
 from controlplane.services.presets import UNREADABLE, UNREADABLE_JOB
+from controlplane.services.settling import Results, Settled
 from controlplane.services.signals import Signals
 from controlplane.settings import Settings
 from controlplane.storage.files import FileBucket
@@ -29,7 +31,7 @@ from controlplane.store.operations import dispatch, ending, quotas, resources, r
 from controlplane.store.port import Op, Store
 from controlplane.store.records import Node, Task
 from shared.clock import Clock
-from shared.errors import AlreadyExists, StorageFull, TranscoderError, Unavailable
+from shared.errors import StorageFull, Unavailable
 from shared.failures import Cause, Failure, FailureCode
 from shared.ids import TaskId
 from shared.protocol import Failed, Finished, ReportAnswer, ReportRequest
@@ -37,11 +39,6 @@ from shared.statuses import TaskState
 
 log = structlog.get_logger()
 
-AT_ONCE: Final = 16
-"""To one storage: each waits for its disk most of the time, and a disk takes many together."""
-MOST_RESULTS: Final = 16
-MOST_OBJECTS: Final = 64
-"""Published in one go: whoever comes next waits for all of them."""
 DAY_MS: Final = 86_400_000
 """What is under way into a forgotten bucket has come to its end by then."""
 RETRY_SECONDS: Final = 5.0
@@ -56,38 +53,6 @@ UNPUBLISHABLE: Final = Failure(
     code=FailureCode.STORAGE_ERROR,
     message="The results could not be made visible: their storage refused them for too long.",
 )
-
-
-@dataclass(frozen=True)
-class _Results:
-    """What is to become visible of a task that was reported."""
-
-    task: Task
-    payload: Payload
-    finished: Finished
-
-    @property
-    def attempt(self) -> str:
-        return attempt_name(self.task.id, self.task.attempt)
-
-
-@dataclass
-class _Line:
-    """What waits for one storage, and how many are at work on it."""
-
-    waiting: deque[_Results] = field(default_factory=deque)
-    workers: int = 0
-
-    def take(self) -> list[_Results]:
-        """What is published in one go: many that are small, or one that is large."""
-        taken = [self.waiting.popleft()] if self.waiting else []
-        objects = sum(len(objects_of(results.finished)) for results in taken)
-        while self.waiting and len(taken) < MOST_RESULTS:
-            objects += len(objects_of(self.waiting[0].finished))
-            if objects > MOST_OBJECTS:
-                break
-            taken.append(self.waiting.popleft())
-        return taken
 
 
 class Publisher:
@@ -108,9 +73,8 @@ class Publisher:
         self._payloads = payloads
         self._faulty = faulty
         self._settings = settings
-        self._queue: deque[TaskId | _Results] = deque()
+        self._queue: deque[TaskId | Results] = deque()
         self._reported = asyncio.Event()
-        self._lines: dict[str, _Line] = {}
         self._hands = Hands()
 
     async def report(self, node: Node, request: ReportRequest) -> ReportAnswer:
@@ -137,7 +101,7 @@ class Publisher:
             self._dispatcher.wake()
             self._dispatcher.forget(request.ref)
             if task.state is TaskState.PUBLISHING and isinstance(checked.outcome, Finished):
-                self._put(_Results(task, await self._payloads.of(task.id), checked.outcome))
+                self._put(Results(task, await self._payloads.of(task.id), checked.outcome))
             else:
                 await self._forget(task, request)
         return ReportAnswer(task_state=task.state)
@@ -184,41 +148,37 @@ class Publisher:
         return len(abandoned) + int(await do(partial(files.forget_uploads, oldest)))
 
     async def run(self) -> None:
-        """Publishes what is reported, after what an earlier process left unfinished.
-
-        Each storage has its own line: one that is slow, or broken, holds up nobody else's results.
-        """
+        """Publishes what is reported, after what an earlier process left unfinished."""
         self._queue.extendleft(reversed(await self._store.read(ending.to_publish())))
         self._reported.set()
         try:
-            async with asyncio.TaskGroup() as lines:
-                while True:
-                    await self._reported.wait()
-                    self._reported.clear()
-                    while self._queue:
-                        next_one = self._queue.popleft()
-                        found = next_one if isinstance(next_one, _Results) else await self._found(next_one)
-                        if found is not None:
-                            self._line_up(found, lines)
+            async with asyncio.TaskGroup() as group:
+                lines = Lines(group, self._publish)
+                try:
+                    await self._line_up(lines)
+                finally:
+                    lines.close()
         finally:
             self._hands.close()
 
-    def _put(self, results: TaskId | _Results) -> None:
+    async def _line_up(self, lines: Lines) -> None:
+        while True:
+            await self._reported.wait()
+            self._reported.clear()
+            while self._queue:
+                next_one = self._queue.popleft()
+                results = next_one if isinstance(next_one, Results) else await self._found(next_one)
+                if results is not None:
+                    lines.put(results)
+
+    def _put(self, results: TaskId | Results) -> None:
         self._queue.append(results)
         self._reported.set()
 
     def _put_later(self, task_id: TaskId) -> None:
         asyncio.get_running_loop().call_later(RETRY_SECONDS, self._put, task_id)
 
-    def _line_up(self, found: _Results, lines: asyncio.TaskGroup) -> None:
-        root = found.payload.files.output_root
-        line = self._lines.setdefault(root, _Line())
-        line.waiting.append(found)
-        if line.workers < AT_ONCE:
-            line.workers += 1
-            lines.create_task(self._serve(root, line), name=f"publishing to {root}")
-
-    async def _found(self, task_id: TaskId) -> _Results | None:
+    async def _found(self, task_id: TaskId) -> Results | None:
         """What an earlier process left, or what could not be published before. None when that was done since."""
         try:
             task = await self._store.read(ending.task(task_id))
@@ -226,7 +186,7 @@ class Publisher:
                 return None
             payload = await self._payloads.of(task_id)
             _ = payload.work, payload.files
-            return _Results(task, payload, Finished.model_validate_json(task.report))
+            return Results(task, payload, Finished.model_validate_json(task.report))
         except UNREADABLE as error:
             log.error("publish.unreadable", task_id=task_id, error=str(error))
             await self._give_up(task_id, UNREADABLE_JOB)
@@ -235,18 +195,10 @@ class Publisher:
             self._put_later(task_id)
         return None
 
-    async def _serve(self, root: str, line: _Line) -> None:
-        """Whatever waits for this storage, until nothing does."""
-        while batch := line.take():
-            await self._publish(root, batch)
-        line.workers -= 1
-        if not line.workers:
-            del self._lines[root]
-
-    async def _publish(self, root: str, batch: Sequence[_Results]) -> None:
+    async def _publish(self, root: str, batch: Sequence[Results]) -> None:
         """All in one go; what goes wrong with one of them is its own trouble."""
         done = []
-        visible: list[tuple[_Results, Finished]] = []
+        visible: list[tuple[Results, Finished]] = []
         for found, settled in zip(batch, await self._made_visible(root, batch), strict=True):
             if isinstance(settled, Finished):
                 visible.append((found, settled))
@@ -264,7 +216,7 @@ class Publisher:
             self._signals.changed(found.task.job_id)
         self._dispatcher.wake()  # their tenants may run others
 
-    async def _end(self, visible: Sequence[tuple[_Results, Finished]]) -> list[_Results]:
+    async def _end(self, visible: Sequence[tuple[Results, Finished]]) -> list[Results]:
         """Ends the jobs whose results are visible now: together, or one by one where that is refused. Those that have."""
         if not visible:
             return []
@@ -278,11 +230,11 @@ class Publisher:
         ((found, _),) = visible
         return [found] if await self._is_written(found, published, then=lambda: self._learn(visible)) else []
 
-    def _learn(self, visible: Sequence[tuple[_Results, Finished]]) -> None:
+    def _learn(self, visible: Sequence[tuple[Results, Finished]]) -> None:
         for found, settled in visible:
             self._faulty.finished(found.payload.files, settled)
 
-    async def _is_written(self, found: _Results, operation: Op[Any], then: Callable[[], None] | None = None) -> bool:
+    async def _is_written(self, found: Results, operation: Op[Any], then: Callable[[], None] | None = None) -> bool:
         try:
             await self._store.write(operation, then=None if then is None else lambda _: then())
         except (Unavailable, StorageFull) as error:
@@ -290,7 +242,7 @@ class Publisher:
             return False
         return True
 
-    async def _delay(self, found: _Results, error: Exception) -> None:
+    async def _delay(self, found: Results, error: Exception) -> None:
         log.error("publish.delayed", task_id=found.task.id, error=str(error))
         await self._try_again(found.task.id)
 
@@ -308,7 +260,7 @@ class Publisher:
         if found is not None and await self._is_ended(task_id, await self._unpublished(found, UNPUBLISHABLE)):
             self._told_of(task, UNPUBLISHABLE)
 
-    async def _unpublished(self, found: _Results, failure: Failure) -> Op[None]:
+    async def _unpublished(self, found: Results, failure: Failure) -> Op[None]:
         """What became visible before the rest could not counts as stored, as far as the storage still tells."""
         files = found.payload.files
         look = partial(visible_size, files, found.attempt, found.finished)
@@ -361,11 +313,13 @@ class Publisher:
         root = JobFiles.model_validate_json(task.files).output_root
         await self._discard(root, [attempt_name(request.ref.task_id, request.ref.attempt)])
 
-    async def _made_visible(self, root: str, batch: Sequence[_Results]) -> Sequence[_Settled]:
+    async def _made_visible(self, root: str, batch: Sequence[Results]) -> Sequence[Settled]:
         """What became of each. What hangs goes on in its thread; it makes nothing more visible once nobody waits for it."""
         is_abandoned = threading.Event()
         try:
-            return await self._hands.do(root, partial(_settled_each, batch, is_abandoned), within=PUBLISH_SECONDS)
+            return await self._hands.do(
+                root, partial(settling.settled_each, batch, is_abandoned), within=PUBLISH_SECONDS
+            )
         except Unavailable as error:
             return [error] * len(batch)
         finally:
@@ -379,45 +333,3 @@ class Publisher:
             await self._hands.do(root, partial(FileBucket(Path(root)).discard_all, attempts), within=LOOK_SECONDS)
         except Unavailable as error:
             log.warning("staging.left", attempts=attempts, error=str(error))
-
-
-_Settled = Finished | Failure | Exception
-
-
-def _settled_each(batch: Sequence[_Results], is_abandoned: threading.Event) -> list[_Settled]:
-    """Side by side and step by step, so that a folder is made durable once for all of them."""
-    under_way = {index: _settling(found, is_abandoned) for index, found in enumerate(batch)}
-    settled: dict[int, _Settled] = {}
-    while under_way:
-        waiting: dict[Place, list[int]] = defaultdict(list)
-        for index in list(under_way):
-            try:
-                places = next(under_way[index])
-            except StopIteration as stop:
-                settled[index] = stop.value
-                del under_way[index]
-            else:
-                for place in places:
-                    waiting[place].append(index)
-        for place, indices in waiting.items():
-            try:
-                FileBucket(place.root).sync(place.folder)
-            except (OSError, TranscoderError) as error:
-                settled |= dict.fromkeys(indices, error)
-                under_way = {index: each for index, each in under_way.items() if index not in indices}
-    return [settled[index] for index in range(len(batch))]
-
-
-def _settling(found: _Results, is_abandoned: threading.Event) -> Generator[set[Place], None, _Settled]:
-    """What became visible, why nothing more can, or, with StorageFull and OSError, why it is to be tried again."""
-    wanted = found.payload.files, found.attempt, found.payload.work, found.finished, is_abandoned
-    try:
-        try:
-            return (yield from make_visible(*wanted))
-        except AlreadyExists:  # an object came in between: now it is seen, and fails only its output
-            return (yield from make_visible(*wanted))
-    except (StorageFull, OSError) as error:
-        return error
-    except TranscoderError as error:
-        code = FailureCode.OUTPUT_EXISTS if isinstance(error, AlreadyExists) else FailureCode.STORAGE_ERROR
-        return Failure(cause=Cause.UNKNOWN, code=code, message=f"The results cannot be published: {error.detail}"[:255])

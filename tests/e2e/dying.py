@@ -12,7 +12,7 @@ import sys
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from controlplane.services import couriers, publishing
+from controlplane.services import couriers, settling
 from controlplane.storage.files import FileBucket
 from controlplane.store import sql, sqlite
 from shared.command import main
@@ -60,9 +60,9 @@ POINTS: Mapping[str, Callable[[Pass], None]] = {
     "in a migration": _in_migration,
     "after an operation, before its commit": lambda passes: _before(sqlite.SqliteStore, "_commit", passes),
     "after a commit, before its answer": lambda passes: _before(sqlite, "resolve", passes),
-    "before results become visible": lambda passes: _before(publishing, "_settled_each", passes),
+    "before results become visible": lambda passes: _before(settling, "settled_each", passes),
     "between two results that become visible": lambda passes: _after(FileBucket, "publish", passes),
-    "after all results are visible, before that is written": lambda passes: _after(publishing, "_settled_each", passes),
+    "after all results are visible, before that is written": lambda passes: _after(settling, "settled_each", passes),
     "before a message is sent": lambda passes: _before(couriers.Courier, "_answer", passes),
     "after a message was answered, before that is noted": lambda passes: _before(couriers.Courier, "_judged", passes),
     "before staging is cleared": lambda passes: _before(FileBucket, "discard", passes),

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from controlplane.services import publishing
+from controlplane.services import publishing, settling
 from controlplane.services.files import JobFiles
 from controlplane.storage.files import FileBucket
 from shared.failures import FailureCode
@@ -42,8 +42,8 @@ class Storage:
 
 @pytest.fixture
 def storage(monkeypatch: pytest.MonkeyPatch) -> Iterator[Storage]:
-    storage = Storage(publishing.make_visible)
-    monkeypatch.setattr(publishing, "make_visible", storage.make_visible)
+    storage = Storage(settling.make_visible)
+    monkeypatch.setattr(settling, "make_visible", storage.make_visible)
     monkeypatch.setattr(publishing, "RETRY_SECONDS", 0.01)
     yield storage
     storage.released.set()
