@@ -9,7 +9,7 @@ import signal
 import socket
 import sys
 from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -98,7 +98,8 @@ class Server:
         process, self._process = self._process, None
         if process is None:
             return 0
-        process.send_signal(number)
+        with suppress(ProcessLookupError):  # it died before: why is told where that was noticed
+            process.send_signal(number)
         async with asyncio.timeout(30):
             return await process.wait()
 

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from controlplane.store.sqlite import only_one
+from tests.e2e.processes import Server
 
 
 def run(*argv: str | Path) -> tuple[int, str]:
@@ -37,3 +38,13 @@ def test_a_state_that_another_service_has(tmp_path: Path, command: tuple[str, ..
     code, said = run(*command, "--state", tmp_path)
     os.close(lock)
     assert (code, "Traceback" in said, "stop it first" in said) == (1, False, True)
+
+
+async def test_a_server_that_never_was_ready_is_killed_without_another_complaint(tmp_path: Path) -> None:
+    """What a test tells of it stands in its log, and is not hidden by what is done in the end."""
+    lock = only_one(tmp_path / "transcoder.db")
+    server = Server(tmp_path)
+    with pytest.raises(AssertionError, match="stop it first"):
+        await server.start()
+    os.close(lock)
+    await server.kill()
