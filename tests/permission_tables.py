@@ -1,14 +1,16 @@
-"""The table of actions in `docs/access.md`, made from the catalogue: `python -m tests.permission_tables`."""
+"""Tables of actions, made from the catalogue and the operations of a dialect: `python -m tests.permission_tables`."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Mapping
 from itertools import groupby
 from pathlib import Path
 
+from controlplane.dialects.elastictranscoder import OPERATIONS
 from controlplane.domain.permissions import GRANTS, Action, Role
 
-DOCUMENT = Path(__file__).parent.parent / "docs" / "access.md"
+DOCS = Path(__file__).parent.parent / "docs"
 _PART = re.compile(r"(?<=permission_tables` -->\n).*?(?=<!-- end -->)", re.DOTALL)
 
 
@@ -21,7 +23,19 @@ def table() -> str:
     return "\n".join(rows) + "\n"
 
 
-def with_table(text: str) -> str:
+def operations() -> str:
+    """What a caller needs for each operation of Elastic Transcoder; those that need the same together."""
+    rows = ["| action | operations |", "|---|---|"]
+    for action in dict.fromkeys(operation.permission for operation in OPERATIONS):
+        names = [f"`{operation.name}`" for operation in OPERATIONS if operation.permission is action]
+        rows.append(f"| `{action}` | {', '.join(names)} |")
+    return "\n".join(rows) + "\n"
+
+
+DOCUMENTS: Mapping[Path, Callable[[], str]] = {DOCS / "access.md": table, DOCS / "elastictranscoder.md": operations}
+
+
+def with_table(text: str, table: Callable[[], str]) -> str:
     return _PART.sub(lambda _: table(), text)
 
 
@@ -35,4 +49,5 @@ def _alike(actions: list[Action]) -> list[tuple[list[str], frozenset[Role]]]:
 
 
 if __name__ == "__main__":
-    DOCUMENT.write_text(with_table(DOCUMENT.read_text()))
+    for document, made in DOCUMENTS.items():
+        document.write_text(with_table(document.read_text(), made))

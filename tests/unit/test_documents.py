@@ -30,10 +30,12 @@ def test_the_tables_of_settings_are_those_of_the_models() -> None:
     assert settings_tables.with_tables(text) == text, "run `python -m tests.settings_tables`"
 
 
-def test_the_table_of_actions_is_that_of_the_catalogue() -> None:
-    text = permission_tables.DOCUMENT.read_text()
-    assert "`jobs:` " in text
-    assert permission_tables.with_table(text) == text, "run `python -m tests.permission_tables`"
+@pytest.mark.parametrize("document", permission_tables.DOCUMENTS, ids=lambda document: document.name)
+def test_the_tables_of_actions_are_those_of_the_catalogue(document: Path) -> None:
+    text = document.read_text()
+    table = permission_tables.DOCUMENTS[document]
+    assert table() in text, "run `python -m tests.permission_tables`"
+    assert permission_tables.with_table(text, table) == text, "run `python -m tests.permission_tables`"
 
 
 def test_every_field_of_a_job_is_described_and_shown_by_a_test() -> None:

@@ -154,6 +154,23 @@ async def test_a_pipeline_is_paused_and_resumed(client: Client, pipeline: str) -
     assert told(wrong)[2].endswith("Member must satisfy enum value set: [Active, Paused]")
 
 
+@pytest.mark.parametrize(
+    ("verbs", "paused", "resumed"),
+    [(("pause", "resume"), 200, 200), (("pause",), 200, 403), (("resume",), 403, 403)],
+)
+async def test_who_may_pause_may_not_therefore_resume(
+    service: Service, tenant: Caller, pipeline: str, verbs: tuple[str, ...], paused: int, resumed: int
+) -> None:
+    """One operation does both: it needs `pipelines:pause`, and `pipelines:resume` as well to make a pipeline Active."""
+    allowed = {"actions": [f"pipelines:{verb}" for verb in verbs], "resources": [f"pipeline/{pipeline}"]}
+    user = await service.user(tenant, role="tenant_user", permissions=[allowed])
+    client = await Client.of(tenant, user_id=user.user_id)
+    for status, expected in (("Paused", paused), ("Active", resumed)):
+        answer = await client.post(f"/pipelines/{pipeline}/status", {"Status": status})
+        assert answer.status == expected
+        assert answer.status == 200 or told(answer)[1] == "AccessDeniedException"
+
+
 async def test_a_pipeline_with_jobs_that_have_not_ended_stays(client: Client, pipeline: str) -> None:
     job_id = await client.caller.submit(pipeline)
     assert told(await client.delete(f"/pipelines/{pipeline}"))[:2] == (409, "ResourceInUseException")
