@@ -54,7 +54,9 @@ from controlplane.services.events import Events
 from controlplane.services.faulty import FaultyInputs
 from controlplane.services.health import Health
 from controlplane.services.jobs import Jobs
+from controlplane.services.leases import Leases
 from controlplane.services.logs import Logs
+from controlplane.services.orders import Orders
 from controlplane.services.pages import Pages
 from controlplane.services.payloads import Payloads
 from controlplane.services.pipelines import Pipelines
@@ -64,6 +66,7 @@ from controlplane.services.quotas import Quotas
 from controlplane.services.reaper import Reaper
 from controlplane.services.retention import Sweeper
 from controlplane.services.signals import Signals
+from controlplane.services.tempo import Tempo
 from controlplane.services.tenants import Tenants
 from controlplane.services.topics import Tickets, TopicKeys, Topics
 from controlplane.services.users import Users
@@ -138,10 +141,13 @@ def make_app(settings: Settings, database: Store, clock: Clock, secret: bytes) -
     page_tokens = Pages(secret)
     content_keys = ContentKeys(Seal(secret))
     payloads = Payloads(store)
-    dispatcher = Dispatcher(store, clock, signals, links, content_keys, payloads, settings)
+    tempo = Tempo(settings)
+    orders = Orders(store, clock, signals, links, content_keys, payloads)
+    leases = Leases(store, clock, signals, links, orders, tempo)
+    dispatcher = Dispatcher(store, clock, signals, orders, leases, tempo, settings)
     faulty = FaultyInputs(clock, settings)
-    publisher = Publisher(store, clock, signals, dispatcher, payloads, faulty, settings)
-    reaper = Reaper(store, clock, dispatcher, publisher, settings)
+    publisher = Publisher(store, clock, signals, dispatcher, leases, payloads, faulty, settings)
+    reaper = Reaper(store, clock, dispatcher, publisher, tempo, settings)
     presets = Presets(store, clock, ids)
 
     own = settings.outgoing_networks
@@ -176,9 +182,10 @@ def make_app(settings: Settings, database: Store, clock: Clock, secret: bytes) -
     app[keys.SETTINGS] = settings
     app[keys.PAGES] = page_tokens
     app[keys.DISPATCHER] = dispatcher
+    app[keys.LEASES] = leases
     app[keys.PUBLISHER] = publisher
     app[keys.PRESETS] = presets
-    app[keys.HEALTH] = health = Health(store, clock, dispatcher.every_progress)
+    app[keys.HEALTH] = health = Health(store, clock, leases.every_progress)
     app[keys.TENANTS] = Tenants(store, clock, access_seal, forget_callers, dispatcher.wake)
     app[keys.USERS] = Users(store, clock, forget_callers)
     app[keys.REASONS] = reasons = Reasons(store, clock, settings)
@@ -194,7 +201,7 @@ def make_app(settings: Settings, database: Store, clock: Clock, secret: bytes) -
         settings.link_lifetime,
         create_on_first_use=settings.create_buckets_on_first_use,
     )
-    app[keys.QUOTAS] = ledger = Quotas(store, clock, signals, dispatcher, settings, health.tell_drift)
+    app[keys.QUOTAS] = ledger = Quotas(store, clock, signals, dispatcher, leases, settings, health.tell_drift)
     app[keys.EVENTS] = Events(store, signals)
     app[keys.LOGS] = Logs(store, clock, signals)
     app[keys.WEBHOOKS] = Webhooks(store, clock, webhook_secrets, own, courier.wake)
@@ -202,7 +209,7 @@ def make_app(settings: Settings, database: Store, clock: Clock, secret: bytes) -
     app[keys.TOPIC_KEYS] = topic_keys
     app[keys.COURIER] = courier
     app[keys.JOBS] = Jobs(
-        store, clock, ids, presets, payloads, dispatcher, signals, page_tokens, content_keys, faulty, settings
+        store, clock, ids, presets, payloads, dispatcher, leases, signals, page_tokens, content_keys, faulty, settings
     )
 
     documented = [route for part in ROUTES for route in part.all]

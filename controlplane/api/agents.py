@@ -12,7 +12,7 @@ from pydantic import BaseModel, ValidationError
 from controlplane.http.answering import REQUEST_ID
 from controlplane.http.connections import caller, held, site
 from controlplane.http.finishing import to_its_end
-from controlplane.http.keys import BEARERS, BUCKETS, CLUSTERS, DISPATCHER, LOGS, MAX_DOCUMENT, PUBLISHER, QUOTAS
+from controlplane.http.keys import BEARERS, BUCKETS, CLUSTERS, DISPATCHER, LEASES, LOGS, MAX_DOCUMENT, PUBLISHER, QUOTAS
 from controlplane.http.reading import document, invalid
 from controlplane.services.acting import ACTING, Acting
 from controlplane.services.buckets import CHECK_SIZE
@@ -55,7 +55,7 @@ async def poll(request: web.Request) -> web.Response:
 
 
 async def accept(app: web.Application, node: Node, asked: protocol.AcceptRequest) -> Message:
-    return protocol.AcceptAnswer(timings=await app[DISPATCHER].accept(node, asked.ref))
+    return protocol.AcceptAnswer(timings=await app[LEASES].accept(node, asked.ref))
 
 
 async def probed(app: web.Application, node: Node, asked: protocol.ProbedRequest) -> Message:
@@ -63,11 +63,11 @@ async def probed(app: web.Application, node: Node, asked: protocol.ProbedRequest
 
 
 async def beat(app: web.Application, node: Node, asked: protocol.BeatRequest) -> Message:
-    return await app[DISPATCHER].beat(node, asked)
+    return await app[LEASES].beat(node, asked)
 
 
 async def progress(app: web.Application, node: Node, asked: protocol.ProgressRequest) -> Message:
-    await app[DISPATCHER].progress(node, asked)
+    await app[LEASES].progress(node, asked)
     return Acknowledged()
 
 
@@ -111,7 +111,7 @@ async def log(app: web.Application, node: Node, asked: protocol.LogRequest) -> M
 
 
 async def urls(app: web.Application, node: Node, asked: protocol.UrlsRequest) -> Message:
-    return await app[DISPATCHER].urls(node, asked)
+    return await app[LEASES].urls(node, asked)
 
 
 async def report(app: web.Application, node: Node, asked: protocol.ReportRequest) -> Message:

@@ -17,6 +17,7 @@ from controlplane.services.dispatch import Dispatcher
 from controlplane.services.events import Events
 from controlplane.services.health import Health
 from controlplane.services.jobs import Jobs
+from controlplane.services.leases import Leases
 from controlplane.services.logs import Logs
 from controlplane.services.pages import Pages
 from controlplane.services.pipelines import Pipelines
@@ -43,6 +44,7 @@ EVENTS: Final = web.AppKey("events", Events)
 GUARD: Final = web.AppKey("guard", Guard)
 HEALTH: Final = web.AppKey("health", Health)
 JOBS: Final = web.AppKey("jobs", Jobs)
+LEASES: Final = web.AppKey("leases", Leases)
 LOGS: Final = web.AppKey("logs", Logs)
 MAX_DOCUMENT: Final = web.AppKey("max_document", int)
 PAGES: Final = web.AppKey("pages", Pages)

@@ -7,68 +7,32 @@ import contextlib
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Final
 
 import structlog
 
 from controlplane import metrics
-from controlplane.domain.content_keys import cipher
 from controlplane.domain.placement import Offer
-from controlplane.domain.sources import Source
-from controlplane.services.content_keys import ContentKeys
-from controlplane.services.files import JobFiles, attempt_name
-from controlplane.services.payloads import Payload, Payloads
-from controlplane.services.presets import UNREADABLE, UNREADABLE_JOB
+from controlplane.services.leases import Leases
+from controlplane.services.orders import Orders, orders_to_be
 from controlplane.services.signals import Signals
+from controlplane.services.tempo import Tempo
 from controlplane.settings import Settings
-from controlplane.storage.files import FileBucket, staging_key
-from controlplane.storage.links import Links
-from controlplane.store.operations import attempts, dispatch, ending, fleet, granting, identity, trust
+from controlplane.store.operations import dispatch, fleet, granting
 from controlplane.store.port import Store
 from controlplane.store.records import Node
 from shared.clock import Clock
 from shared.errors import StaleLease, StorageFull, Unavailable
-from shared.ids import BootId, JobId, NodeId, TenantId
-from shared.jobspec.encryption import may_hold_keys
-from shared.protocol import (
-    AttemptProgress,
-    AttemptRef,
-    BeatAnswer,
-    BeatRequest,
-    Drain,
-    HelloAnswer,
-    HelloRequest,
-    InputSpec,
-    Order,
-    PollAnswer,
-    PollRequest,
-    Progress,
-    ProgressRequest,
-    Reprobe,
-    Resume,
-    StartTask,
-    StopTask,
-    Timings,
-    TranscodeFile,
-    Upload,
-    UrlsAnswer,
-    UrlsRequest,
-    Verdict,
-)
+from shared.ids import NodeId
+from shared.protocol import AttemptRef, HelloAnswer, HelloRequest, Order, PollAnswer, PollRequest, StopTask
 from shared.statuses import NodeState
 
 log = structlog.get_logger()
 
-_GRANTED, _ACCEPTED, _RENEWED = map(metrics.LEASES.labels, ("granted", "accepted", "renewed"))
+_GRANTED = metrics.LEASES.labels("granted")
 
-LINK_SECONDS: Final = 24 * 3600.0
-"""Of an attempt's links; what they allow is fenced by the lease, not by their age."""
 REDELIVERY_MS: Final = 500
 """An order is repeated when nothing came of it for this long: the answer that held it may have been lost."""
-MOST_ACCEPTED: Final = 10_000
-"""Attempts that are remembered as accepted here: of others the database is asked."""
-BEATS_PER_LEASE: Final = 6
 RETRY_SECONDS: Final = 1.0
 """Between rounds while the database is away."""
 
@@ -83,6 +47,12 @@ class _Waiter:
     is_owed: bool = False
     """Its node was told an order of which nothing has come yet."""
 
+    def closed(self) -> list[granting.Grant]:
+        """What it was given by now; nothing more is."""
+        given = self.answer.result() if self.answer.done() else []
+        self.answer.cancel()
+        return given
+
 
 class Dispatcher:
     def __init__(
@@ -90,32 +60,25 @@ class Dispatcher:
         store: Store,
         clock: Clock,
         signals: Signals,
-        links: Links,
-        content_keys: ContentKeys,
-        payloads: Payloads,
+        orders: Orders,
+        leases: Leases,
+        tempo: Tempo,
         settings: Settings,
     ) -> None:
         self._store = store
         self._clock = clock
         self._signals = signals
-        self._links = links
-        self._content_keys = content_keys
-        self._payloads = payloads
+        self._orders = orders
+        self._leases = leases
+        self._tempo = tempo
         self._settings = settings
         self._waiters: dict[NodeId, _Waiter] = {}
         self._told: dict[tuple[str, AttemptRef], int] = {}
         self._heard: dict[NodeId, int] = {}
-        self._accepted: dict[AttemptRef, NodeId] = {}
         self._work = asyncio.Event()
         self._has_new = False
         self._next_at: int | None = None
-        self._progress: dict[JobId, tuple[AttemptRef, Progress]] = {}
-        self._timings = self._timings_for(0)
         self._closing = False
-
-    @property
-    def timings(self) -> Timings:
-        return self._timings
 
     def wake(self, *, has_new: bool = False) -> None:
         """There may be work for somebody who waits; surely, where a task has just come."""
@@ -134,17 +97,6 @@ class Dispatcher:
             if not waiter.answer.done():
                 waiter.answer.set_result([])
 
-    def progress_of(self, job_id: JobId) -> Progress | None:
-        found = self._progress.get(job_id)
-        return found[1] if found else None
-
-    def every_progress(self) -> list[Progress]:
-        """Of the attempts whose nodes told it."""
-        return [progress for _, progress in self._progress.values()]
-
-    def forget_progress(self, job_id: JobId) -> None:
-        self._progress.pop(job_id, None)
-
     async def hello(self, node: Node, request: HelloRequest) -> tuple[HelloAnswer, list[dispatch.Lost]]:
         facts = request.facts.model_dump_json()
         lost = await self._store.write(
@@ -153,30 +105,30 @@ class Dispatcher:
                 _start(request),
                 facts,
                 now=self._clock.now_ms(),
-                lease=self._lease_ms,
+                lease=self._tempo.lease_ms,
                 rules=self._settings.rules,
             )
         )
-        self._timings = self._timings_for(await self._store.read(identity.count_nodes()))
+        await self._tempo.count_nodes(self._store)
         log.info("node.started", node_id=node.id, boot_id=request.boot_id, requeued=len(lost))
         self.interrupt(node.id)
         for ended in lost:
             self._signals.changed(ended.job_id)
         self.wake()
-        return HelloAnswer(
-            timings=self._timings, draining=node.state is NodeState.DRAINING, server_time_ms=self._clock.now_ms()
-        ), lost
+        is_draining = node.state is NodeState.DRAINING
+        answer = HelloAnswer(timings=self._tempo.timings, draining=is_draining, server_time_ms=self._clock.now_ms())
+        return answer, lost
 
     async def poll(self, node: Node, request: PollRequest) -> PollAnswer:
         """Held until there are orders for this node, or the time is over."""
         if node.boot_id != request.boot_id or node.facts is None:
             node = await self._store.read(dispatch.node(node.id))  # it may have started since it was looked up
         if node.boot_id != request.boot_id or node.facts is None:
-            await self._hear_older(node, request.boot_id)
+            await self._leases.hear_older(node, request.boot_id)
             raise StaleLease("Another agent has started with this node's credential; say hello first.")
         waiter = self._register(node, request)
         try:
-            orders = _orders_to_be(node, request)
+            orders = orders_to_be(node, request)
             if self._is_due(node.id):
                 orders += await self._unheard_orders(node, waiter)
             else:
@@ -187,104 +139,11 @@ class Dispatcher:
         finally:
             if self._waiters.get(node.id) is waiter:
                 del self._waiters[node.id]
-        return PollAnswer(orders=tuple(orders), timings=self._timings)
-
-    async def accept(self, node: Node, ref: AttemptRef) -> Timings:
-        now = self._clock.now_ms()
-        acceptance = dispatch.Acceptance(ref, node.id, now, expires_at=now + self._lease_ms)
-        job_id = await self._store.write_together(dispatch.accept, acceptance)
-        _ACCEPTED.inc()
-        self._accepted[ref] = node.id
-        if len(self._accepted) > MOST_ACCEPTED:
-            del self._accepted[next(iter(self._accepted))]
-        if ref.attempt == 1:
-            metrics.WAITS.observe(max(0.0, (now - int(job_id[:13])) / 1000))
-        self._signals.changed(job_id)
-        return self._timings
-
-    async def is_live(self, ref: AttemptRef, node_id: NodeId) -> bool:
-        """Whether the node seems to hold this lease: only what is written under it is sure."""
-        if self._accepted.get(ref) == node_id:
-            return True
-        try:
-            await self._store.read(dispatch.live_lease(ref, node_id))
-        except StaleLease:
-            return False
-        return True
-
-    def forget(self, ref: AttemptRef) -> None:
-        """The attempt has ended."""
-        self._accepted.pop(ref, None)
-
-    async def beat(self, node: Node, request: BeatRequest) -> BeatAnswer:
-        renewals = dispatch.beat(
-            node.id,
-            request.boot_id,
-            request.free.model_dump_json(),
-            request.attempts,
-            now=self._clock.now_ms(),
-            lease=self._lease_ms,
-        )
-        try:
-            heard = await self._store.write(renewals)
-        except StaleLease:
-            await self._hear_older(node, request.boot_id)
-            raise
-        _RENEWED.inc(sum(verdict != "drop" for verdict in heard.verdicts))
-        return BeatAnswer(
-            verdicts=tuple(
-                Verdict(ref=attempt.ref, verdict=verdict)
-                for attempt, verdict in zip(request.attempts, heard.verdicts, strict=True)
-            ),
-            timings=self._timings,
-            draining=heard.state is NodeState.DRAINING,
-            reprobe=heard.reprobe,
-        )
-
-    async def progress(self, node: Node, request: ProgressRequest) -> None:
-        """For those who watch. Stale attempts are passed over in silence: their next beat is told."""
-        for attempt in request.attempts:
-            try:
-                task = await self._store.read(dispatch.live_lease(attempt.ref, node.id))
-            except StaleLease:
-                continue
-            known = self._progress.get(task.job_id)
-            if known and known[0] == attempt.ref and known[1].percent > attempt.progress.percent:
-                continue
-            self._progress[task.job_id] = (attempt.ref, attempt.progress)
-            if len(attempt.events) > task.noted:
-                await self._note(node, attempt)
-            self._signals.changed(task.job_id)
-
-    async def _note(self, node: Node, attempt: AttemptProgress) -> None:
-        with contextlib.suppress(StaleLease):
-            await self._store.write(attempts.note_of(attempt.ref, node.id, attempt.events, self._clock.now_ms()))
-
-    async def urls(self, node: Node, request: UrlsRequest) -> UrlsAnswer:
-        """Where to put the files of a live attempt. Raises StaleLease."""
-        task = await self._store.read(dispatch.live_lease(request.ref, node.id))
-        files = JobFiles.model_validate_json(task.files)
-        staging = staging_key(attempt_name(task.id, task.attempt))
-        return UrlsAnswer(
-            uploads=tuple(
-                Upload(
-                    name=staged.name,
-                    url=self._links.sign(
-                        "stage", files.tenant_id, files.output_bucket, f"{staging}/{staged.name}", seconds=LINK_SECONDS
-                    ),
-                )
-                for staged in request.files
-            ),
-            inputs=tuple(
-                self._input(index, Source(files.inputs[index]), files)
-                for index in request.inputs
-                if 0 <= index < len(files.inputs)
-            ),
-        )
+        return PollAnswer(orders=tuple(orders), timings=self._tempo.timings)
 
     async def run(self) -> None:
         """Rounds, one after the other, each started by an event: a task, a node, a slot, or the end of a delay."""
-        self._timings = self._timings_for(await self._store.read(identity.count_nodes()))
+        await self._tempo.count_nodes(self._store)
         delay = None
         while True:
             with contextlib.suppress(TimeoutError):
@@ -319,7 +178,7 @@ class Dispatcher:
         def foretell(grants: Sequence[granting.Grant]) -> None:
             """While the disk is waited for. What nobody here knows by heart cannot be read yet."""
             for node_id, theirs in _by_node(grants).items():
-                if all(self._payloads.knows(grant.ref.task_id) for grant in theirs) and self._tell(node_id, theirs):
+                if self._orders.knows(theirs) and self._tell(node_id, theirs):
                     told.add(node_id)
 
         breaker = self._settings.rules.breaker
@@ -362,15 +221,13 @@ class Dispatcher:
                 grants = waiter.answer.result()
                 return await (self._start_orders(grants) if grants else self._pending_orders(node, waiter))
             is_over = loop.time() >= end
-            if is_over:
-                waiter.answer.cancel()  # what is granted from now on is told to the next poll
             orders = await self._pending_orders(node, waiter)
             if orders or is_over:
-                return orders
+                return orders + await self._start_orders(waiter.closed())
 
     async def _pending_orders(self, node: Node, waiter: _Waiter) -> list[Order]:
         """What the node is to be, until its polls say that it knows; and what it has not heard."""
-        orders = _orders_to_be(await self._store.read(dispatch.node(node.id)), waiter.request)
+        orders = orders_to_be(await self._store.read(dispatch.node(node.id)), waiter.request)
         return orders + await self._unheard_orders(node, waiter)
 
     async def _unheard_orders(self, node: Node, waiter: _Waiter) -> list[Order]:
@@ -382,8 +239,14 @@ class Dispatcher:
         orders: list[Order] = [
             StopTask(ref=ref) for ref in stopping if self._told.setdefault(("stop", ref), now) == now
         ]
-        untold = [grant for grant in granted if ("start", grant.ref) not in self._told]
-        return orders + await self._start_orders(untold)
+        return orders + await self._start_orders(granted)
+
+    async def _start_orders(self, grants: Sequence[granting.Grant]) -> list[Order]:
+        """For those that were not told a moment ago."""
+        now = self._clock.now_ms()
+        untold = [grant for grant in grants if ("start", grant.ref) not in self._told]
+        self._told |= {("start", grant.ref): now for grant in untold}
+        return await self._orders.to_start(untold)
 
     def _is_due(self, node_id: NodeId) -> bool:
         """Whether to look what a node has not heard. One that asks for more just after it was told something need not."""
@@ -394,87 +257,12 @@ class Dispatcher:
         while self._told and now - self._told[oldest := next(iter(self._told))] >= REDELIVERY_MS:
             del self._told[oldest]
 
-    async def _start_orders(self, grants: Sequence[granting.Grant]) -> list[Order]:
-        """One job that cannot be read any more, after an upgrade, fails and holds up no other."""
-        orders: list[Order] = []
-        for grant in grants:
-            try:
-                orders.append(self._start_order(grant, await self._payloads.of(grant.ref.task_id)))
-            except UNREADABLE as error:
-                log.error("order.unreadable", task_id=grant.ref.task_id, job_id=grant.job_id, error=str(error))
-                await self._store.write(ending.give_up(grant.ref.task_id, UNREADABLE_JOB, self._clock.now_ms()))
-                self._signals.changed(grant.job_id)
-        return orders
-
-    def _start_order(self, grant: granting.Grant, payload: Payload) -> StartTask:
-        self._told["start", grant.ref] = self._clock.now_ms()
-        files = payload.files
-        return StartTask(
-            ref=grant.ref,
-            job_id=grant.job_id,
-            inputs=tuple(self._input(index, source, files) for index, source in enumerate(payload.sources)),
-            payload=self._with_keys(files.tenant_id, payload),
-            nvenc_sessions=grant.granted.nvenc_sessions,
-            cpu_threads=grant.granted.cpu_threads,
-            scratch=grant.granted.scratch,
-            memory=grant.granted.memory,
-            pixel_rate=grant.granted.pixel_rate,
-        )
-
-    def _with_keys(self, tenant_id: TenantId, payload: Payload) -> TranscodeFile:
-        work = payload.work
-        return self._content_keys.told(tenant_id, work) if may_hold_keys(payload.kept.document) else work
-
-    def _input(self, index: int, source: Source, files: JobFiles) -> InputSpec:
-        found = FileBucket(Path(files.input_root)).stat(source.key)
-        spec = InputSpec(
-            index=index,
-            url=self._links.sign("get", files.tenant_id, files.input_bucket, source.key, seconds=LINK_SECONDS),
-            size=found.size if found else 0,
-            sha256=source.sha256,
-            is_input=source.is_input,
-            encryption=cipher(source.encryption),
-        )
-        return self._content_keys.told(files.tenant_id, spec) if source.encryption else spec
-
-    async def _hear_older(self, node: Node, boot_id: BootId) -> None:
-        """A start that another has followed is still alive."""
-        spoken = trust.older_start_speaks(node.id, boot_id, now=self._clock.now_ms(), lease=self._lease_ms)
-        if await self._store.write(spoken):
-            log.error("node.cloned", node_id=node.id, boot_id=boot_id, runs_now=node.boot_id)
-
-    @property
-    def _lease_ms(self) -> int:
-        return int(self._timings.lease * 1000)
-
-    def _timings_for(self, nodes: int) -> Timings:
-        """With many nodes each beats more seldom, so that together they never send more than `beats_per_second`."""
-        stretch = nodes / self._settings.beats_per_second
-        beat = max(self._settings.beat_interval, stretch)
-        return Timings(
-            beat_interval=beat,
-            lease=max(self._settings.lease, BEATS_PER_LEASE * beat),
-            poll_wait=self._settings.poll_wait,
-            progress_interval=max(self._settings.progress_interval, stretch),
-        )
-
 
 def _by_node(grants: Sequence[granting.Grant]) -> Mapping[NodeId, list[granting.Grant]]:
     given: dict[NodeId, list[granting.Grant]] = defaultdict(list)
     for granted in grants:
         given[granted.node_id].append(granted)
     return given
-
-
-def _orders_to_be(node: Node, asked: PollRequest) -> list[Order]:
-    """What brings a node from what it knows to what it is to be."""
-    orders: list[Order] = []
-    is_to_drain = node.state is NodeState.DRAINING
-    if asked.draining is not None and asked.draining is not is_to_drain:
-        orders.append(Drain() if is_to_drain else Resume())
-    if node.reprobe_asked_at is not None and not asked.reprobing:
-        orders.append(Reprobe())
-    return orders
 
 
 def _start(request: HelloRequest) -> dispatch.Start:

@@ -20,6 +20,7 @@ from controlplane.services.content_keys import ContentKeys, RevealedKey
 from controlplane.services.dispatch import Dispatcher
 from controlplane.services.faulty import FaultyInputs
 from controlplane.services.files import JobFiles
+from controlplane.services.leases import Leases
 from controlplane.services.pages import Pages
 from controlplane.services.payloads import Payloads
 from controlplane.services.pipelines import Roots
@@ -90,6 +91,7 @@ class Jobs:
         presets: Presets,
         payloads: Payloads,
         dispatcher: Dispatcher,
+        leases: Leases,
         signals: Signals,
         pages: Pages,
         content_keys: ContentKeys,
@@ -103,6 +105,7 @@ class Jobs:
         self._payloads = payloads
         self._roots = Roots(store)
         self._dispatcher = dispatcher
+        self._leases = leases
         self._signals = signals
         self._pages = pages
         self._content_keys = content_keys
@@ -319,7 +322,7 @@ class Jobs:
 
     def progress(self, job: Job) -> Progress | None:
         """The newest that is known: told since the last beat, or kept with it."""
-        told = self._dispatcher.progress_of(job.id)
+        told = self._leases.progress_of(job.id)
         if told is not None or job.progress is None:
             return told
         return Progress.model_validate_json(job.progress)

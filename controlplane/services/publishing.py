@@ -19,6 +19,7 @@ from controlplane.services import settling
 from controlplane.services.dispatch import Dispatcher
 from controlplane.services.faulty import FaultyInputs
 from controlplane.services.files import JobFiles, attempt_name, missing, visible_size
+from controlplane.services.leases import Leases
 from controlplane.services.lines import Lines
 from controlplane.services.payloads import Payloads
 from controlplane.services.presets import UNREADABLE, UNREADABLE_JOB
@@ -62,6 +63,7 @@ class Publisher:
         clock: Clock,
         signals: Signals,
         dispatcher: Dispatcher,
+        leases: Leases,
         payloads: Payloads,
         faulty: FaultyInputs,
         settings: Settings,
@@ -70,6 +72,7 @@ class Publisher:
         self._clock = clock
         self._signals = signals
         self._dispatcher = dispatcher
+        self._leases = leases
         self._payloads = payloads
         self._faulty = faulty
         self._settings = settings
@@ -99,7 +102,7 @@ class Publisher:
             )
             self._signals.changed(task.job_id)
             self._dispatcher.wake()
-            self._dispatcher.forget(request.ref)
+            self._leases.forget(request.ref)
             if task.state is TaskState.PUBLISHING and isinstance(checked.outcome, Finished):
                 self._put(Results(task, await self._payloads.of(task.id), checked.outcome))
             else:
@@ -109,7 +112,7 @@ class Publisher:
     async def discard(self, lost: list[dispatch.Lost]) -> None:
         """Removes what attempts that came to nothing left in staging."""
         for ended in lost:
-            self._dispatcher.forget_progress(ended.job_id)
+            self._leases.forget_progress(ended.job_id)
             self._signals.changed(ended.job_id)
             if ended.failure is not None:
                 self._faulty.failed(JobFiles.model_validate_json(ended.files), ended.failure)
@@ -211,7 +214,7 @@ class Publisher:
         await self._discard(root, [found.attempt for found in done])
         for found in done:
             self._payloads.forget(found.task.id)
-            self._dispatcher.forget_progress(found.task.job_id)
+            self._leases.forget_progress(found.task.job_id)
             log.info("job.published", job_id=found.task.job_id, task_id=found.task.id)
             self._signals.changed(found.task.job_id)
         self._dispatcher.wake()  # their tenants may run others
@@ -284,14 +287,14 @@ class Publisher:
 
     def _told_of(self, task: Task, failure: Failure) -> None:
         log.error("publish.given_up", task_id=task.id, job_id=task.job_id, code=failure.code)
-        self._dispatcher.forget_progress(task.job_id)
+        self._leases.forget_progress(task.job_id)
         self._signals.changed(task.job_id)
         self._dispatcher.wake()
 
     async def _checked(self, node: Node, request: ReportRequest) -> ReportRequest:
         if not isinstance(request.outcome, Finished):
             return request
-        if not await self._dispatcher.is_live(request.ref, node.id):
+        if not await self._leases.is_live(request.ref, node.id):
             return request  # a repeated report, or a stale one: the store tells
         payload = await self._payloads.of(request.ref.task_id)
         wrong = misfits(payload.work, request.outcome)
@@ -309,7 +312,7 @@ class Publisher:
 
     async def _forget(self, task: Task, request: ReportRequest) -> None:
         self._payloads.forget(task.id)
-        self._dispatcher.forget_progress(task.job_id)
+        self._leases.forget_progress(task.job_id)
         root = JobFiles.model_validate_json(task.files).output_root
         await self._discard(root, [attempt_name(request.ref.task_id, request.ref.attempt)])
 

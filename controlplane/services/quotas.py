@@ -11,6 +11,7 @@ import structlog
 
 from controlplane.domain.quota import Drift, Line, Quota, month_of
 from controlplane.services.dispatch import Dispatcher
+from controlplane.services.leases import Leases
 from controlplane.services.signals import Signals
 from controlplane.settings import Settings
 from controlplane.store.operations import dispatch, identity, quotas
@@ -45,6 +46,7 @@ class Quotas:
         clock: Clock,
         signals: Signals,
         dispatcher: Dispatcher,
+        leases: Leases,
         settings: Settings,
         tell_drift: Callable[[int], None],
     ) -> None:
@@ -53,6 +55,7 @@ class Quotas:
         self._clock = clock
         self._signals = signals
         self._dispatcher = dispatcher
+        self._leases = leases
         self._settings = settings
         self._tell_drift = tell_drift
 
@@ -90,7 +93,7 @@ class Quotas:
         if task.state is not TaskState.FAILED:
             return ProbedAnswer(verdict="stop" if task.state is TaskState.STOPPING else "keep")
         log.info("attempt.refused", task_id=task.id, attempt=task.attempt, job_id=task.job_id)
-        self._dispatcher.forget_progress(task.job_id)
+        self._leases.forget_progress(task.job_id)
         self._signals.changed(task.job_id)
         self._dispatcher.wake()
         return ProbedAnswer(verdict="drop")

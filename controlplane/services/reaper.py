@@ -11,6 +11,7 @@ from controlplane.domain import silence
 from controlplane.domain.retrying import LONGEST_DELAY_MS
 from controlplane.services.dispatch import Dispatcher
 from controlplane.services.publishing import Publisher
+from controlplane.services.tempo import Tempo
 from controlplane.settings import Settings
 from controlplane.store.operations import dispatch, identity
 from controlplane.store.port import Store
@@ -27,12 +28,19 @@ _PAGE = 500
 
 class Reaper:
     def __init__(
-        self, store: Store, clock: Clock, dispatcher: Dispatcher, publisher: Publisher, settings: Settings
+        self,
+        store: Store,
+        clock: Clock,
+        dispatcher: Dispatcher,
+        publisher: Publisher,
+        tempo: Tempo,
+        settings: Settings,
     ) -> None:
         self._store = store
         self._clock = clock
         self._dispatcher = dispatcher
         self._publisher = publisher
+        self._tempo = tempo
         self._settings = settings
         self._reaped_at = (clock.now_ms(), clock.monotonic())
         self._braking_since: dict[ClusterId, int] = {}
@@ -57,7 +65,7 @@ class Reaper:
         Kept in the database: what one replica could not hear, none of them holds against a node.
         """
         now = self._clock.now_ms()
-        await self._store.write(dispatch.forgive(now=now, lease=self._lease, delay=LONGEST_DELAY_MS))
+        await self._store.write(dispatch.forgive(now=now, lease=self._tempo.lease_ms, delay=LONGEST_DELAY_MS))
         self._reaped_at = (now, self._clock.monotonic())
 
     async def forgive_a_gap(self) -> None:
@@ -69,7 +77,7 @@ class Reaper:
         passed = self._clock.monotonic() - reaped_monotonic
         stepped = abs((self._clock.now_ms() - reaped_at) / 1000 - passed)
         if passed > GAP_INTERVALS * self._settings.reap_interval or stepped * 1000 >= silence.noticed_after(
-            self._lease
+            self._tempo.lease_ms
         ):
             await self.forgive()
             log.warning("reaper.forgives", passed=round(passed, 3), clock_stepped=round(stepped, 3))
@@ -79,7 +87,7 @@ class Reaper:
         now = self._clock.now_ms()
         started_at = int(await self._store.read(identity.meta("started_at")) or 0)
         amnesty = int(self._settings.amnesty * 1000)
-        floor = silence.forgiven_before(started_at=started_at, now=now, amnesty=amnesty, lease=self._lease)
+        floor = silence.forgiven_before(started_at=started_at, now=now, amnesty=amnesty, lease=self._tempo.lease_ms)
         braked = await self._braked(now)
         lost = await self._store.write(
             dispatch.reap(now=now, floor=floor, braked=braked, size=_PAGE, rules=self._settings.rules)
@@ -93,14 +101,12 @@ class Reaper:
         self._reaped_at = (now, self._clock.monotonic())
         return len(lost)
 
-    @property
-    def _lease(self) -> int:
-        return int(self._dispatcher.timings.lease * 1000)
-
     async def _braked(self, now: int) -> frozenset[ClusterId]:
         """Clusters most of whose nodes fell silent at once, for as long as the brake holds."""
         brake = int(self._settings.brake * 1000)
-        found = dispatch.silence(since=now - silence.noticed_after(self._lease), horizon=now - self._lease - brake)
+        found = dispatch.silence(
+            since=now - silence.noticed_after(self._tempo.lease_ms), horizon=now - self._tempo.lease_ms - brake
+        )
         braked = set()
         for cluster in await self._store.read(found):
             share = self._settings.brake_share

@@ -8,10 +8,13 @@ from controlplane.auth.content_keys import Seal
 from controlplane.services.content_keys import ContentKeys
 from controlplane.services.dispatch import Dispatcher
 from controlplane.services.faulty import FaultyInputs
+from controlplane.services.leases import Leases
+from controlplane.services.orders import Orders
 from controlplane.services.payloads import Payloads
 from controlplane.services.publishing import Publisher
 from controlplane.services.reaper import Reaper
 from controlplane.services.signals import Signals
+from controlplane.services.tempo import Tempo
 from controlplane.settings import Settings
 from controlplane.storage.links import Links
 from controlplane.store.operations import dispatch, granting
@@ -29,9 +32,12 @@ WHOLE_NODE = Demand(cpu_threads=8, memory=1, scratch=1)
 def a_reaper(world: World, settings: Settings = SETTINGS) -> Reaper:
     store, clock, signals = world.store, world.clock, Signals()
     payloads, content_keys = Payloads(store), ContentKeys(Seal(b"secret"))
-    dispatcher = Dispatcher(store, clock, signals, Links(b"secret", clock), content_keys, payloads, settings)
-    publisher = Publisher(store, clock, signals, dispatcher, payloads, FaultyInputs(clock, settings), settings)
-    return Reaper(world.store, world.clock, dispatcher, publisher, settings)
+    links, tempo, faulty = Links(b"secret", clock), Tempo(settings), FaultyInputs(clock, settings)
+    orders = Orders(store, clock, signals, links, content_keys, payloads)
+    leases = Leases(store, clock, signals, links, orders, tempo)
+    dispatcher = Dispatcher(store, clock, signals, orders, leases, tempo, settings)
+    publisher = Publisher(store, clock, signals, dispatcher, leases, payloads, faulty, settings)
+    return Reaper(world.store, world.clock, dispatcher, publisher, tempo, settings)
 
 
 async def started(world: World, settings: Settings = SETTINGS) -> Reaper:
