@@ -13,15 +13,13 @@ from controlplane.api.jobs import QUIET_SECONDS, last_event_id
 from controlplane.api.paging import page
 from controlplane.api.requests import TenantEventsQuery
 from controlplane.api.routing import Reply, Routes
-from controlplane.api.streaming import EventStream
-from controlplane.auth.principal import Principal
+from controlplane.api.streaming import EventStream, watcher
 from controlplane.domain.permissions import Action
-from controlplane.http.calls import Call, authenticated
+from controlplane.http.calls import Call
 from controlplane.http.connections import held
 from controlplane.http.keys import EVENTS
 from controlplane.services import naming
 from controlplane.store.records import TenantEvent
-from shared.errors import TranscoderError
 
 routes: Final = Routes("events")
 
@@ -52,7 +50,7 @@ async def _streamed(call: Call[None]) -> web.StreamResponse:
     stream = await EventStream.open(call.request)
     watch = partial(call.request.app[EVENTS].watch, call.principal.tenant)
     async for happened in watch(last_event_id(call), QUIET_SECONDS):
-        caller = await _still(call)
+        caller = await watcher(call)
         if caller is None:
             break
         for event in happened:
@@ -61,12 +59,3 @@ async def _streamed(call: Call[None]) -> web.StreamResponse:
         if not happened:
             await stream.comment("quiet")
     return stream.response
-
-
-async def _still(call: Call[None]) -> Principal | None:
-    try:
-        caller = await authenticated(call.request)
-        caller.check_side(call.action)
-    except TranscoderError:
-        return None
-    return caller if call.action in caller.actions else None

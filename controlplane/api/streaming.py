@@ -10,7 +10,23 @@ from aiohttp import web
 from multidict import CIMultiDict
 from pydantic import BaseModel
 
+from controlplane.auth.principal import Principal
+from controlplane.http.calls import Call, authenticated
 from controlplane.http.throttling import tell
+from shared.errors import TranscoderError
+
+
+async def watcher(call: Call[None]) -> Principal | None:
+    """Who opened a stream, as they are now: since then a key may be revoked, a user changed, a tenant suspended.
+
+    None for those who may no longer see such a thing at all.
+    """
+    try:
+        caller = await authenticated(call.request)
+        caller.check_side(call.action)
+    except TranscoderError:
+        return None
+    return caller if call.action in caller.actions else None
 
 
 class EventStream:

@@ -6,11 +6,9 @@ statements, only what one of them allows.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from functools import lru_cache
 from typing import Final
 
 
@@ -174,9 +172,16 @@ def covered(statements: Sequence[Statement], action: Action, resources: Resource
 
 
 def matches(pattern: str, name: str) -> bool:
-    return _expression(pattern).fullmatch(name) is not None
-
-
-@lru_cache(maxsize=4096)
-def _expression(pattern: str) -> re.Pattern[str]:
-    return re.compile(".*".join(map(re.escape, pattern.split("*"))), re.DOTALL)
+    """Part by part, each where it first fits: a regular expression would try every way to share out a long name among stars."""
+    if "*" not in pattern:
+        return pattern == name
+    first, *between, last = pattern.split("*")
+    if not name.startswith(first):
+        return False
+    at = len(first)
+    for part in between:
+        found = name.find(part, at)
+        if found < 0:
+            return False
+        at = found + len(part)
+    return name.endswith(last) and len(name) - len(last) >= at

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from fnmatch import fnmatchcase
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -66,6 +68,18 @@ def test_operators_hold_nothing_of_tenants_work() -> None:
 )
 def test_only_the_star_is_special(pattern: str, name: str, does_match: bool) -> None:
     assert matches(pattern, name) is does_match
+
+
+@given(st.text("ab*", max_size=8), st.text("ab", max_size=8))
+def test_a_star_stands_for_anything(pattern: str, name: str) -> None:
+    assert matches(pattern, name) is fnmatchcase(name, pattern)
+
+
+@pytest.mark.timeout(20)
+@pytest.mark.parametrize("end", ["", "b"])
+def test_many_stars_and_a_long_name_are_soon_compared(end: str) -> None:
+    """Tenants choose both, and everybody waits while they are compared."""
+    assert matches("bucket/" + "*a" * 60 + end, "bucket/" + "a" * 248) is (not end)
 
 
 @given(NAMES)
