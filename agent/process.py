@@ -17,6 +17,7 @@ from io import FileIO
 from pathlib import Path
 from typing import Final, Protocol, Self
 
+from agent.feeders import Feeder, wanted
 from agent.vigil import Vigil
 
 STDERR_TAIL: Final = 16 * 1024
@@ -108,6 +109,10 @@ class Pipes:
 class Child(Protocol):
     """A process that runs, wherever it was started."""
 
+    async def beside(self, argv: Sequence[str], pipes: Pipes) -> int:
+        """Run another program in the same place; how it ended, told as `wait` tells it. `kill` ends it too."""
+        ...
+
     async def wait(self) -> int:
         """Its exit code, or the negative number of the signal that killed it."""
         ...
@@ -137,6 +142,7 @@ async def run(
     stop: StopRequest,
     on_stderr: OnStderr = unheard,
     vigil: Vigil | None = None,
+    feeders: Sequence[Feeder] = (),
     wall_time: float | None = None,
     ladder: Ladder = LADDER,
 ) -> Exit:
@@ -146,7 +152,14 @@ async def run(
         return await _LocalChild.start(argv, cwd, env, pipes)
 
     return await supervise(
-        spawn, on_stdout=on_stdout, stop=stop, on_stderr=on_stderr, vigil=vigil, wall_time=wall_time, ladder=ladder
+        spawn,
+        on_stdout=on_stdout,
+        stop=stop,
+        on_stderr=on_stderr,
+        vigil=vigil,
+        feeders=feeders,
+        wall_time=wall_time,
+        ladder=ladder,
     )
 
 
@@ -157,10 +170,15 @@ async def supervise(
     stop: StopRequest,
     on_stderr: OnStderr = unheard,
     vigil: Vigil | None = None,
+    feeders: Sequence[Feeder] = (),
     wall_time: float | None = None,
     ladder: Ladder = LADDER,
 ) -> Exit:
-    """Stay with a child until it and everything it started are gone."""
+    """Stay with a child until it and everything it started are gone.
+
+    Each of the `feeders` runs beside it from when the child opens its pipe; they have no stdin and no stdout, and are heard on
+    its stderr. Where one fails, so has the child.
+    """
 
     def heard(chunk: bytes) -> None:
         tail.feed(chunk)
@@ -170,38 +188,68 @@ async def supervise(
     with stdin, stdout, stderr:
         try:
             child = await spawn(far)
+            exited = asyncio.create_task(child.wait(), name="exit")
+            feeding = _Feeding(child, exited, feeders, far.stderr)
         finally:
             far.close()
         tail = _Tail()
         drains = [asyncio.create_task(_drain(stdout, on_stdout)), asyncio.create_task(_drain(stderr, heard))]
         descent = _Descent(child, stdin, stop, vigil, wall_time, ladder)
-        returncode = await _attend(child, drains, descent)
-        return _told(returncode, descent.ended_by, bytes(tail.kept))
+        returncode = await _attend(child, exited, feeding.task, drains, descent)
+        return _told(feeding.failed or returncode, descent.ended_by, bytes(tail.kept))
 
 
-async def _attend(child: Child, drains: list[asyncio.Task[None]], descent: _Descent) -> int:
-    exited = asyncio.create_task(child.wait(), name="exit")
+async def _attend(
+    child: Child,
+    exited: asyncio.Task[int],
+    fed: asyncio.Task[None],
+    drains: list[asyncio.Task[None]],
+    descent: _Descent,
+) -> int:
     ending = asyncio.create_task(descent.run(), name="stop ladder")
     try:
-        returncode = await _until_exit(exited, drains, ending)
+        returncode = await _until_exit(exited, [fed, *drains, ending])
+        fed.cancel()
+        await asyncio.wait({fed})
         child.kill()
         await _rest(drains)
         return returncode
     finally:
         child.kill()
-        for task in (ending, *drains):
+        for task in (fed, ending, *drains):
             task.cancel()
-        await asyncio.wait({exited, ending, *drains})
+        await asyncio.wait({exited, fed, ending, *drains})
 
 
-async def _until_exit(exited: asyncio.Task[int], drains: list[asyncio.Task[None]], ending: asyncio.Task[None]) -> int:
+async def _until_exit(exited: asyncio.Task[int], others: list[asyncio.Task[None]]) -> int:
     """The exit code; raises at once what goes wrong on the way, such as an error of `on_stdout`."""
-    pending: set[asyncio.Task[int] | asyncio.Task[None]] = {exited, *drains, ending}
+    pending: set[asyncio.Task[int] | asyncio.Task[None]] = {exited, *others}
     while not exited.done():
         done, pending = await asyncio.wait(pending, return_when=asyncio.FIRST_COMPLETED)
         for task in done:
             task.result()
     return exited.result()
+
+
+class _Feeding:
+    """Of a child by others, which have no stdin and no stdout."""
+
+    def __init__(self, child: Child, exited: asyncio.Task[int], feeders: Sequence[Feeder], stderr: int) -> None:
+        self._child, self._exited, self._feeders = child, exited, feeders
+        self._pipes = Pipes(os.open(os.devnull, os.O_RDONLY), os.open(os.devnull, os.O_WRONLY), os.dup(stderr))
+        self.failed = 0
+        """How one ended that did not end well, and the child with it."""
+        self.task = asyncio.create_task(self._feed(), name="feeders")
+        self.task.add_done_callback(lambda _: self._pipes.close())
+
+    async def _feed(self) -> None:
+        for feeder in self._feeders:
+            async with wanted(feeder.pipe):
+                self.failed = await self._child.beside(feeder.argv, self._pipes)
+                if self.failed:
+                    self._child.kill()
+                    await asyncio.wait({self._exited})
+                    return
 
 
 async def _rest(drains: list[asyncio.Task[None]]) -> None:
@@ -304,8 +352,9 @@ def _told(returncode: int, ended_by: EndedBy, stderr: bytes) -> Exit:
 class _LocalChild:
     """A child of this process, leader of its own session."""
 
-    def __init__(self, process: asyncio.subprocess.Process) -> None:
-        self._process = process
+    def __init__(self, process: asyncio.subprocess.Process, cwd: Path, env: Mapping[str, str]) -> None:
+        self._process, self._cwd, self._env = process, cwd, env
+        self._feeder: _LocalChild | None = None
 
     @classmethod
     async def start(cls, argv: Sequence[str], cwd: Path, env: Mapping[str, str], pipes: Pipes) -> Self:
@@ -319,13 +368,22 @@ class _LocalChild:
             env=dict(env),
             start_new_session=True,
         )
-        return cls(process)
+        return cls(process, cwd, env)
 
     async def wait(self) -> int:
         return await self._process.wait()
 
+    async def beside(self, argv: Sequence[str], pipes: Pipes) -> int:
+        self._feeder = feeder = await _LocalChild.start(argv, self._cwd, self._env, pipes)
+        try:
+            return await feeder.wait()
+        finally:
+            feeder.kill()
+            await feeder.wait()
+
     async def cpu_seconds(self) -> float:
-        return sum(one.cpu_ticks for one in _family(self._process.pid)) / _TICKS
+        fed = await self._feeder.cpu_seconds() if self._feeder else 0.0
+        return fed + sum(one.cpu_ticks for one in _family(self._process.pid)) / _TICKS
 
     def interrupt(self) -> None:
         """Only to processes that have no children of their own: those above them are wrappers, which INT would kill."""

@@ -68,6 +68,6 @@ class Vigil:
             self._idle, self._cpu_at_step, self._cpu_at_sign = 0.0, cpu, cpu
         self._idle += min(elapsed, 2 * self.every)
         patience = self._patience.at(self._stage)
-        if cpu - self._cpu_at_sign >= LEAST_SHARE * patience:
+        if abs(cpu - self._cpu_at_sign) >= LEAST_SHARE * patience:  # less is left of it when a part of it has ended
             self._idle, self._cpu_at_sign = 0.0, cpu
         return self._idle >= patience or cpu - self._cpu_at_step >= self._patience.spinning

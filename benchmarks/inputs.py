@@ -4,7 +4,8 @@
 
 long   a film of two hours and one of a minute, both small: the agent's memory and the most that lay in the workspace
 captioned   a film of five minutes with captions within the pictures of an MP4: the most that lay in the workspace
-many   200 inputs of 1280x720 in one output: the memory of the largest ffmpeg, under the limit of a confined one
+many   64, 65, 128 and 200 inputs of 1280x720 in one output: the memory of the largest ffmpeg, under the limit of a confined
+       one, and the most that lay in the workspace
 
 The agent's own stages run here in a process of their own, from the fetch to the upload, unconfined.
 """
@@ -66,8 +67,7 @@ def _long(folder: Path) -> None:
         _film(source, seconds, size="128x72", rate=10)
         outputs = (an_output(SMALL, thumbnails=thumbnails(60)), an_output(SMALL, 1))
         cost = _measured(folder / f"{seconds}", [source], a_task(*outputs))
-        share = cost.peak / (cost.inputs + cost.outputs)
-        _tell(name, cost, f"peak scratch {cost.peak / MIB:.1f} MiB = {share:.2f} x (inputs + outputs)")
+        _tell(name, cost, _share(cost))
 
 
 def _captioned(folder: Path) -> None:
@@ -79,8 +79,7 @@ def _captioned(folder: Path) -> None:
     sources = (CaptionSourceSpec(input=1, language="en"),)
     told = InputCaptionsSpec(merge_policy=MergePolicy.MERGE_OVERRIDE, sources=sources)
     cost = _measured(folder / "captions", [film, texts], task.model_copy(update={"captions": (told,)}))
-    share = cost.peak / (cost.inputs + cost.outputs)
-    _tell("captioned", cost, f"peak scratch {cost.peak / MIB:.1f} MiB = {share:.2f} x (inputs + outputs)")
+    _tell("captioned", cost, _share(cost))
 
 
 def srt(seconds: int) -> str:
@@ -90,9 +89,16 @@ def srt(seconds: int) -> str:
 def _many(folder: Path) -> None:
     source = folder / "one.mp4"
     _film(source, 1, size="1280x720", rate=25)
-    specs = tuple(spec.model_copy(update={"source": 0}) for spec in parts(200))
-    cost = _measured(folder / "many", [source], a_task(an_output(HIGH), parts=specs))
-    _tell("200 inputs", cost, f"peak scratch {cost.peak / MIB:.1f} MiB")
+    for count in (64, 65, 128, 200):
+        specs = tuple(spec.model_copy(update={"source": 0}) for spec in parts(count))
+        cost = _measured(folder / f"{count}", [source], a_task(an_output(HIGH), parts=specs))
+        _tell(f"{count} inputs", cost, _share(cost))
+
+
+def _share(cost: Cost) -> str:
+    return (
+        f"peak scratch {cost.peak / MIB:.1f} MiB = {cost.peak / (cost.inputs + cost.outputs):.2f} x (inputs + outputs)"
+    )
 
 
 def _film(file: Path, seconds: int, *, size: str, rate: int) -> None:

@@ -25,10 +25,13 @@ FILTERS: Final = frozenset(
 )  # fmt: skip
 MUXERS: Final = frozenset(
     {
-        "flac", "flv", "framecrc", "gif", "h264", "hls", "image2", "mp2", "mp3", "mp4", "mpegts", "mxf", "null", "oga", "ogg",
-        "srt", "vob", "wav", "webm",
+        "flac", "flv", "framecrc", "gif", "h264", "hls", "image2", "mp2", "mp3", "mp4", "mpegts", "mxf", "null", "nut", "oga",
+        "ogg", "srt", "vob", "wav", "webm",
     }
 )  # fmt: skip
+FED: Final = frozenset({"concat", "nut"})
+"""Demuxers of what one ffmpeg writes for another."""
+FEEDING_ENCODERS: Final = frozenset({"pcm_f32le", "rawvideo"})
 CAPTION_ENCODERS: Final = frozenset({"mov_text", "subrip"})
 CAPTION_FORMATS: Final = frozenset({"ffmetadata", "srt"})
 BITSTREAM_FILTERS: Final = frozenset({"filter_units", "h264_mp4toannexb", "hevc_mp4toannexb"})
@@ -61,10 +64,10 @@ def is_too_old(version: str) -> bool:
 
 async def _missing(around: Surroundings) -> Mapping[str, list[str]]:
     wanted = (
-        ("encoder", "-encoders", USED | CAPTION_ENCODERS),
+        ("encoder", "-encoders", USED | FEEDING_ENCODERS | CAPTION_ENCODERS),
         ("filter", "-filters", FILTERS),
         ("muxer", "-muxers", MUXERS),
-        ("demuxer", "-demuxers", frozenset((*FORMATS, *STILL_FORMATS, *CAPTION_FORMATS, "lavfi"))),
+        ("demuxer", "-demuxers", frozenset((*FORMATS, *STILL_FORMATS, *CAPTION_FORMATS, *FED, "lavfi"))),
         ("bitstream filter", "-bsfs", BITSTREAM_FILTERS),
         ("protocol", "-protocols", PROTOCOLS),
     )

@@ -225,13 +225,13 @@ class _Gathering:
 
     async def _write_tracks(self, index: int, tracks: Sequence[Track]) -> None:
         for name, text in texts(index, tracks).items():
-            (self._space.root / "in" / name).write_text(text, encoding="utf-8")
+            (self._space.fed / name).write_text(text, encoding="utf-8")
         ended = await self._extract(writing(tracks_file(index), index, len(tracks)))
         made = self._space.out / tracks_file(index)
         if not ended.is_success or not made.is_file():
             message = "The captions could not be made a track of the output."
             raise Uncaptioned(Failure(cause=Cause.UNKNOWN, code=FailureCode.INTERNAL, message=message))
-        made.rename(self._space.root / "in" / tracks_file(index))
+        made.rename(self._space.fed / tracks_file(index))
 
 
 def _read(file: Path, most: int, reader: Callable[[bytes], Cues]) -> Cues:

@@ -69,7 +69,6 @@ class Encoding:
         before = self._space.files()
         ended = await self._encoded(encode, done=done, share=share)
         if ended.is_success:
-            self._space.forget(encode.joined)
             for output in encode.outputs:
                 await self._made(output, ended)
             return
@@ -136,6 +135,8 @@ class Encoding:
 
         started = self._clock.monotonic()
         try:
-            return await self._running.run(argv, told, wall_time=encode_time(encode), vigil=vigil)
+            return await self._running.run(
+                argv, told, wall_time=encode_time(encode), vigil=vigil, feeders=encode.feeders
+            )
         finally:
             self.seconds += self._clock.monotonic() - started

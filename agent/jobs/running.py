@@ -7,7 +7,9 @@ from typing import Final
 
 from agent.jobs.attempt import Attempt
 from agent.jobs.failure import STALLED, TOOK_TOO_LONG, AttemptFailed
+from agent.jobs.feeding import piped
 from agent.jobs.workspace import Workspace
+from agent.media import Feeders
 from agent.racing import Interrupted
 from agent.sandbox import EndedBy, Exit, Limits, OnStdout, Sandbox
 from agent.vigil import Patience, Vigil
@@ -47,19 +49,27 @@ class Running:
         return await self.capture(argv, vigil=self.vigil())
 
     async def run(
-        self, argv: Sequence[str], on_stdout: OnStdout, *, wall_time: float | None, vigil: Vigil | None
+        self,
+        argv: Sequence[str],
+        on_stdout: OnStdout,
+        *,
+        wall_time: float | None,
+        vigil: Vigil | None,
+        feeders: Feeders | None = None,
     ) -> Exit:
         limits = limits_of(self._attempt.order, wall_time=wall_time, file_size=self._scratch_left())
         tail = self._attempt.tail
-        ended = await self._sandbox.run(
-            argv,
-            workspace=self._space.root,
-            limits=limits,
-            on_stdout=on_stdout,
-            stop=self._attempt.stop,
-            on_stderr=tail.hear,
-            vigil=vigil,
-        )
+        with piped(self._space, feeders) as beside:
+            ended = await self._sandbox.run(
+                argv,
+                workspace=self._space.root,
+                limits=limits,
+                on_stdout=on_stdout,
+                stop=self._attempt.stop,
+                on_stderr=tail.hear,
+                vigil=vigil,
+                feeders=beside,
+            )
         tail.flush()
         if not ended.is_success:
             tail.remark(f"{argv[0]} {how_it_ended(ended)}")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 import shutil
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -38,12 +38,17 @@ class Workspace:
     def out(self) -> Path:
         return self.root / "out"
 
+    @property
+    def fed(self) -> Path:
+        """Where everything lies that is read."""
+        return self.root / "in"
+
     def input(self, index: int) -> Path:
-        return self.root / "in" / str(index)
+        return self.fed / str(index)
 
     def drop_inputs(self) -> None:
         """Nobody reads them any more: there may be need for their room."""
-        for path in (self.root / "in").iterdir():
+        for path in self.fed.iterdir():
             path.unlink()
 
     @property
@@ -58,11 +63,6 @@ class Workspace:
         with (self.out / name).open("rb") as file:
             file.seek(offset)
             return file.read(length)
-
-    def forget(self, names: Iterable[str]) -> None:
-        """Remove what was made on the way to something else."""
-        for name in names:
-            (self.out / name).unlink(missing_ok=True)
 
     def keep_only(self, names: Mapping[str, int]) -> None:
         """Remove everything that was made besides these: what a failed pass left."""

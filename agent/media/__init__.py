@@ -15,6 +15,7 @@ below are relative to `out/`.
     plan       plan(task: TranscodeFile, facts: tuple[MediaFacts, ...], stills: Mapping[int, Still | Failure] = {}, *,
                     device: Device, threads: int) -> Plan                       stills by their place in the row of inputs
                    Plan.passes: tuple[Pass, ...]; Plan.refused: Mapping[int, Failure] (outputs this input cannot become)
+                   Pass.feeders: Feeders | None (who run beside each of its steps, and write to pipes in `in/` what those read)
                    Pass.argv: list[str]; Pass.outputs: tuple[PlannedOutput, ...]; Pass.duration: float (0.0: unknown)
                    PlannedOutput.index: int; PlannedOutput.encoder: str
                split(p: Pass) -> tuple[Pass, ...]                           one per output: only the guilty one fails
@@ -44,14 +45,26 @@ from agent.media.facts import MediaFacts, MediaRefused
 from agent.media.fragments import Refragment, rewritten
 from agent.media.packaging import Encrypt, Join, Mark, Package, Recipe, package, refragment
 from agent.media.pictures import Still, demuxer_of, parse_still, still_probe_argv
-from agent.media.planning import Pass, Plan, PlannedOutput, instead, of_clip, plan, split, stretches, tracks_file
+from agent.media.planning import (
+    Feeders,
+    Pass,
+    Plan,
+    PlannedOutput,
+    instead,
+    of_clip,
+    plan,
+    split,
+    stretches,
+    tracks_file,
+)
 from agent.media.probe import detected, ffprobe_argv, parse_probe
 from agent.media.progress import ProgressParser, Sample
 from agent.media.verify import Inspection, Read, Verified, inspections, judge, media_files
 
 __all__ = [
-    "OF_HARDWARE", "Device", "Encrypt", "Inspection", "Join", "Mark", "MediaFacts", "MediaRefused", "Package", "Pass", "Plan",
-    "PlannedOutput", "ProgressParser", "Read", "Recipe", "Refragment", "Sample", "Still", "Verified", "demuxer_of", "detected",
-    "diagnose", "ffprobe_argv", "inspections", "instead", "judge", "media_files", "of_clip", "package", "parse_probe",
-    "parse_still", "plan", "reason_of", "refragment", "rewritten", "split", "still_probe_argv", "stretches", "tracks_file",
+    "OF_HARDWARE", "Device", "Encrypt", "Feeders", "Inspection", "Join", "Mark", "MediaFacts", "MediaRefused", "Package",
+    "Pass", "Plan", "PlannedOutput", "ProgressParser", "Read", "Recipe", "Refragment", "Sample", "Still", "Verified",
+    "demuxer_of", "detected", "diagnose", "ffprobe_argv", "inspections", "instead", "judge", "media_files", "of_clip",
+    "package", "parse_probe", "parse_still", "plan", "reason_of", "refragment", "rewritten", "split", "still_probe_argv",
+    "stretches", "tracks_file",
 ]  # fmt: skip

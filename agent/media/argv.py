@@ -17,7 +17,7 @@ FORMATS: Final = (
     "aac", "ac3", "aiff", "amr", "asf", "avi", "caf", "dv", "eac3", "flac", "flv", "gif", "h264", "hevc", "ivf", "m4v",
     "matroska", "mov", "mp3", "mp4", "mpeg", "mpegts", "mpegvideo", "mxf", "ogg", "w64", "wav", "webm",
 )  # fmt: skip
-"""Demuxers that open nothing but the file they are given. Never here: hls, dash, concat, image2, sdp, rtsp, lavfi, tty."""
+"""Demuxers that open nothing but the file they are given. Never here: hls, dash, concat, nut, image2, sdp, rtsp, lavfi, tty."""
 
 STILL_FORMATS: Final = ("png_pipe", "jpeg_pipe")
 
@@ -39,6 +39,13 @@ PICTURE_GUARDS: Final[dict[str, Any]] = {
 }
 """In front of every `-i` of a still picture that a tenant sent; which of the two it is says `-f`."""
 
+PIPE_GUARDS: Final[dict[str, Any]] = {
+    "protocol_whitelist": "file",
+    "format_whitelist": "concat,nut",
+    "fpsprobesize": 0,
+}
+"""In front of the list of pipes through which one ffmpeg feeds another. Nothing is read ahead of need."""
+
 _WHOLE_PROCESS: Final = ("-hide_banner", "-v", "error", "-nostats", "-progress", "pipe:1", "-stats_period", "0.5", "-y")
 
 Stream = Any
@@ -48,6 +55,11 @@ Stream = Any
 def source(name: str, **options: Any) -> Stream:
     """The input file `name` of the workspace, guarded."""
     return ffmpeg.input(f"file:{name}", **INPUT_GUARDS, **options)
+
+
+def piped(name: str, **options: Any) -> Stream:
+    """What comes through several pipes, one after the other: those in the list `name` of the workspace, which is ours."""
+    return ffmpeg.input(f"file:{name}", f="concat", **PIPE_GUARDS, **options)
 
 
 def still(name: str, demuxer: str) -> Stream:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import shutil
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Final
 
 from agent import process
+from agent.feeders import Feeder
 from agent.process import LADDER, Exit, Ladder, OnStderr, OnStdout, StopRequest, unheard
-from agent.sandbox.port import ENVIRONMENT, ConfinementError, Limits, require_program, rlimits, sweep, trial
+from agent.sandbox.port import ENVIRONMENT, ConfinementError, Limits, require_programs, rlimits, sweep, trial
 from agent.vigil import Vigil
 
 WORKSPACE: Final = "/workspace"
@@ -54,17 +56,22 @@ class Bubblewrap:
         stop: StopRequest,
         on_stderr: OnStderr = unheard,
         vigil: Vigil | None = None,
+        feeders: Sequence[Feeder] = (),
     ) -> Exit:
-        require_program(argv)
+        require_programs(argv, *(feeder.argv for feeder in feeders))
+        confined = partial(
+            command, workspace=workspace, limits=limits, isolation=self._isolation, gpu_nodes=gpu_nodes()
+        )
         try:
             ended = await process.run(
-                command(argv, workspace, limits, isolation=self._isolation, gpu_nodes=gpu_nodes()),
+                confined(argv),
                 cwd=workspace,
                 env=ENVIRONMENT,
                 on_stdout=on_stdout,
                 stop=stop,
                 on_stderr=on_stderr,
                 vigil=vigil,
+                feeders=[replace(feeder, argv=confined(feeder.argv)) for feeder in feeders],
                 wall_time=limits.wall_time,
                 ladder=self._ladder,
             )

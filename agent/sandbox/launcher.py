@@ -1,5 +1,7 @@
 """The first process of an encode unit: starts one ffmpeg for the agent, tells how it ended, and ends.
 
+Beside it run, one after the other, those that the agent orders for it; they end with it.
+
 It is started ahead of need and waits on the unit's socket, so that nothing but a fork lies between an order and ffmpeg.
 After one run it ends; systemd kills what is left in the unit's cgroup and starts the next. Only the standard library, and
 little of it: every run costs one start of this file.
@@ -9,7 +11,9 @@ little of it: every run costs one start of this file.
                                             ◄──  b"started"
     b"INT"                                  ──►  INT to ffmpeg
     b"CPU"                                  ──►
-                                            ◄──  b"cpu " and the processor time of ffmpeg so far, in clock ticks
+                                            ◄──  b"cpu " and the processor time of all so far, in clock ticks
+    order as JSON + stdin, stdout, stderr   ──►  forks another beside it
+                                            ◄──  b"beside " and how that ended
     end of sending                          ──►  KILL to everything
                                             ◄──  exit code, or the negative signal, in digits
 """
@@ -48,20 +52,77 @@ def main(listener: socket.socket, workspaces: str = WORKSPACES) -> None:
 
 def serve(agent: socket.socket, order: dict[str, object], pipes: list[int], workspaces: str) -> int:
     match order:
-        case {"argv": [str(program), *_] as argv, "workspace": str(name), "limits": dict(limits)}:
-            if program in PROGRAMS and "/" not in name and name not in ("", ".", ".."):
-                return launch(agent, [str(word) for word in argv], f"{workspaces}/{name}", limits, pipes)
+        case {"argv": list(argv), "workspace": str(name), "limits": dict(limits)}:
+            if is_program(argv) and "/" not in name and name not in ("", ".", ".."):
+                return Run(agent, f"{workspaces}/{name}", limits).attend(argv, pipes)
     return REFUSED
 
 
-def launch(agent: socket.socket, argv: list[str], directory: str, limits: dict[str, int], pipes: list[int]) -> int:
-    child = os.fork()
-    if child == 0:
-        become(argv, directory, limits, pipes)
-    for pipe in pipes:
-        os.close(pipe)
-    tell(agent, b"started")
-    return attend(agent, child)
+def is_program(argv: list[object]) -> bool:
+    return bool(argv) and argv[0] in PROGRAMS and all(isinstance(word, str) for word in argv)
+
+
+class Run:
+    """One program, and those beside it."""
+
+    def __init__(self, agent: socket.socket, directory: str, limits: dict[str, int]) -> None:
+        self.agent, self.directory, self.limits = agent, directory, limits
+        self.running: dict[int, int] = {}
+        """Process ids, by the descriptors that tell of their end."""
+        self.watched = select.poll()
+
+    def attend(self, argv: list[str], pipes: list[int]) -> int:
+        """Until the program has ended; kills it when the agent has nothing more to say, or is dead."""
+        first = self.start(argv, pipes)
+        tell(self.agent, b"started")
+        self.watched.register(self.agent, select.POLLIN)
+        while True:
+            ready = {descriptor for descriptor, _ in self.watched.poll()}
+            for one in ready & self.running.keys() - {first}:
+                tell(self.agent, b"beside %d" % self.reap(one))
+            if first in ready:
+                break
+            if self.agent.fileno() in ready:
+                self.obey(first, *hear(self.agent))
+        for child in self.running.values():
+            os.kill(child, signal.SIGKILL)
+        returncode = self.reap(first)
+        kill_what_is_left()
+        return returncode
+
+    def obey(self, first: int, word: bytes, pipes: list[int]) -> None:
+        match word:
+            case b"INT":
+                os.kill(self.running[first], signal.SIGINT)
+            case b"CPU":
+                tell(self.agent, b"cpu %d" % sum(map(cpu_ticks, self.running.values())))
+            case b"":
+                for child in self.running.values():
+                    os.kill(child, signal.SIGKILL)
+                self.watched.unregister(self.agent)
+            case _:
+                argv = json.loads(word)["beside"]
+                if is_program(argv):
+                    self.start(argv, pipes)
+                else:
+                    tell(self.agent, b"beside %d" % REFUSED)
+
+    def start(self, argv: list[str], pipes: list[int]) -> int:
+        child = os.fork()
+        if child == 0:
+            become(argv, self.directory, self.limits, pipes)
+        for pipe in pipes:
+            os.close(pipe)
+        one = os.pidfd_open(child)
+        self.running[one] = child
+        self.watched.register(one, select.POLLIN)
+        return one
+
+    def reap(self, one: int) -> int:
+        self.watched.unregister(one)
+        _, status = os.waitpid(self.running.pop(one), 0)
+        os.close(one)
+        return os.waitstatus_to_exitcode(status)
 
 
 def become(argv: list[str], directory: str, limits: dict[str, int], pipes: list[int]) -> None:
@@ -85,26 +146,6 @@ def become(argv: list[str], directory: str, limits: dict[str, int], pipes: list[
         os._exit(127)
 
 
-def attend(agent: socket.socket, child: int) -> int:
-    """Until the child has ended; kills it when the agent has nothing more to say, or is dead."""
-    ended = os.pidfd_open(child)
-    watched = select.poll()
-    watched.register(ended, select.POLLIN)
-    watched.register(agent, select.POLLIN)
-    while all(ready != ended for ready, _ in watched.poll()):
-        word = hear(agent)
-        if word == b"INT":
-            os.kill(child, signal.SIGINT)
-        elif word == b"CPU":
-            tell(agent, b"cpu %d" % cpu_ticks(child))
-        elif not word:
-            os.kill(child, signal.SIGKILL)
-            watched.unregister(agent)
-    _, status = os.waitpid(child, 0)
-    kill_what_is_left()
-    return os.waitstatus_to_exitcode(status)
-
-
 def cpu_ticks(child: int) -> int:
     """Of all its threads; it has ended when nothing can be read, which is told next."""
     try:
@@ -121,11 +162,12 @@ def kill_what_is_left() -> None:
             os.kill(-1, signal.SIGKILL)
 
 
-def hear(agent: socket.socket) -> bytes:
+def hear(agent: socket.socket) -> tuple[bytes, list[int]]:
     try:
-        return agent.recv(16)
+        word, pipes, _, _ = socket.recv_fds(agent, ORDER_SIZE, 3)
     except ConnectionError:
-        return b""
+        return b"", []
+    return word, pipes
 
 
 def tell(agent: socket.socket, word: bytes) -> None:

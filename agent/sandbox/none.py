@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from agent import process
+from agent.feeders import Feeder
 from agent.process import LADDER, Exit, Ladder, OnStderr, OnStdout, StopRequest, unheard
-from agent.sandbox.port import ENVIRONMENT, Limits, require_program, rlimits, sweep, trial
+from agent.sandbox.port import ENVIRONMENT, Limits, require_programs, rlimits, sweep, trial
 from agent.vigil import Vigil
 
 
@@ -33,8 +35,9 @@ class Unconfined:
         stop: StopRequest,
         on_stderr: OnStderr = unheard,
         vigil: Vigil | None = None,
+        feeders: Sequence[Feeder] = (),
     ) -> Exit:
-        require_program(argv)
+        require_programs(argv, *(feeder.argv for feeder in feeders))
         try:
             return await process.run(
                 [*rlimits(limits), *argv],
@@ -44,6 +47,7 @@ class Unconfined:
                 stop=stop,
                 on_stderr=on_stderr,
                 vigil=vigil,
+                feeders=[replace(feeder, argv=[*rlimits(limits), *feeder.argv]) for feeder in feeders],
                 wall_time=limits.wall_time,
                 ladder=self._ladder,
             )

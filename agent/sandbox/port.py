@@ -10,6 +10,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Final, Protocol
 
+from agent.feeders import Feeder
 from agent.process import EndedBy, Exit, OnStderr, OnStdout, StopRequest, unheard
 from agent.vigil import Vigil
 
@@ -72,18 +73,22 @@ class Sandbox(Protocol):
         stop: StopRequest,
         on_stderr: OnStderr = unheard,
         vigil: Vigil | None = None,
+        feeders: Sequence[Feeder] = (),
     ) -> Exit:
         """Run to its end with the workspace as working directory; file names in `argv` are relative to it.
 
+        `feeders` run beside it, confined alike, each from when it opens their pipe in the workspace; where one fails, so does
+        the run.
         Two runs in one workspace may have to take turns. When it returns or raises, nothing of the run is left, and the
         workspace holds only files and directories.
         """
         ...
 
 
-def require_program(argv: Sequence[str]) -> None:
-    if not argv or argv[0] not in PROGRAMS:
-        raise ConfinementError(f"Only {' and '.join(sorted(PROGRAMS))} are run, not {argv[:1]}.")
+def require_programs(*commands: Sequence[str]) -> None:
+    for argv in commands:
+        if not argv or argv[0] not in PROGRAMS:
+            raise ConfinementError(f"Only {' and '.join(sorted(PROGRAMS))} are run, not {argv[:1]}.")
 
 
 def rlimits(limits: Limits) -> tuple[str, ...]:

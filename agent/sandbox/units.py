@@ -24,8 +24,9 @@ from weakref import WeakValueDictionary
 
 import structlog
 
+from agent.feeders import Feeder
 from agent.process import LADDER, Exit, Ladder, OnStderr, OnStdout, Pipes, StopRequest, supervise, unheard
-from agent.sandbox.port import ConfinementError, Limits, require_program, sweep, trial
+from agent.sandbox.port import ConfinementError, Limits, require_programs, sweep, trial
 from agent.vigil import Vigil
 
 log = structlog.get_logger()
@@ -98,8 +99,9 @@ class Units:
         stop: StopRequest,
         on_stderr: OnStderr = unheard,
         vigil: Vigil | None = None,
+        feeders: Sequence[Feeder] = (),
     ) -> Exit:
-        require_program(argv)
+        require_programs(argv, *(feeder.argv for feeder in feeders))
         turn = self._turns.setdefault(workspace, asyncio.Lock())  # a workspace can be in one slot at a time
         async with turn:
             slot = await self._free.get()
@@ -111,6 +113,7 @@ class Units:
                         stop=stop,
                         on_stderr=on_stderr,
                         vigil=vigil,
+                        feeders=feeders,
                         wall_time=limits.wall_time,
                         ladder=self._ladder,
                     )
@@ -130,6 +133,7 @@ class _RemoteChild:
         self._launcher = launcher
         self._is_killed = False
         self._cpu: asyncio.Future[float] = asyncio.get_running_loop().create_future()
+        self._beside: asyncio.Future[int] = asyncio.get_running_loop().create_future()
 
     @classmethod
     async def start(cls, address: Path, order: bytes, pipes: Pipes) -> Self:
@@ -166,11 +170,26 @@ class _RemoteChild:
         raise ConfinementError("The encode unit was killed while it ran: out of memory, or by its owner.")
 
     async def _last_word(self) -> bytes:
-        """What comes before it are answers about processor time."""
-        while (told := await asyncio.get_running_loop().sock_recv(self._launcher, 32)).startswith(b"cpu "):
-            if not self._cpu.done():
-                self._cpu.set_result(int(told[4:]) / _TICKS)
-        return told
+        """What comes before it are answers about processor time, and how programs beside it ended."""
+        while True:
+            match (told := await asyncio.get_running_loop().sock_recv(self._launcher, 32)).split():
+                case [b"cpu", ticks]:
+                    if not self._cpu.done():
+                        self._cpu.set_result(int(ticks) / _TICKS)
+                case [b"beside", code]:
+                    self._beside.set_result(int(code))
+                case _:
+                    return told
+
+    async def beside(self, argv: Sequence[str], pipes: Pipes) -> int:
+        """Killed with the other, and not before."""
+        self._beside = asyncio.get_running_loop().create_future()
+        order = json.dumps({"beside": list(argv)}).encode()
+        try:
+            socket.send_fds(self._launcher, [order], [pipes.stdin, pipes.stdout, pipes.stderr])
+        except OSError as error:
+            raise ConfinementError(f"The encode unit refuses a program beside another: {error}.") from error
+        return await self._beside
 
     async def cpu_seconds(self) -> float:
         self._cpu = asyncio.get_running_loop().create_future()

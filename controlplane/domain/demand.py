@@ -17,15 +17,13 @@ HELD_OPEN: Final = 64
 """Inputs that a node reads in one process, when they are no larger than 1280x720."""
 OF_AN_INPUT: Final = 16
 """Mebibytes."""
-JOINED: Final = 8
-"""How much larger inputs are without loss than as they come."""
 _UNKNOWN_RATE: Final = 30.0
 
 
 def demand(recipe: Recipe, inputs: int, input_size: int) -> Demand:
     """Two threads keep one software rendition busy; a rendition holds frames, lookahead and reference pictures in
     memory, and every input but the first the pictures of one more decoder; the workspace holds the inputs and outputs that
-    are seldom larger. More inputs than are held open at once are joined in it first, without loss.
+    are seldom larger.
 
     Bytes and pixels are rounded up a little, so that jobs which hardly differ wait in one lane.
     """
@@ -33,7 +31,7 @@ def demand(recipe: Recipe, inputs: int, input_size: int) -> Demand:
     return Demand(
         cpu_threads=max(1, 2 * renditions),
         memory=(128 + 192 * renditions + OF_AN_INPUT * min(inputs - 1, HELD_OPEN - 1)) * MEBIBYTE,
-        scratch=rounded_up(64 * MEBIBYTE + (2 if inputs <= HELD_OPEN else 2 + JOINED) * input_size),
+        scratch=rounded_up(64 * MEBIBYTE + 2 * input_size),
         nvenc_sessions=hardware,
         feed_threads=1 + 2 * (renditions - hardware),
         pixel_rate=pixel_rate,

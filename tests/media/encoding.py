@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 
 from agent.capacity import Space
 from agent.client import ControlPlane
+from agent.feeders import Feeder
 from agent.jobs.attempt import Attempt
 from agent.jobs.slots import Slots
 from agent.jobs.transcode import Transcode
@@ -158,6 +159,7 @@ class Heard(Unconfined):
         stop: StopRequest,
         on_stderr: OnStderr = unheard,
         vigil: Vigil | None = None,
+        feeders: Sequence[Feeder] = (),
     ) -> Exit:
         def heard(chunk: bytes) -> None:
             if argv[0] == "ffmpeg":
@@ -165,9 +167,16 @@ class Heard(Unconfined):
             on_stdout(chunk)
 
         if argv[0] == "ffmpeg":
-            self.commands.append(list(argv))
+            self.commands += [*(list(feeder.argv) for feeder in feeders), list(argv)]
         return await super().run(
-            argv, workspace=workspace, limits=limits, on_stdout=heard, stop=stop, on_stderr=on_stderr, vigil=vigil
+            argv,
+            workspace=workspace,
+            limits=limits,
+            on_stdout=heard,
+            stop=stop,
+            on_stderr=on_stderr,
+            vigil=vigil,
+            feeders=feeders,
         )
 
 

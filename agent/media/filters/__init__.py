@@ -1,6 +1,7 @@
 """Pieces of the filter graph: pictures and sound on their way from the decoder to one encoder."""
 
 from agent.media.filters.colour import (
+    MATRIX_TAGS,
     Colours,
     Conversion,
     Matrix,
@@ -17,7 +18,7 @@ from agent.media.filters.sound import as_loud, heard, single_channels
 from agent.media.filters.watermarks import Mark
 
 __all__ = [
-    "Colours", "Conversion", "Mark", "Matrix", "Picture", "Stills", "as_loud", "colours", "deinterlaced", "drawn",
+    "MATRIX_TAGS", "Colours", "Conversion", "Mark", "Matrix", "Picture", "Stills", "as_loud", "colours", "deinterlaced", "drawn",
     "drawn_on_gpu", "ended", "heard", "high_dynamic_range", "matrix_of", "palette", "recoding", "recoding_of_stills",
     "scan", "single_channels", "split", "thumbnails",
 ]  # fmt: skip

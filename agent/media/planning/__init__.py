@@ -5,6 +5,7 @@ canvas      what stitched inputs have in common
 stretches   where in the whole each input is shown
 alignment   where the renditions of a playlist start their segments
 opening     the beginning of a graph: inputs opened, cut, and put behind each other
+feeding     more inputs than one process holds open
 choosing    what each output will be, or why it cannot be
 planned     what was chosen, as values
 drawing     the graph of a pass, and its command line
@@ -25,6 +26,7 @@ from agent.media.planning.choosing import NO_STILLS, Stills, in_software, planne
 from agent.media.planning.drawing import drawn
 from agent.media.planning.planned import (
     OUT,
+    Feeders,
     Pass,
     Plan,
     PlannedAudio,
@@ -42,6 +44,7 @@ NO_TRACKS: Final[Mapping[int, int]] = {}
 
 __all__ = [
     "OUT",
+    "Feeders",
     "Pass",
     "Plan",
     "PlannedAudio",

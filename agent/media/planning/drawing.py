@@ -11,11 +11,11 @@ from agent.media import argv, encoders, filters
 from agent.media.argv import Stream
 from agent.media.encoders import Device
 from agent.media.facts import MediaFacts
+from agent.media.planning.feeding import fed
 from agent.media.planning.muxers import muxer_options
 from agent.media.planning.opening import is_for_nvdec, opened
 from agent.media.planning.planned import OUT, Pass, PlannedAudio, PlannedOutput, PlannedThumbnails, PlannedVideo
 from agent.media.planning.programme import Programme
-from agent.media.planning.staging import staged
 from shared.jobspec import Container, VideoCodec, VideoSettings
 from shared.jobspec.audio import Loudness
 
@@ -29,17 +29,15 @@ def drawn(
     *,
     decode_on_gpu: bool = True,
 ) -> Pass:
-    decodes_on_gpu = decode_on_gpu and _decodes_on_gpu(outputs, shown)
+    picture = any(output.video or output.thumbnails for output in outputs)
+    sound = any(output.audio for output in outputs)
+    feeders, left = fed(shown, threads=threads, picture=picture, sound=sound)
+    decodes_on_gpu = decode_on_gpu and _decodes_on_gpu(outputs, left)
     on_gpu = decodes_on_gpu and not shown.is_stitched  # several are put on a canvas in memory
     uploads = on_gpu and any(map(_is_marked_on_gpu, outputs))
     source = shown.whole
-    wanted = {
-        "picture": any(output.video or output.thumbnails for output in outputs),
-        "sound": any(output.audio for output in outputs),
-    }
-    held = staged(shown, threads=threads, **wanted)
     decoding = {**DECODING_ON_GPU, "hwaccel_device": argv.CARD if uploads else gpu} if decodes_on_gpu else {}
-    began = opened(held.programme, threads=threads, decoding=decoding, **wanted)
+    began = opened(left, threads=threads, decoding=decoding, picture=picture, sound=sound)
     pictures = _picture_streams(began.picture, outputs, source, on_gpu=on_gpu)
     sounds = _sound_streams(began.sound, outputs)
     stills = _stills(outputs)
@@ -58,9 +56,8 @@ def drawn(
         threads=threads,
         gpu=gpu,
         decodes_on_gpu=decodes_on_gpu,
-        analysis=_analysis(outputs[0], held.programme, threads) if analysed else None,
-        joining=held.steps,
-        joined=held.files,
+        analysis=_analysis(outputs[0], left, threads) if analysed else None,
+        feeders=feeders,
     )
 
 

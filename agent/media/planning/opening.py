@@ -23,6 +23,7 @@ from agent.media.filters import (
     recoding,
 )
 from agent.media.planning.canvas import Bed, Canvas
+from agent.media.planning.planned import Feeders
 from agent.media.planning.programme import Part, Programme
 from agent.media.sizing import Size
 
@@ -47,8 +48,16 @@ class Opened:
     sound: Stream | None
 
 
-def opened(shown: Programme, *, threads: int, decoding: dict[str, Any], picture: bool, sound: bool) -> Opened:
-    """`decoding`: options for decoders of pictures. What nobody takes is not opened."""
+def opened(
+    shown: Programme,
+    *,
+    threads: int,
+    decoding: dict[str, Any],
+    picture: bool,
+    sound: bool,
+    at: Fraction = Fraction(0),
+) -> Opened:
+    """`decoding`: options for decoders of pictures. What nobody takes is not opened. `at`: seconds of what comes before."""
     if not shown.is_stitched:
         return _alone(shown.parts[0], threads, decoding)
     each = threads if len(shown.parts) <= WITH_THREADS else 1
@@ -58,7 +67,7 @@ def opened(shown: Programme, *, threads: int, decoding: dict[str, Any], picture:
         for number, (part, again) in enumerate(_counted(shown.parts))
     ]
     pictures = list(_pictures(shown, shown.canvas, began, on_gpu)) if picture and shown.canvas else []
-    sounds = list(_sounds(shown, shown.bed, began)) if sound and shown.bed else []
+    sounds = list(_sounds(shown, shown.bed, began, at)) if sound and shown.bed else []
     return Opened(
         picture=joining.pictures_in_a_row(pictures) if pictures else None,
         sound=joining.sounds_in_a_row(sounds) if sounds else None,
@@ -70,12 +79,12 @@ NVDEC_CODECS: Final = frozenset({"h264", "hevc", "mpeg2video", "mpeg4", "vc1", "
 
 def is_for_nvdec(part: Part) -> bool:
     """Whether a card can decode its picture, and do there what is done first. Turns, and fields of another size than they
-    come in, are made by filters in memory; groups that were joined without loss are in no form that cards read.
+    come in, are made by filters in memory; what comes through pipes is decoded already.
     """
     video = part.facts.video
     return (
         video is not None
-        and part.path is None
+        and part.fed is None
         and video.codec in NVDEC_CODECS
         and video.pix_fmt == "yuv420p"
         and not video.full_range
@@ -100,7 +109,11 @@ def _alone(part: Part, threads: int, decoding: dict[str, Any], again: int = 0) -
     cut = _cut(part)
     forced = {"f": part.demuxer} if part.demuxer else {}
     options = {**forced, **cut.options, **decoding}
-    file = argv.source(_name(part, again), threads=threads, **options)
+    file = (
+        argv.source(_name(part, again), threads=threads, **options)
+        if part.fed is None
+        else argv.piped(f"in/{Feeders.LIST}", threads=threads, **part.fed)
+    )
     video, audio = part.facts.video, part.facts.audio
     picture = file[str(video.index)] if video else None
     sound = file[str(audio.index)] if audio else None
@@ -117,7 +130,7 @@ def _alone(part: Part, threads: int, decoding: dict[str, Any], again: int = 0) -
 
 def _name(part: Part, again: int) -> str:
     """Under another name each time: ffmpeg-python takes two inputs that look alike for one, which it cannot share."""
-    return part.path or "in/" + "./" * again + str(part.index)
+    return "in/" + "./" * again + str(part.index)
 
 
 def _cut(part: Part) -> _Cut:
@@ -184,8 +197,7 @@ def _colours(video: VideoFacts, on: Canvas) -> Colours:
     )
 
 
-def _sounds(shown: Programme, on: Bed, began: Sequence[Opened]) -> Iterator[Stream]:
-    at = Fraction(0)
+def _sounds(shown: Programme, on: Bed, began: Sequence[Opened], at: Fraction) -> Iterator[Stream]:
     for number, (part, start, frames) in enumerate(zip(shown.parts, began, shown.frames(), strict=True)):
         end = at + frames / shown.rate
         samples = round(end * on.sample_rate) - round(at * on.sample_rate)

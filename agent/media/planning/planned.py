@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Final
+from itertools import pairwise
+from typing import ClassVar, Final
 
 from agent.media import encoders, sizing
 from agent.media.encoders import Device
@@ -124,6 +125,33 @@ class PlannedOutput:
 
 
 @dataclass(frozen=True)
+class Feeders:
+    """Processes that run one after the other, each of which writes to a pipe what another reads as one input."""
+
+    LIST: ClassVar[str] = "joined"
+    """In in/: names the pipes, which lie there too."""
+    commands: tuple[list[str], ...]
+    ends: tuple[Fraction, ...]
+    """Of what each writes, in seconds of the whole."""
+
+    @staticmethod
+    def pipe(number: int) -> str:
+        return f"{Feeders.LIST}{number}"
+
+    @property
+    def pipes(self) -> list[str]:
+        return [self.pipe(number) for number in range(len(self.commands))]
+
+    @property
+    def listed(self) -> str:
+        """As ffmpeg reads it. Lengths are told so that rounding them never adds up."""
+        ends = [round(end * 1_000_000) for end in self.ends]
+        lengths = (end - begin for begin, end in pairwise([0, *ends]))
+        entries = (f"file {name}\nduration {length}us\n" for name, length in zip(self.pipes, lengths, strict=True))
+        return "ffconcat version 1.0\n" + "".join(entries)
+
+
+@dataclass(frozen=True)
 class Pass:
     """One ffmpeg process, or the same twice."""
 
@@ -139,15 +167,13 @@ class Pass:
     decodes_on_gpu: bool = False
     analysis: list[str] | None = None
     """What has to be run first, where the encoder looks through everything before it begins."""
-    joining: tuple[list[str], ...] = ()
-    """What has to be run before that, where there are more inputs than one process can hold open."""
-    joined: tuple[str, ...] = ()
-    """Files that this makes for the others, in the folder of outputs."""
+    feeders: Feeders | None = None
+    """Who run beside each of the two, where there are more inputs than one process can hold open."""
 
     @property
     def steps(self) -> list[list[str]]:
         """Command lines in their order."""
-        return [*self.joining, *([] if self.analysis is None else [self.analysis]), self.argv]
+        return [self.argv] if self.analysis is None else [self.analysis, self.argv]
 
     @property
     def is_on_gpu(self) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import Final, TypeVar
@@ -33,8 +33,8 @@ class Part:
     """At which it is read, whatever its time stamps say."""
     size: Size | None = None
     """In which its upright picture is seen, whatever its file says."""
-    path: str | None = None
-    """Where it is instead, when inputs were joined before."""
+    fed: Mapping[str, str] | None = None
+    """Of inputs that others join, and that come through pipes: what their pictures say of their colours."""
 
     @property
     def facts(self) -> MediaFacts:

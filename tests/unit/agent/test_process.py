@@ -7,10 +7,12 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
+from agent.feeders import Feeder
 from agent.process import STDERR_TAIL, EndedBy, Exit, Ladder, OnStdout, StopRequest, run
 from agent.vigil import Patience, Stage, Vigil
 from tests.builders import eventually
@@ -38,15 +40,17 @@ class Child:
         wall_time: float | None = None,
         on_stdout: OnStdout | None = None,
         vigil: Vigil | None = None,
+        feeders: Sequence[tuple[str, str]] = (),
     ) -> Exit:
         return await run(
-            [sys.executable, "-I", "-S", "-u", "-c", script],
+            python(script),
             cwd=self.directory,
             env={"PATH": "/usr/bin:/bin"},
             on_stdout=on_stdout or self.hear,
             stop=self.stop,
             wall_time=wall_time,
             vigil=vigil,
+            feeders=[Feeder(python(feeder), self.directory / pipe) for pipe, feeder in feeders],
             ladder=QUICK,
         )
 
@@ -59,6 +63,10 @@ class Child:
 
     def pids_said(self) -> list[int]:
         return [int(word) for word in self.said.split()]
+
+
+def python(script: str) -> list[str]:
+    return [sys.executable, "-I", "-S", "-u", "-c", script]
 
 
 @pytest.fixture
@@ -252,3 +260,80 @@ async def test_a_child_that_gets_on_without_using_the_processor_is_not_stuck(chi
         on_stdout=lambda _: vigil.step(Stage.WORKING),
     )
     assert (ended.code, ended.ended_by) == (0, EndedBy.ITSELF)
+
+
+def with_pipes(child: Child, *names: str) -> None:
+    for name in names:
+        os.mkfifo(child.directory / name)
+
+
+WAITING = "import os, time; open('feeder', 'w').write(str(os.getpid())); kept = open('one', 'w'); open('up', 'w'); time.sleep(60)"
+"""A feeder that has nothing to say."""
+UNTIL_UP = "import os, sys, time\nkept = open('one')\nwhile not os.path.exists('up'): time.sleep(0.001)\n"
+
+
+async def test_feeders_run_beside_the_child_one_after_the_other(child: Child):
+    with_pipes(child, "one", "two")
+    ended = await child.run(
+        "import os; print(open('one').read() + (open('two').read() if os.path.exists('ended') else 'no'))",
+        feeders=[
+            ("one", "print('unheard'); open('one', 'w').write('first, '); open('ended', 'w')"),
+            ("two", "open('two', 'w').write('second')"),
+        ],
+    )
+    assert ended.is_success
+    assert bytes(child.said) == b"first, second\n"
+
+
+async def test_a_feeder_that_nobody_wants_is_not_started(child: Child):
+    with_pipes(child, "one")
+    assert (await child.run("", feeders=[("one", "open('started', 'w')")])).is_success
+    assert not (child.directory / "started").exists()
+
+
+async def test_a_feeder_that_fails_is_told_of_and_ends_the_child_before_it_takes_that_for_the_end(child: Child):
+    with_pipes(child, "one", "two")
+    failing = "import sys; open('one', 'w').write('half'); print('broken input', file=sys.stderr); sys.exit(5)"
+    ended = await child.run(
+        "open('one').read(); open('taken for whole', 'w')",
+        feeders=[("one", failing), ("two", "open('started', 'w')")],
+    )
+    assert (ended.code, ended.stderr, ended.ended_by) == (5, b"broken input\n", EndedBy.ITSELF)
+    assert {path.name for path in child.directory.iterdir()} == {"one", "two"}
+
+
+async def test_a_child_that_needs_no_more_is_well_and_its_feeder_ends_with_it(child: Child):
+    with_pipes(child, "one")
+    endless = (
+        "import os; open('feeder', 'w').write(str(os.getpid()))\npipe = open('one', 'w')\nwhile True: pipe.write('x')"
+    )
+    ended = await child.run("print(open('one').read(3)); raise SystemExit(0)", feeders=[("one", endless)])
+    assert ended.is_success
+    assert bytes(child.said) == b"xxx\n"
+    assert not is_alive(int((child.directory / "feeder").read_text()))
+
+
+async def test_feeders_end_with_a_child_that_fails(child: Child):
+    with_pipes(child, "one")
+    ended = await child.run(UNTIL_UP + "sys.exit(9)", feeders=[("one", WAITING)])
+    assert ended.code == 9
+    assert not is_alive(int((child.directory / "feeder").read_text()))
+
+
+async def test_feeders_end_with_a_child_that_is_stopped(child: Child):
+    with_pipes(child, "one")
+    running = asyncio.create_task(child.run(UNTIL_UP + "print('up'); sys.stdin.read(1)", feeders=[("one", WAITING)]))
+    await child.spoke.wait()
+    child.stop.ask()
+    assert (await running).ended_by is EndedBy.STOP
+    assert not is_alive(int((child.directory / "feeder").read_text()))
+
+
+async def test_feeders_end_with_the_caller(child: Child):
+    with_pipes(child, "one")
+    running = asyncio.create_task(child.run(UNTIL_UP + "print('up'); time.sleep(60)", feeders=[("one", WAITING)]))
+    await child.spoke.wait()
+    running.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await running
+    assert not is_alive(int((child.directory / "feeder").read_text()))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from fractions import Fraction
 from typing import Any
@@ -14,8 +15,8 @@ from agent.media import Device, MediaFacts, plan, stretches
 from agent.media.counting import counted, needs_counting
 from agent.media.hints import hinted
 from agent.media.interlacing import Woven, needs_a_look, parse_idet, settled
-from agent.media.planning import staging
 from agent.media.planning.programme import Part, clipped, programme
+from agent.sandbox.launcher import ORDER_SIZE
 from shared.failures import Failure, FailureCode
 from shared.protocol import PartSpec, Span
 from tests.unit.agent.media.builders import MOVIE, a_movie, a_sound, a_task, an_output, parts
@@ -95,22 +96,37 @@ def test_captions_are_told_where_each_input_lies() -> None:
     assert (second.start, second.begin, second.length) == (3000, 5000, 2000)
 
 
-def test_few_inputs_are_read_at_once_and_many_in_groups() -> None:
-    def steps(count: int, **video: Any) -> int:
+def test_few_inputs_are_read_at_once_and_many_in_groups_that_feed_another_process() -> None:
+    def groups(count: int, **video: Any) -> list[int]:
         task = a_task(an_output("000010"), parts=parts(count))
         [only] = plan(task, (a_movie(**video),) * count, device=Device.CPU, threads=2).passes
-        return len(only.steps)
+        assert len(only.steps) == 1
+        return [command.count("-i") for command in only.feeders.commands] if only.feeders else []
 
-    assert [steps(2), steps(64), steps(65), steps(200)] == [1, 1, 3, 5]
-    assert steps(20, width=3840, height=2160) == 4
+    assert [groups(2), groups(64), groups(65), groups(200)] == [[], [], [64, 1], [64, 64, 64, 8]]
+    assert groups(20, width=3840, height=2160) == [9, 9, 2]
 
 
-def test_no_command_line_is_too_long_for_a_process() -> None:
+def test_lengths_of_groups_are_rounded_once_and_not_once_each() -> None:
+    facts = (lasting(1.0, frame_rate=Fraction(30000, 1001)),) * 200
+    [only] = plan(a_task(an_output("000010"), parts=parts(200)), facts, device=Device.CPU, threads=2).passes
+    assert only.feeders is not None
+    assert only.feeders.listed.splitlines() == [
+        "ffconcat version 1.0",
+        *("file joined0", "duration 64064000us"),
+        *("file joined1", "duration 64064000us"),
+        *("file joined2", "duration 64064000us"),
+        *("file joined3", "duration 8008000us"),
+    ]
+
+
+def test_no_command_line_is_too_long_for_a_process_or_an_order_to_a_unit() -> None:
     facts = (a_movie(rotation=90, interlaced=True, full_range=True, color_space="smpte170m"),) * 200
     task = a_task(*(an_output("000010", index) for index in range(30)), parts=parts(200))
     [only] = plan(task, facts, device=Device.CPU, threads=2).passes
-    assert max(len(word) for step in only.steps for word in step) < 128 * 1024
-    assert staging.TOGETHER == 64
+    assert only.feeders is not None
+    assert len(only.feeders.commands) == 4
+    assert max(len(json.dumps(step)) for step in (*only.steps, *only.feeders.commands)) < ORDER_SIZE
 
 
 def test_hints_go_before_what_the_file_says() -> None:

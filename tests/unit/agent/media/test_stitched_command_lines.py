@@ -11,6 +11,7 @@ import pytest
 
 from agent.media import Device, MediaFacts, instead, plan
 from agent.media.hints import hinted
+from agent.media.planning import feeding
 from shared.failures import FailureReason
 from shared.protocol import PartSpec, Span
 from tests.unit.agent.media.builders import MOVIE, a_movie, a_sound, a_task, an_output
@@ -178,6 +179,57 @@ A_CLIP_WITH_HINTS_ON_A_GPU = f"""
     -profile:v baseline -rc vbr -rc-lookahead 20 -refs 3 -spatial-aq 1 -threads 2 -tune hq file:out/o0.mp4
 """
 
+LAST_FEEDER = f"""
+{PROCESS}
+-f lavfi -t 6.000000 -i color=c=black:s=1280x720:r=30/1
+-analyzeduration 30M -format_whitelist {FORMATS} {BOUNDS} -threads 2 -i file:in/2
+-filter_complex
+    [0]format=yuv420p[s0];
+    [s0]setsar=1/1[s1];
+    [s1]trim=end_frame=150[s2];
+    [s2]concat=a=0:n=1:v=1[s3];
+    [1:1]aresample=48000:async=1:first_pts=0[s4];
+    [s4]aformat=channel_layouts=stereo:sample_fmts=fltp:sample_rates=48000[s5];
+    [s5]apad=pad_dur=0.100000[s6];
+    [s6]atrim=end_sample=240000[s7];
+    [s7]concat=a=1:n=1:v=0[s8]
+-map [s3] -map [s8] -f nut -c:a pcm_f32le -c:v rawvideo -fps_mode passthrough -threads 2 -write_index 0 file:in/joined1
+"""
+FED = f"""
+{PROCESS}
+-f concat -chroma_sample_location left -format_whitelist concat,nut -fpsprobesize 0 -protocol_whitelist file -threads 2
+-i file:in/joined
+-filter_complex
+    [0:0]setpts=N*1/30/TB[s0];
+    [s0]fps=30/1:start_time=0[s1];
+    [s1]scale=1280:720[s2];
+    [s2]format=yuv420p[s3];
+    [s3]setsar=1/1[s4];
+    [s4]tpad=stop_duration=0.100000:stop_mode=clone[s5];
+    [s5]trim=end_frame=540[s6];
+    [s6]concat=a=0:n=1:v=1[s7];
+    [s7]fps=30000/1001:start_time=0[s8];
+    [s8]scale=1280:720[s9];
+    [s9]format=yuv420p[s10];
+    [s10]setsar=1/1[s11];
+    [s11]trim=end_frame=539[s12];
+    [0:1]aresample=48000:async=1:first_pts=0[s13];
+    [s13]aformat=channel_layouts=stereo:sample_fmts=fltp:sample_rates=48000[s14];
+    [s14]apad=pad_dur=0.100000[s15];
+    [s15]atrim=end_sample=864000[s16];
+    [s16]concat=a=1:n=1:v=0[s17];
+    [s17]aresample=44100:async=1:first_pts=0[s18];
+    [s18]aformat=channel_layouts=stereo:sample_rates=44100[s19]
+-map [s12] -map [s19] -f mp4 -a53cc 0 -b:a 160000 -b:v 2400000"""
+FED_FOR_X264 = f"""{FED} -bufsize 48000000 -c:a aac -c:v libx264 -g 90 -level:v 3.1
+    -map_chapters -1 -map_metadata -1 -maxrate 4800000 -movflags +faststart -preset veryfast -profile:v baseline
+    -threads 2 -x264-params b-pyramid=none file:out/o0.mp4
+"""
+FED_FOR_A_GPU = f"""{FED} -bf 0 -bufsize 48000000 -c:a aac -c:v h264_nvenc -forced-idr 1
+    -g 90 -gpu 1 -level:v 3.1 -map_chapters -1 -map_metadata -1 -maxrate 4800000 -movflags +faststart -preset p4
+    -profile:v baseline -rc vbr -rc-lookahead 20 -refs 3 -spatial-aq 1 -threads 2 -tune hq file:out/o0.mp4
+"""
+
 CASES = {
     "stitched inputs": (STITCHED, (MOVIE, SECOND, THIRD), Device.CPU, STITCHED_INPUTS),
     "stitched inputs on a gpu": (STITCHED, (MOVIE, SECOND, THIRD), Device.NVENC, STITCHED_INPUTS_ON_A_GPU),
@@ -190,7 +242,25 @@ CASES = {
 def test_the_whole_command_line(case: str) -> None:
     task, facts, device, expected = CASES[case]
     [only] = plan(task, facts, device=device, threads=2, gpu=1).passes
-    assert only.argv == re.sub(r";\s+", ";", expected).split()
+    assert only.argv == words(expected)
+
+
+def words(command: str) -> list[str]:
+    return re.sub(r";\s+", ";", command).split()
+
+
+@pytest.mark.parametrize(("device", "expected"), [(Device.CPU, FED_FOR_X264), (Device.NVENC, FED_FOR_A_GPU)])
+def test_what_others_join_is_read_from_their_pipes(
+    device: Device, expected: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(feeding, "TOGETHER", 2)
+    [only] = plan(STITCHED, (MOVIE, SECOND, THIRD), device=device, threads=2, gpu=1).passes
+    assert only.argv == words(expected)
+    assert not only.decodes_on_gpu
+    assert only.feeders is not None
+    first, last = only.feeders.commands
+    assert (first.count("-i"), first[-1]) == (3, "file:in/joined0")  # two inputs, and silence
+    assert last == words(LAST_FEEDER)
 
 
 def test_a_card_decodes_what_it_can_of_a_few_and_nothing_of_many() -> None:

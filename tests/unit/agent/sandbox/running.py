@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Sequence
 from pathlib import Path
 
+from agent.feeders import Feeder
 from agent.process import Exit, Ladder, StopRequest
 from agent.sandbox.port import Limits, Sandbox
 from agent.vigil import Vigil
@@ -20,6 +21,32 @@ def endless(name: str) -> list[str]:
     return ["ffmpeg", *quiet, "-re", "-f", "lavfi", "-i", source, "-y", f"file:{name}"]
 
 
+def feeder(pipe: Path, seconds: float = 0.2) -> Feeder:
+    """Writes pictures to a pipe in a workspace."""
+    source = f"testsrc2=size=64x64:rate=25:d={seconds}"
+    quiet = ("-v", "error", "-f", "lavfi", "-i", source, "-c:v", "rawvideo")
+    return Feeder(["ffmpeg", *quiet, "-f", "nut", "-y", f"file:{pipe.name}"], pipe)
+
+
+def eater(pipe: str, file: str) -> list[str]:
+    """Keeps what comes through it, and tells so on stdout."""
+    return [
+        "ffmpeg",
+        "-v",
+        "error",
+        "-progress",
+        "pipe:1",
+        "-stats_period",
+        "0.1",
+        "-i",
+        f"file:{pipe}",
+        "-c",
+        "copy",
+        "-y",
+        f"file:{file}",
+    ]
+
+
 class Run:
     """One run in a sandbox, in the background."""
 
@@ -30,6 +57,7 @@ class Run:
         argv: Sequence[str],
         limits: Limits | None = None,
         vigil: Vigil | None = None,
+        feeders: Sequence[Feeder] = (),
     ) -> None:
         self.stop = StopRequest()
         self.stdout = bytearray()
@@ -42,6 +70,7 @@ class Run:
                 on_stdout=self._hear,
                 stop=self.stop,
                 vigil=vigil,
+                feeders=feeders,
             )
         )
 

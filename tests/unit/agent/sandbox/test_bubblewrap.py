@@ -18,7 +18,7 @@ from agent.process import EndedBy, Exit, StopRequest
 from agent.sandbox.bubblewrap import ISOLATIONS, Bubblewrap, as_inside, command
 from agent.sandbox.port import ENVIRONMENT, ConfinementError, Limits
 from tests.builders import eventually
-from tests.unit.agent.sandbox.running import QUICK, Run, endless, is_running
+from tests.unit.agent.sandbox.running import QUICK, Run, eater, endless, feeder, is_running
 
 Inside = Callable[[str], Awaitable[tuple[Exit, str]]]
 
@@ -134,6 +134,13 @@ async def test_ffmpeg_ends_in_order_when_it_is_stopped(sandbox: Bubblewrap, work
     ended = await run.ended()
     assert (ended.code, ended.ended_by) == (0, EndedBy.STOP)
     assert (workspace / "out.mkv").stat().st_size > 0
+
+
+async def test_one_program_feeds_another_in_the_same_workspace(sandbox: Bubblewrap, workspace: Path):
+    os.mkfifo(workspace / "pipe")
+    ended = await Run(sandbox, workspace, eater("pipe", "out.nut"), feeders=[feeder(workspace / "pipe")]).ended()
+    assert (ended.code, ended.stderr) == (0, b"")
+    assert (workspace / "out.nut").stat().st_size > 5 * 64 * 64
 
 
 async def test_ffmpeg_that_takes_too_long_is_gone(sandbox: Bubblewrap, workspace: Path):

@@ -16,13 +16,14 @@ from pathlib import Path
 
 import pytest
 
+from agent.feeders import Feeder
 from agent.process import EndedBy
 from agent.sandbox import launcher
 from agent.sandbox.port import ConfinementError, Limits
 from agent.sandbox.units import Units
 from agent.vigil import Patience, Vigil
 from tests.builders import eventually
-from tests.unit.agent.sandbox.running import QUICK, Run, endless, is_running
+from tests.unit.agent.sandbox.running import QUICK, Run, eater, endless, feeder, is_running
 
 LAUNCH = """
 import socket, sys
@@ -124,6 +125,46 @@ async def test_the_workspace_is_in_the_slot_during_the_run_and_valid_under_its_o
     assert not workspace.is_symlink()
     assert (workspace / "out.mkv").stat().st_size > 0
     assert list((machine.slots / "00").iterdir()) == []
+
+
+async def test_one_program_feeds_another_in_the_same_unit(machine: Machine):
+    workspace = machine.workspace()
+    os.mkfifo(workspace / "pipe")
+    ended = await Run(
+        machine.sandbox, workspace, eater("pipe", "out.nut"), feeders=[feeder(workspace / "pipe")]
+    ).ended()
+    assert (ended.code, ended.stderr) == (0, b"")
+    assert (workspace / "out.nut").stat().st_size > 5 * 64 * 64
+
+
+async def test_a_feeder_that_fails_ends_the_run(machine: Machine):
+    workspace = machine.workspace()
+    os.mkfifo(workspace / "pipe")
+    failing = Feeder(["ffprobe", "-v", "error", "missing.mp4"], workspace / "pipe")
+    failed = await Run(machine.sandbox, workspace, eater("pipe", "out.nut"), feeders=[failing]).ended()
+    assert (failed.code, failed.stderr) == (1, b"missing.mp4: No such file or directory\n")
+
+
+async def test_a_feeder_ends_with_a_run_that_is_stopped(machine: Machine):
+    workspace = machine.workspace()
+    os.mkfifo(workspace / "endless.nut")
+    endless_feeder = feeder(workspace / "endless.nut", seconds=1e6)
+    run = Run(machine.sandbox, workspace, eater("endless.nut", "out.nut"), feeders=[endless_feeder])
+    await run.spoke.wait()
+    assert is_running("d=1000000.0")
+    run.stop.ask()
+    assert (await run.ended()).ended_by is EndedBy.STOP
+    assert not is_running("d=1000000.0")
+
+
+def test_a_feeder_that_is_no_ffmpeg_is_refused_by_the_unit_itself(machine: Machine):
+    with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as agent, open(os.devnull, "r+b") as nothing:
+        machine.workspace().rename(machine.slots / "00" / "attempt")
+        agent.connect(str(machine.sockets / "00.sock"))
+        socket.send_fds(agent, [order(*endless("out.mkv"))], [nothing.fileno()] * 3)
+        assert agent.recv(16) == b"started"
+        socket.send_fds(agent, [json.dumps({"beside": ["sh"]}).encode()], [nothing.fileno()] * 3)
+        assert agent.recv(16) == b"beside %d" % launcher.REFUSED
 
 
 def busy(seconds: float) -> list[str]:
