@@ -136,7 +136,7 @@ Find = Callable[[Call[Any]], Awaitable[Resources]]
 def handler(route: Route, find: Find | None) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
     """The aiohttp handler of a route: authenticate, count, parse, call, render."""
     may_break_off = route.may_break_off or route.method == "GET"
-    counted_as = route.counted_as
+    counted_as, changes, name = route.counted_as, route.changes, route.operation
 
     async def handle(request: web.Request) -> web.StreamResponse:
         principal = await authenticated(request)
@@ -156,8 +156,8 @@ def handler(route: Route, find: Find | None) -> Callable[[web.Request], Awaitabl
         reply = await carried_out(
             call,
             route.serve,
-            operation=route.operation,
-            changes=route.changes,
+            operation=name,
+            changes=changes,
             may_break_off=may_break_off,
             is_stream=route.is_stream,
         )

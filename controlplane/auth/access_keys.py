@@ -7,6 +7,7 @@ import secrets
 import string
 from collections.abc import Awaitable, Callable
 from enum import StrEnum
+from functools import lru_cache
 from ipaddress import ip_address
 from typing import Final, NamedTuple
 
@@ -111,26 +112,36 @@ class AccessKeys:
             if b"origin" in head.headers or not _is_this_machine(head.headers.get(b"host", b"").decode("latin-1")):
                 raise Forbidden("A page of some other site asks, in a browser: where nobody signs, none is let in.")
             return Signed(await self._anybody(text), await body(), None)
-        known = self._remembered(sigv4.claimed_id(text))
-        return await self._bearers.guessed(address, self._checked(text, head, body), is_known=known is not None)
+        claimed = sigv4.readable(text)
+        known = self._remembered(claimed.access_key_id) if claimed is not None else None
+        if claimed is None or known is None:
+            return await self._bearers.guessed(address, self._introduced(text, head, body))
+        try:
+            return self._checked(claimed, known, head, await body())
+        except Unauthenticated:
+            self._bearers.count_wrong(address)
+            raise
 
     def forget(self) -> None:
         """Somebody may do less, or more, from now on: everybody is asked anew."""
         self._known = {}
 
-    async def _checked(self, authorization: str, head: sigv4.Head, body: Callable[[], Awaitable[bytes]]) -> Signed:
+    async def _introduced(self, authorization: str, head: sigv4.Head, body: Callable[[], Awaitable[bytes]]) -> Signed:
+        """Who is let in is remembered."""
         claimed = sigv4.claim(authorization)
         remembered = self._known  # what is looked up while everybody is forgotten may be out of date: it is not kept
-        known = self._remembered(claimed.access_key_id) or await self._found(claimed.access_key_id)
-        sent = await body()
-        _, named, _ = claimed.scope
-        region = named if _REGION.fullmatch(named) else None
-        if self._mode is Mode.KEY_ONLY:
-            return Signed(known.principal, sent, None, region)
-        signed_at = sigv4.check(claimed, known.secret, head, sent, to_datetime(self._clock.now_ms()))
+        known = await self._found(claimed.access_key_id)
+        let_in = self._checked(claimed, known, head, await body())
         if len(remembered) >= MOST_KNOWN:
             remembered.clear()
         remembered[claimed.access_key_id] = known
+        return let_in
+
+    def _checked(self, claimed: sigv4.Claim, known: _Known, head: sigv4.Head, sent: bytes) -> Signed:
+        region = _region(claimed.scope[1])
+        if self._mode is Mode.KEY_ONLY:
+            return Signed(known.principal, sent, None, region)
+        signed_at = sigv4.check(claimed, known.secret, head, sent, to_datetime(self._clock.now_ms()))
         call = head.headers.get(_CALL, b"").decode("latin-1")
         return Signed(known.principal, sent, Replay(f"{claimed.signature} {call}", int(signed_at.timestamp())), region)
 
@@ -171,6 +182,11 @@ class AccessKeys:
 
     async def _admin(self, tenant_id: TenantId) -> Principal:
         return self._bearers.principal_of(await self._store.read(identity.admin_holder(tenant_id)))
+
+
+@lru_cache(256)
+def _region(named: str) -> str | None:
+    return named if _REGION.fullmatch(named) else None
 
 
 def _is_this_machine(host: str) -> bool:

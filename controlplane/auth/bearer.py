@@ -136,8 +136,12 @@ class Bearers:
         try:
             return await look
         except Unauthenticated:
-            self._failures.take(address(), self._failure_pace)
+            self.count_wrong(address)
             raise
+
+    def count_wrong(self, address: Callable[[], str]) -> None:
+        """One more wrong credential from there."""
+        self._failures.take(address(), self._failure_pace)
 
     async def _node(self, header: str | None) -> Node:
         credential = credentials.parse(_token(header), credentials.NODE_CREDENTIAL)

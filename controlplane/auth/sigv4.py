@@ -63,13 +63,12 @@ class Head(NamedTuple):
 
 
 def by_name(headers: Sequence[tuple[bytes, bytes]]) -> dict[bytes, bytes]:
-    """Headers by their names in small letters, with values as they are signed: no spaces around them, and single ones within."""
-    found: dict[bytes, bytes] = {}
-    for raw, sent in headers:
-        name, value = raw.lower(), sent.strip(b" ")
-        if b"  " in value:
-            value = b" ".join(part for part in value.split(b" ") if part)
-        found[name] = found[name] + b"," + value if name in found else value
+    """Headers by their names in small letters; one that came more than once with all its values."""
+    found = {name.lower(): value for name, value in headers}
+    if len(found) < len(headers):
+        found = {
+            name: b",".join(_trimmed(value) for other, value in headers if other.lower() == name) for name in found
+        }
     return found
 
 
@@ -79,8 +78,17 @@ def claim(authorization: str | None) -> Claim:
         raise MissingSignature("Missing Authentication Token")
     stated, _, signature = authorization.rpartition("Signature=")
     if stated.endswith((",", " ")) and signature.isalnum():  # at its end, as every client writes it
-        return _stated(stated)._replace(signature=signature)
+        key_id, scope, signed_headers, _ = _stated(stated)
+        return Claim(key_id, scope, signed_headers, signature)
     return _claim(authorization)
+
+
+def readable(authorization: str | None) -> Claim | None:
+    """The same where it can be read."""
+    try:
+        return claim(authorization)
+    except Unauthenticated:
+        return None
 
 
 @lru_cache(maxsize=1024)
@@ -139,7 +147,7 @@ def _canonical(signed_headers: str, names: Sequence[bytes], head: Head, body: by
         if value is None:
             told = name.decode()
             raise WrongSignature(f"'{told}' is named as a SignedHeader, but it does not exist in the HTTP request.")
-        lines.append(name + b":" + value)
+        lines.append(name + b":" + _trimmed(value))
     lines += [b"", signed_headers.encode(), hashlib.sha256(body).hexdigest().encode()]
     return b"\n".join(lines)
 
@@ -151,6 +159,12 @@ def signing_key(secret: str, day: str, region: str, service: str) -> bytes:
     for part in (day, region, service, TERMINATOR):
         key = hmac.digest(key, part.encode(), "sha256")
     return key
+
+
+def _trimmed(value: bytes) -> bytes:
+    """As it is signed: without the spaces around it, and with those in it made single."""
+    value = value.strip(b" ")
+    return b" ".join(part for part in value.split(b" ") if part) if b"  " in value else value
 
 
 @lru_cache(maxsize=1024)
@@ -188,7 +202,7 @@ def _moment(names: Sequence[bytes], headers: Mapping[bytes, bytes]) -> _Moment:
     for needed in (b"host", name):
         if needed not in names:
             raise _unsigned(needed)
-    return _read_moment(headers.get(name, b""))
+    return _read_moment(_trimmed(headers.get(name, b"")))
 
 
 @lru_cache(maxsize=256)

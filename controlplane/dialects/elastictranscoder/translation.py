@@ -35,30 +35,32 @@ def to_native(sent: Structure) -> Fields:
         value = values[name]
         if value is None or name not in readers:
             continue
-        (*above, last), convert = readers[name]
+        above, last, convert = readers[name]
         if convert is not None:
             value = convert(value)
-        if value is not None:
-            place = found
-            for step in above:
-                place = place.setdefault(step, {})
-            place[last] = value
+            if value is None:
+                continue
+        place = found
+        for step in above:
+            place = place.setdefault(step, {})
+        place[last] = value
     return found
 
 
 def to_wire(structure: type[Structure], native: Mapping[str, Any]) -> Fields:
     """What there is of a structure in a native one, whether that was asked for over this wire or natively."""
     found: Fields = {}
-    for wire, path, convert in _writers(structure):
-        value: Any = native
-        for step in path:
+    for wire, first, below, convert in _writers(structure):
+        value = native.get(first)
+        for step in below:
             value = value.get(step) if value is not None else None
         if value is None:
             continue
         if convert is not None:
             value = convert(value)
-        if value is not None:
-            found[wire] = value
+            if value is None:
+                continue
+        found[wire] = value
     return found
 
 
@@ -83,21 +85,24 @@ def _parts(annotation: Any) -> Iterator[Any]:
 
 
 @cache
-def _readers(structure: type[Structure]) -> Mapping[str, tuple[tuple[str, ...], Convert | None]]:
-    return {
-        member.name: (member.path, _chain(_each(member, to_native), member.native.read))
-        for member in members(structure).values()
-        if member.native.is_kept
-    }
+def _readers(structure: type[Structure]) -> Mapping[str, tuple[tuple[str, ...], str, Convert | None]]:
+    """By a member's name: the steps to the native field, its name, and how the value becomes a native one."""
+    found = {}
+    for member in members(structure).values():
+        if member.native.is_kept:
+            (*above, last), inner = member.path, _each(member, to_native)
+            found[member.name] = (tuple(above), last, _chain(inner, member.native.read))
+    return found
 
 
 @cache
-def _writers(structure: type[Structure]) -> Sequence[tuple[str, tuple[str, ...], Convert | None]]:
+def _writers(structure: type[Structure]) -> Sequence[tuple[str, str, tuple[str, ...], Convert | None]]:
+    """What a member is called on the wire, the native field, the steps below that, and how the value becomes one of the wire."""
     found = []
     for member in members(structure).values():
         if member.native.is_kept:
-            inner = member.structure and _each(member, partial(to_wire, member.structure))
-            found.append((member.wire, member.path, _chain(member.native.write, inner)))
+            (first, *below), inner = member.path, member.structure and _each(member, partial(to_wire, member.structure))
+            found.append((member.wire, first, tuple(below), _chain(member.native.write, inner)))
     return found
 
 

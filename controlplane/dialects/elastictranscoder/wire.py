@@ -129,6 +129,7 @@ def handler(operation: Operation) -> Callable[[web.Request], Awaitable[web.Respo
     """The aiohttp handler of an operation: check the signature, count, parse, call, render."""
     counted = counted_as(operation.permission, is_list=operation.is_list)
     has_names = bool(PLACEHOLDER.search(operation.path))
+    changes, audited_as = operation.changes, operation.audited_as
 
     async def handle(request: web.Request) -> web.Response:
         request[SIGNED] = caller = await signed(request)
@@ -148,8 +149,8 @@ def handler(operation: Operation) -> Callable[[web.Request], Awaitable[web.Respo
             answer = await carried_out(
                 call,
                 operation.serve,
-                operation=operation.audited_as,
-                changes=operation.changes,
+                operation=audited_as,
+                changes=changes,
                 may_break_off=operation.may_break_off,
             )
         except NotFound as error:

@@ -143,7 +143,16 @@ def test_of_the_vendors_own_headers_none_may_be_added_on_the_way(name: str) -> N
 
 
 def test_spaces_in_and_around_a_value_are_signed_as_one_and_none() -> None:
-    assert by_name([(b"A", b"  x   y "), (b"a", b"z"), (b"B", b"")]) == {b"a": b"x y,z", b"b": b""}
+    check(_with(signed(x_amz_meta="x y", user_agent="z"), "x-amz-meta", "  x   y "))
+
+
+def test_of_a_header_that_came_twice_both_values_are_signed() -> None:
+    head = signed(x_amz_meta="x y,z")
+    sent = [(name, value) for name, value in head.headers.items() if name != b"x-amz-meta"]
+    twice = by_name([(b"X-Amz-Meta", b" x  y "), *sent, (b"x-amz-meta", b"z")])
+    check(head._replace(headers=twice))
+    with pytest.raises(WrongSignature):
+        check(head._replace(headers=twice | {b"x-amz-meta": b"z"}))
 
 
 @pytest.mark.parametrize("order", ["{0}, {1}, {2}", "{2},{1},{0}", "{1}, {2}, {0}", " {0} ,  {1} , {2} "])
