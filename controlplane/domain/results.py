@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import Final
 
+from controlplane.domain import patterns
 from controlplane.domain.planning import captions
 from shared.jobspec import Forms
 from shared.protocol import (
@@ -79,6 +80,7 @@ def _is_thumbnail(thumbnails: ThumbnailSpec, key: str) -> bool:
     sprite = thumbnails.sprite
     if sprite is not None and re.fullmatch(rf"{re.escape(sprite.key)}(-\d{{5,}}\.(jpg|png)|\.vtt)", key) is not None:
         return True
-    pattern = re.escape(thumbnails.pattern)
-    pattern = pattern.replace(re.escape("{count}"), r"\d{5,}").replace(re.escape("{resolution}"), r"\d+x\d+")
-    return re.fullmatch(rf"{pattern}\.{thumbnails.settings.format}", key) is not None
+    return patterns.may_be(key, thumbnails.pattern, _FILLINGS, rf"\.{thumbnails.settings.format}")
+
+
+_FILLINGS: Final = {"{count}": r"\d{5,10}", "{resolution}": r"\d{1,5}x\d{1,5}"}

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from typing import Final
 
+from controlplane.domain import patterns
 from controlplane.domain.content_keys import cipher
 from controlplane.domain.sources import Source, of_captions
 from shared.errors import InvalidField
@@ -106,6 +106,5 @@ def _may_be(key: str, wanted: CaptionFormatSpec) -> bool:
     if wanted.pattern is None:
         return False
     extension = EXTENSIONS[wanted.format]
-    ends = rf"\d{{5,}}\.{extension}" + (r"|\.m3u8" if wanted.format is CaptionFormat.WEBVTT else "")
-    stem = re.escape(wanted.pattern).replace(re.escape(LANGUAGE), "[a-z]{2,3}")
-    return re.fullmatch(f"{stem}(?:{ends})", key, re.ASCII) is not None
+    ends = rf"\d{{5,10}}\.{extension}" + (r"|\.m3u8" if wanted.format is CaptionFormat.WEBVTT else "")
+    return patterns.may_be(key, wanted.pattern, {LANGUAGE: "[a-z]{2,3}"}, ends)

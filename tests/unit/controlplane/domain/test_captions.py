@@ -77,6 +77,18 @@ def test_a_node_publishes_captions_where_they_were_asked_for_and_nowhere_else(ke
     assert captions.may_be(key, spec.captions) is may
 
 
+@pytest.mark.timeout(20)
+@pytest.mark.parametrize(
+    ("key", "may"),
+    [("en/en/en" * 7 + "00000.vtt", True), ("en/en/de" * 7 + "00000.vtt", False), ("e" * 200 + "00000.vtt", False)],
+)
+def test_a_language_is_the_same_wherever_it_stands(key: str, may: bool) -> None:
+    wanted = {"formats": [{"format": "webvtt", "pattern": "{language}/{language}/{language}" * 7}]}
+    (spec,) = work_of(a_job(video("low", captions=wanted))).outputs
+    assert spec.captions is not None
+    assert captions.may_be(key, spec.captions) is may
+
+
 def test_caption_files_follow_the_inputs_each_once() -> None:
     told = {"sources": [{"key": key, "language": key} for key in ("en", "de")]}
     document = a_job(video("low", captions=WEBVTT | told), inputs=[{"key": "film", "captions": told}])

@@ -50,6 +50,29 @@ def test_a_key_that_was_not_asked_for_does_not_fit(key: str) -> None:
     assert stray_keys(WORK, with_key(key)) == [key]
 
 
+@pytest.mark.timeout(20)
+@pytest.mark.parametrize(
+    ("pattern", "key", "fits"),
+    [
+        ("{count}-{count}", "00007-00007.png", True),
+        ("{count}-{count}", "00007-00008.png", False),
+        ("{resolution}/{count}/{resolution}", "192x108/00001/192x108.png", True),
+        ("{resolution}/{count}/{resolution}", "192x108/00001/192x109.png", False),
+        ("{count}" * 30, "00001" * 30 + ".png", True),
+        ("{count}" * 30, "1" * 250 + ".jpg", False),
+        ("{count}" + "{resolution}" * 10, "1" * 100 + "x" + "1" * 100 + ".png", False),
+    ],
+)
+def test_a_placeholder_stands_for_the_same_wherever_it_stands(pattern: str, key: str, fits: bool) -> None:
+    """However often: whoever submits the job chooses that, and everybody waits until its report is looked through."""
+    (output, *others), thumbnails = WORK.outputs, WORK.outputs[0].thumbnails
+    assert thumbnails is not None
+    changed = output.model_copy(update={"thumbnails": thumbnails.model_copy(update={"pattern": pattern})})
+    work = WORK.model_copy(update={"outputs": (changed, *others)})
+    report = with_key(key, "thumbnail")
+    assert (key not in stray_keys(work, report)) is fits
+
+
 def test_one_key_made_twice_does_not_fit() -> None:
     assert misfits(WORK, with_key("a.b/low00001.ts")) == ["twice: a.b/low00001.ts"]
 
