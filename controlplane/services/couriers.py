@@ -96,6 +96,8 @@ class Courier:
         self._chance = chance
         self._changed = asyncio.Event()
         self._at_work: Counter[EndpointId] = Counter()
+        self._passed_over: set[EndpointId] = set()
+        """Something was due for them while as many were at work as may be, who may not have seen it when they end."""
 
     def wake(self) -> None:
         """Something is to be sent that is about no job's change."""
@@ -123,6 +125,8 @@ class Courier:
             return LOOK_SECONDS
         now = self._clock.now_ms()
         for endpoint_id, due_at in due.items():
+            if due_at <= now and self._at_work[endpoint_id] == AT_ONCE:
+                self._passed_over.add(endpoint_id)
             while due_at <= now and self._at_work[endpoint_id] < AT_ONCE:
                 self._at_work[endpoint_id] += 1
                 lines.create_task(self._serve(endpoint_id), name=f"delivering to {endpoint_id}")
@@ -135,6 +139,9 @@ class Courier:
             message = await self._exchange(endpoint_id, None)
             while message is not None:
                 message = await self._exchange(endpoint_id, await self._sent(message))
+            if endpoint_id in self._passed_over:
+                self._passed_over.discard(endpoint_id)
+                self._changed.set()
         except (Unavailable, StorageFull) as error:
             log.error("deliveries.delayed", endpoint_id=endpoint_id, error=str(error))
         finally:

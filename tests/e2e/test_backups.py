@@ -25,6 +25,7 @@ from shared.errors import Unavailable
 from tests import postgres
 from tests.builders import a_document, mp4_settings
 from tests.e2e.processes import ROOT, Client, Server, running
+from tests.receivers import receiving
 from tests.soak import times
 
 pytestmark = pytest.mark.timeout(times(120, 7200))
@@ -151,6 +152,46 @@ async def test_what_is_restored_serves_with_the_same_keys_and_links(tmp_path: Pa
     finally:
         await again.close()
         await server.kill()
+
+
+async def test_what_was_sent_after_a_backup_is_sent_again_under_the_same_name_once_that_is_restored(
+    tmp_path: Path,
+) -> None:
+    """So that whoever received it knows it again."""
+    state, elsewhere = tmp_path / "state", tmp_path / "elsewhere"
+    outgoing = {"TRANSCODER_OUTGOING_NETWORKS": '["127.0.0.0/8"]', "TRANSCODER_DELIVERY_TIMEOUT": "1"}
+    async with receiving() as receiver, running(state, outgoing) as (server, tenant, _):
+        hook = await tenant.call("POST", "/v1/webhooks", {"url": receiver.url})
+        receiver.held = asyncio.Event()
+        job = await tenant.call("POST", "/v1/jobs", a_job(await a_pipeline(tenant)))
+        await receiver.got(1)
+        assert (await transcoder("server", "backup", "--state", str(state), str(tmp_path / "b.tar")))[0] == 0
+        receiver.held.set()
+        await until_delivered(tenant, hook["id"])
+        await server.kill()
+        before = len(receiver.received)
+        assert (await transcoder("server", "restore", "--state", str(elsewhere), str(tmp_path / "b.tar")))[0] == 0
+        restored = Server(elsewhere, outgoing)
+        await restored.start()
+        again = Client(restored.url, tenant.key)
+        try:
+            received = await receiver.got(before + 1)
+            await until_delivered(again, hook["id"])
+        finally:
+            await again.close()
+            await restored.kill()
+    assert len({one.headers["webhook-id"] for one in received}) == 1
+    assert len({one.body for one in received}) == 1
+    assert received[-1].json["data"]["job_id"] == job["id"]
+
+
+async def until_delivered(tenant: Client, webhook_id: str) -> None:
+    async with asyncio.timeout(60):
+        while True:
+            (sent,) = (await tenant.call("GET", f"/v1/webhooks/{webhook_id}/deliveries"))["items"]
+            if sent["state"] == "Delivered":
+                return
+            await asyncio.sleep(0.02)
 
 
 async def test_a_restore_touches_nothing_while_the_service_runs_or_state_is_there(tmp_path: Path) -> None:
