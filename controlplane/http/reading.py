@@ -12,6 +12,8 @@ from pydantic import ValidationError
 from controlplane.http.keys import SETTINGS
 from shared.errors import ErrorCode, InvalidField, MalformedRequest, TooLarge, TranscoderError
 
+MOST_FAULTS: Final = 1000
+
 _RENAMED: Final = {"missing": ErrorCode.MISSING_FIELD, "extra_forbidden": ErrorCode.UNKNOWN_FIELD}
 
 
@@ -36,8 +38,15 @@ def refuse_encoding(request: web.Request) -> None:
         raise TranscoderError.of(ErrorCode.UNSUPPORTED_ENCODING, "Send it as it is, without a `Content-Encoding`.")
 
 
+def has_too_many(error: ValidationError) -> bool:
+    """Faults of which each might be looked at: a document may have one for every few bytes, and others wait meanwhile."""
+    return error.error_count() > MOST_FAULTS
+
+
 def invalid(error: ValidationError) -> TranscoderError:
     """The first thing that is wrong with a document, with a pointer to it."""
+    if has_too_many(error):
+        return InvalidField(f"This document has {error.error_count()} faults: too many to tell the first.")
     first = error.errors(include_url=False, include_input=False)[0]
     location = [str(part) for place, part in enumerate(first["loc"]) if not _is_tag(first["loc"], place)]
     context = first.get("ctx", {})

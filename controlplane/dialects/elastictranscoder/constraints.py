@@ -11,6 +11,7 @@ from pydantic import ValidationError
 from pydantic.alias_generators import to_pascal
 from pydantic_core import ErrorDetails
 
+from controlplane.http.reading import has_too_many
 from shared.errors import InvalidField, MalformedRequest, TranscoderError
 
 SHOWN: Final = 200
@@ -30,6 +31,8 @@ _KINDS: Final = {
 
 def invalid(error: ValidationError) -> TranscoderError:
     """What is wrong with a request, all of it, as the service told it."""
+    if has_too_many(error):
+        return InvalidField(f"{error.error_count()} validation errors detected: too many to tell")
     found = error.errors(include_url=False)
     if found[0]["type"] == "json_invalid" or not found[0]["loc"]:
         return MalformedRequest("The body is not a JSON object.")

@@ -15,6 +15,7 @@ from controlplane.domain.documents import Made
 from controlplane.domain.recurring import Recurring
 from controlplane.http.reading import invalid
 from shared.jobspec import JobDocument
+from shared.jobspec.job import MOST_INPUTS
 
 _known: Final[Recurring[bytes, Made]] = Recurring(documents.MOST_KNOWN)
 """By what was sent for it, as orjson writes it."""
@@ -28,7 +29,7 @@ def read(sent: bytes) -> JobDocument:
     if known is not None:
         aside = orjson.dumps(documents.without(fields, ("Outputs", "Playlists")))
         return _checked(CreateJob.model_validate_json(aside), known)
-    document = _checked(CreateJob.model_validate_json(sent or b"{}"), None)
+    document = _checked(CreateJob.model_validate_json(_shortened(sent) or b"{}"), None)
     if 0 < len(text) <= documents.LARGEST_KNOWN:
         _known.offer(text, documents.made(document))
     return document
@@ -42,6 +43,21 @@ def _checked(sent: CreateJob, known: Made | None) -> JobDocument:
         return JobDocument.model_validate(fields, strict=False)
     except ValidationError as error:
         raise refusals.in_wire_names(invalid(error), sent) from error
+
+
+def _shortened(sent: bytes) -> bytes:
+    """Of lists that are too long by far only the beginning: each of their items may have faults, and none is to be looked at."""
+    if len(sent) <= documents.LARGEST_KNOWN:
+        return sent
+    try:
+        fields = orjson.loads(sent)
+        return orjson.dumps({name: _beginning(value) for name, value in fields.items()})
+    except (ValueError, TypeError, AttributeError):
+        return sent
+
+
+def _beginning(value: Any) -> Any:
+    return value[: MOST_INPUTS + 1] if isinstance(value, list) else value
 
 
 def _taken_apart(sent: bytes) -> tuple[dict[str, Any], bytes]:

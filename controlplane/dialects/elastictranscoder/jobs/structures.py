@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import FailFast, Field
 
 from controlplane.dialects.elastictranscoder.conversion import (
     ALBUM_MERGING,
@@ -207,7 +207,7 @@ class PlayReadyDrm(Structure):
 class CreateJobPlaylist(Structure):
     name: Key
     format: Literal["HLSv3", "HLSv4", "Smooth", "MPEG-DASH"]
-    output_keys: Annotated[tuple[Key, ...], Field(max_length=30)]
+    output_keys: Annotated[tuple[Key, ...], Field(max_length=30), FailFast()]
     hls_content_protection: HlsContentProtection | None = None
     play_ready_drm: PlayReadyDrm | None = None
 

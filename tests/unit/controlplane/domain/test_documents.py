@@ -9,6 +9,7 @@ import pytest
 from pydantic import ValidationError
 
 from controlplane.domain import documents
+from controlplane.http.reading import invalid
 from shared.jobspec import JobDocument
 from tests.builders import hls_document
 
@@ -65,6 +66,19 @@ def test_as_many_are_known_as_there_is_room_for() -> None:
     for number in range(documents.MOST_KNOWN + 10):
         sent = orjson.dumps(DOCUMENT | {"outputs": [DOCUMENT["outputs"][0] | {"key": str(number)}], "playlists": []})
         assert [documents.read(sent).outputs[0].key for _ in range(3)] == [str(number)] * 3
+
+
+@pytest.mark.parametrize("name", ["inputs", "outputs", "playlists"])
+def test_of_a_list_no_more_is_looked_at_than_the_first_that_is_wrong(name: str) -> None:
+    with pytest.raises(ValidationError) as refused:
+        documents.read(orjson.dumps(DOCUMENT | {name: [{"no": "such"}] * 20_000}))
+    assert refused.value.error_count() < 10
+
+
+def test_of_thousands_of_faults_none_is_told() -> None:
+    with pytest.raises(ValidationError) as refused:
+        documents.read(orjson.dumps(DOCUMENT | {f"field{number}": 1 for number in range(5000)}))
+    assert str(invalid(refused.value)) == "This document has 5000 faults: too many to tell the first."
 
 
 def refusal(sent: bytes) -> Any:

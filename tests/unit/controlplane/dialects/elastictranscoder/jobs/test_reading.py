@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from pydantic import ValidationError
 
+from controlplane.dialects.elastictranscoder import constraints
 from controlplane.dialects.elastictranscoder.jobs import reading
 from controlplane.dialects.elastictranscoder.jobs.documents import document
 from controlplane.dialects.elastictranscoder.jobs.structures import CreateJob
@@ -99,3 +100,17 @@ def test_playlists_of_another_kind_are_none_of_those_that_are_known(playlists: A
         reading.read(orjson.dumps(JOB))
     with pytest.raises(ValidationError):
         reading.read(orjson.dumps(JOB | {"Playlists": playlists}))
+
+
+@pytest.mark.parametrize("name", ["Inputs", "Outputs", "Playlists"])
+@pytest.mark.parametrize("item", [{}, 0, {"Key": "in.mp4"}])
+def test_of_lists_that_are_far_too_long_only_the_beginning_is_looked_at(name: str, item: Any) -> None:
+    with pytest.raises(ValidationError) as refused:
+        reading.read(orjson.dumps(JOB | {name: [item] * 20_000}))
+    assert refused.value.error_count() < 1000
+
+
+def test_of_thousands_of_faults_none_is_told() -> None:
+    with pytest.raises(ValidationError) as refused:
+        reading.read(orjson.dumps(JOB | {f"Member{number}": 1 for number in range(5000)}))
+    assert str(constraints.invalid(refused.value)) == "5000 validation errors detected: too many to tell"
