@@ -28,11 +28,15 @@ def read(sent: bytes) -> JobDocument:
     known = _known.get(text)
     if known is not None:
         aside = orjson.dumps(documents.without(fields, ("Outputs", "Playlists")))
-        return _checked(CreateJob.model_validate_json(aside), known)
-    document = _checked(CreateJob.model_validate_json(_shortened(sent) or b"{}"), None)
+        return _checked(_wire(aside), known)
+    document = _checked(_wire(sent or b"{}"), None)
     if 0 < len(text) <= documents.LARGEST_KNOWN:
         _known.offer(text, documents.made(document))
     return document
+
+
+def _wire(sent: bytes) -> CreateJob:
+    return CreateJob.model_validate_json(_shortened(sent) if len(sent) > documents.LARGEST_KNOWN else sent)
 
 
 def _checked(sent: CreateJob, known: Made | None) -> JobDocument:
@@ -47,8 +51,6 @@ def _checked(sent: CreateJob, known: Made | None) -> JobDocument:
 
 def _shortened(sent: bytes) -> bytes:
     """Of lists that are too long by far only the beginning: each of their items may have faults, and none is to be looked at."""
-    if len(sent) <= documents.LARGEST_KNOWN:
-        return sent
     try:
         fields = orjson.loads(sent)
         return orjson.dumps({name: _beginning(value) for name, value in fields.items()})
