@@ -22,8 +22,8 @@ from cryptography.hazmat.primitives.padding import PKCS7
 from agent.jobs.draining import Draining
 from agent.jobs.failure import AttemptFailed
 from agent.media import Package
-from agent.media.captions.sidecars import EXTENSIONS
 from shared.failures import Cause, Failure, FailureCode
+from shared.jobspec.captions import extension
 from shared.jobspec.encryption import EncryptionMode
 from shared.protocol import CaptionFormatSpec, Cipher, OutputResult, OutputSpec, ProducedObject, TranscodeFile
 
@@ -79,7 +79,7 @@ def _of_output(spec: OutputSpec, result: OutputResult, out: Path) -> OutputResul
     ciphers: dict[str, Cipher | None] = {
         "media": spec.encryption,
         "thumbnail": spec.thumbnails.encryption if spec.thumbnails is not None else None,
-        **{EXTENSIONS[wanted.format]: wanted.encryption for wanted in _sidecars(spec)},
+        **{extension(wanted.format, spec.settings.container): wanted.encryption for wanted in _sidecars(spec)},
     }
     counts: Counter[tuple[str, str]] = Counter()
     objects: list[ProducedObject] = []

@@ -16,6 +16,8 @@ CLOCK: Final = 10_000_000
 AAC_LC: Final = 255
 """The tag of formats that say by themselves what they are."""
 
+CAPTIONS: Final = "CAPT"
+
 
 @dataclass(frozen=True)
 class Level:
@@ -32,7 +34,9 @@ class Level:
 
     @property
     def kind(self) -> str:
-        return "audio" if self.size is None else "video"
+        if self.size is not None:
+            return "video"
+        return "text" if self.sample_rate is None else "audio"
 
 
 @dataclass(frozen=True)
@@ -41,10 +45,17 @@ class Stream:
 
     levels: tuple[Level, ...]
     chunks: tuple[Chunk, ...]
+    language: str | None = None
+    """Of captions: each has a stream of its own."""
 
     @property
     def kind(self) -> str:
         return self.levels[0].kind
+
+    @property
+    def name(self) -> str:
+        """Under which fragments are asked for."""
+        return self.kind if self.language is None else f"{self.kind}_{self.language}"
 
     @property
     def duration(self) -> int:
@@ -71,22 +82,33 @@ def server_manifest(client: str, streams: Sequence[Stream]) -> bytes:
     root = ET.Element("smil", {"xmlns": "http://www.w3.org/2001/SMIL20/Language"})
     ET.SubElement(ET.SubElement(root, "head"), "meta", {"name": "clientManifestRelativePath", "content": client})
     switch = ET.SubElement(ET.SubElement(root, "body"), "switch")
-    for level in (level for stream in streams for level in stream.levels):
-        media = ET.SubElement(switch, level.kind, {"src": level.uri, "systemBitrate": str(level.bit_rate)})
-        ET.SubElement(media, "param", {"name": "trackID", "value": str(level.track), "valuetype": "data"})
+    for stream in streams:
+        for level in stream.levels:
+            element = "textstream" if stream.language else level.kind
+            media = ET.SubElement(switch, element, {"src": level.uri, "systemBitrate": str(level.bit_rate)})
+            _add_parameter(media, "trackID", str(level.track))
+            if stream.language:
+                media.set("systemLanguage", stream.language)
+                _add_parameter(media, "trackName", stream.name)
     return _document(root)
 
 
+def _add_parameter(media: ET.Element, name: str, value: str) -> None:
+    ET.SubElement(media, "param", {"name": name, "value": value, "valuetype": "data"})
+
+
 def _add_stream(root: ET.Element, stream: Stream) -> None:
-    kind = stream.kind
+    name = stream.name
     attributes = {
-        "Type": kind,
-        "Name": kind,
+        "Type": stream.kind,
+        "Name": name,
         "TimeScale": str(CLOCK),
         "Chunks": str(len(stream.chunks)),
         "QualityLevels": str(len(stream.levels)),
-        "Url": f"QualityLevels({{bitrate}})/Fragments({kind}={{start time}})",
+        "Url": f"QualityLevels({{bitrate}})/Fragments({name}={{start time}})",
     }
+    if stream.language:
+        attributes |= {"Subtype": CAPTIONS, "Language": stream.language}
     sizes = [level.size for level in stream.levels if level.size is not None]
     if sizes:
         largest = max(sizes, key=lambda size: size.width * size.height)
@@ -107,6 +129,8 @@ def _of_level(level: Level) -> dict[str, str]:
             "MaxWidth": str(level.size.width),
             "MaxHeight": str(level.size.height),
         }
+    if level.kind == "text":
+        return attributes | {"FourCC": "TTML"}
     return attributes | {
         "FourCC": "AACL",
         "SamplingRate": str(level.sample_rate),

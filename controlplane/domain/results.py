@@ -73,7 +73,7 @@ def _may_make(output: OutputSpec, forms: Forms, key: str) -> bool:
         return True
     if output.thumbnails is not None and _is_thumbnail(output.thumbnails, key):
         return True
-    return output.captions is not None and captions.may_be(key, output.captions)
+    return output.captions is not None and captions.may_be(key, output.captions, output.settings.container)
 
 
 def _is_thumbnail(thumbnails: ThumbnailSpec, key: str) -> bool:

@@ -41,6 +41,21 @@ class CaptionFormat(StrEnum):
         return self in (CaptionFormat.MOV_TEXT, CaptionFormat.CEA_708)
 
 
+def extension(form: CaptionFormat, container: Container) -> str:
+    """Of files in a sidecar format, beside an output of this container."""
+    if form is CaptionFormat.DFXP and container is Container.FMP4:
+        return "ismt"
+    return _EXTENSIONS[form]
+
+
+_EXTENSIONS: Final = {
+    CaptionFormat.DFXP: "dfxp",
+    CaptionFormat.SCC: "scc",
+    CaptionFormat.SRT: "srt",
+    CaptionFormat.WEBVTT: "vtt",
+}
+
+
 def _language(code: str) -> str:
     if not is_language(code):
         raise PydanticCustomError("language", "A language is a code of ISO 639-1 or ISO 639-2: 'en' or 'eng'.")

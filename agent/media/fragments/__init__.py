@@ -6,6 +6,7 @@ samples     one fragment taken apart into samples, and put together again
 cenc        samples encrypted (ISO/IEC 23001-7)
 playready   the header that tells players where licences are
 rewriting   a whole file from an old one
+texts       a file of timed text
 """
 
 from agent.media.fragments.cenc import Cenc

@@ -38,7 +38,7 @@ class Refragment:
 
 
 @dataclass(frozen=True)
-class _Written:
+class Written:
     """Where a fragment of a track lies, and from when on it plays."""
 
     track: int
@@ -55,7 +55,7 @@ def rewritten(read: ReadAt, take: ReadAt, target: BinaryIO, how: Refragment) -> 
     subsegments: list[tuple[int, int]] = []
     room = len(head) + len(bytes(_sidx(tracks[0], how, [(0, 0)] * len(index.references))))
     target.seek(room)
-    written: list[_Written] = []
+    written: list[Written] = []
     done = dict.fromkeys((track.id for track in tracks), 0)
     offset, number = index.media, 0
     for reference in index.references:
@@ -65,12 +65,12 @@ def rewritten(read: ReadAt, take: ReadAt, target: BinaryIO, how: Refragment) -> 
             number += 1
             is_first = run.track.id == tracks[0].id
             ticks += run.duration if is_first else 0
-            written.append(_Written(run.track.id, run.time, target.tell()))
+            written.append(Written(run.track.id, run.time, target.tell()))
             target.write(_fragment(number, run, how, done[run.track.id], tracks))
             done[run.track.id] += len(run.samples)
         subsegments.append((target.tell() - started, ticks))
         offset += reference.size
-    target.write(bytes(_mfra(written, tracks)))
+    target.write(bytes(mfra(written, tracks)))
     target.seek(0)
     target.write(head + bytes(_sidx(tracks[0], how, subsegments)))
 
@@ -95,7 +95,7 @@ def _fragment(number: int, run: Run, how: Refragment, done: int, tracks: Sequenc
     if how.cenc is not None:
         position = [track.id for track in tracks].index(run.track.id)
         run, auxiliary = encrypted(run, how.cenc.of_track(how.first_track + position), done)
-    extra = (_smooth_time(run),) if how.smooth else ()
+    extra = (smooth_time(run),) if how.smooth else ()
     return fragment_of(number, run, auxiliary=auxiliary, extra=extra)
 
 
@@ -128,7 +128,7 @@ def _on_smooth_clock(run: Run) -> Run:
     return replace(run, time=scaled(time), samples=tuple(changed))
 
 
-def _smooth_time(run: Run) -> Box:
+def smooth_time(run: Run) -> Box:
     return Box(b"uuid", SMOOTH_TIME.bytes + struct.pack(">IQQ", 1 << 24, run.time, run.duration))
 
 
@@ -167,7 +167,7 @@ def _sidx(track: Track, how: Refragment, subsegments: Sequence[tuple[int, int]])
     return full(b"sidx", 1, 0, head + table)
 
 
-def _mfra(written: Sequence[_Written], tracks: Sequence[Track]) -> Box:
+def mfra(written: Sequence[Written], tracks: Sequence[Track]) -> Box:
     """Where each track's fragments are: what servers of Smooth Streaming find them by."""
     entries = []
     for track in tracks:

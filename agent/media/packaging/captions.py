@@ -60,6 +60,11 @@ def texts(spec: PlaylistSpec, members: Sequence[Member]) -> list[dash.Text]:
     ]
 
 
+def fragmented(member: Member) -> list[Rendition]:
+    """Timed text as Smooth Streaming has it."""
+    return [rendition for rendition in member.captions if rendition.format is CaptionFormat.DFXP]
+
+
 def _add(rendition: Rendition, member: Member, made: Objects) -> None:
     for file in rendition.files:
         made.files[file.name] = file.content

@@ -67,16 +67,21 @@ class Member:
 
     @cached_property
     def captions(self) -> tuple[Rendition, ...]:
-        """Those beside it: WebVTT is cut as its segments are."""
+        """Those beside it, cut as it is."""
         wanted = self.output.spec.captions
         if wanted is None:
             return ()
-        timeline = None
+        container = self.output.spec.settings.container
+        return tuple(renditions(self.output.index, wanted, self.tracks, container, self._timeline))
+
+    @property
+    def _timeline(self) -> Timeline | None:
         if self.output.is_segmented:
-            timeline = Timeline(
-                tuple(place.seconds for place in self.places), transport.first_picture(self._segment_head)
-            )
-        return tuple(renditions(self.output.index, wanted, self.tracks, timeline))
+            seconds = tuple(place.seconds for place in self.places)
+            return Timeline(seconds, transport.first_picture(self._segment_head))
+        if self.output.spec.settings.container is Container.FMP4:
+            return Timeline(tuple(reference.seconds for reference in self.index.references))
+        return None
 
     @cached_property
     def protection(self) -> SegmentProtection | None:

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import posixpath
 from collections.abc import Iterator, Sequence
+from functools import partial
 
 from agent.media import smooth
 from agent.media.fragments.chunks import Chunk, chunks_of, tracks_in
+from agent.media.fragments.texts import TEXT_TRACK
 from agent.media.fragments.tracks import Track, audio_configuration, parameter_sets
+from agent.media.packaging import captions
 from agent.media.packaging.members import Member, Unfit, relative
 from agent.media.smooth import Level, Stream
 from shared.failures import FailureCode
+from shared.languages import three_letters
 from shared.protocol import PlaylistSpec
 
 Cut = tuple[Level, tuple[Chunk, ...]]
@@ -21,6 +25,7 @@ START_CODE = b"\x00\x00\x00\x01"
 def manifests(spec: PlaylistSpec, members: Sequence[Member]) -> tuple[bytes, bytes]:
     cuts = [cut for member in members for cut in _cuts(spec, member)]
     streams = [stream for kind in ("video", "audio") if (stream := _stream(kind, cuts)) is not None]
+    streams += _texts(spec, members)
     _, client = spec.keys
     server = smooth.server_manifest(posixpath.basename(client), streams)
     return server, smooth.client_manifest(streams, playready=members[0].playready)
@@ -57,6 +62,20 @@ def _stream(kind: str, cuts: Sequence[Cut]) -> Stream | None:
         message = "The pictures of the playlist do not start again at the same times; give them one frame rate."
         raise Unfit(message, FailureCode.SEGMENTS_DIFFER)
     return Stream(tuple(_told_apart(alike)), first)
+
+
+def _texts(spec: PlaylistSpec, members: Sequence[Member]) -> Iterator[Stream]:
+    """All members have the same captions: those of the first that has any are named."""
+    for rendition in next((texts for member in members if (texts := captions.fragmented(member))), []):
+        [file] = rendition.files
+        chunks = chunks_of(partial(_part, file.content))[TEXT_TRACK]
+        rate = round(len(file.content) * 8 / (sum(chunk.duration for chunk in chunks) / smooth.CLOCK))
+        level = Level(relative(file.key, spec.key), TEXT_TRACK, rate, b"")
+        yield Stream((level,), chunks, language=three_letters(rendition.language))
+
+
+def _part(content: bytes, offset: int, length: int) -> bytes:
+    return content[offset : offset + length]
 
 
 def _times(chunks: Sequence[Chunk]) -> list[tuple[int, int]]:

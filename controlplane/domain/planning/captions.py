@@ -9,16 +9,18 @@ from controlplane.domain import patterns
 from controlplane.domain.content_keys import cipher
 from controlplane.domain.sources import Source, of_captions
 from shared.errors import InvalidField
-from shared.jobspec import JobDocument, Output, Settings
-from shared.jobspec.captions import LANGUAGE, CaptionFormat, InputCaptions, OutputCaptions, seconds_of, unfit
+from shared.jobspec import Container, JobDocument, Output, PlaylistFormat, Settings
+from shared.jobspec.captions import (
+    LANGUAGE,
+    CaptionFormat,
+    InputCaptions,
+    OutputCaptions,
+    extension,
+    seconds_of,
+    unfit,
+)
 from shared.protocol import CaptionFormatSpec, CaptionSourceSpec, InputCaptionsSpec, OutputCaptionsSpec
 
-EXTENSIONS: Final[Mapping[CaptionFormat, str]] = {
-    CaptionFormat.DFXP: "dfxp",
-    CaptionFormat.SCC: "scc",
-    CaptionFormat.SRT: "srt",
-    CaptionFormat.WEBVTT: "vtt",
-}
 LONGEST_LANGUAGE: Final = "lng"
 COUNT: Final = "00000"
 
@@ -39,14 +41,16 @@ def check(output: Output, settings: Settings, document: JobDocument, where: str)
 
 def _check_encryption(output: Output, captions: OutputCaptions, document: JobDocument, where: str) -> None:
     """Raises InvalidField for captions of players that no player could read."""
-    is_played = output.segment_duration is not None or any(output.key in one.output_keys for one in document.playlists)
+    formats = {one.format for one in document.playlists if output.key in one.output_keys}
+    played = {CaptionFormat.WEBVTT} if formats or output.segment_duration is not None else set()
+    played |= {CaptionFormat.DFXP} if PlaylistFormat.SMOOTH in formats else set()
     for number, wanted in enumerate(captions.formats):
-        if wanted.encryption is not None and wanted.format is CaptionFormat.WEBVTT and is_played:
+        if wanted.encryption is not None and wanted.format in played:
             detail = "Captions that a playlist names are not encrypted as files: no player could read them."
             raise InvalidField(detail, pointer=f"{where}/formats/{number}/encryption")
 
 
-def keys(output: Output) -> list[tuple[str, str]]:
+def keys(output: Output, container: Container) -> list[tuple[str, str]]:
     """Every key that captions may take, with {language} in it, and which field of the output says so."""
     if output.captions is None:
         return []
@@ -55,15 +59,15 @@ def keys(output: Output) -> list[tuple[str, str]]:
         if wanted.pattern is None:
             continue
         pointer = f"/captions/formats/{number}/pattern"
-        named.append((f"{wanted.stem}{COUNT}.{EXTENSIONS[wanted.format]}", pointer))
+        named.append((f"{wanted.stem}{COUNT}.{extension(wanted.format, container)}", pointer))
         if wanted.format is CaptionFormat.WEBVTT and output.segment_duration is not None:
             named.append((f"{wanted.stem}.m3u8", pointer))
     return named
 
 
-def longest_keys(output: Output) -> list[tuple[str, str]]:
+def longest_keys(output: Output, container: Container) -> list[tuple[str, str]]:
     """The same keys as they may come to be."""
-    return [(key.replace(LANGUAGE, LONGEST_LANGUAGE), field) for key, field in keys(output)]
+    return [(key.replace(LANGUAGE, LONGEST_LANGUAGE), field) for key, field in keys(output, container)]
 
 
 def of_output(captions: OutputCaptions, prefix: str, places: Mapping[Source, int]) -> OutputCaptionsSpec:
@@ -97,14 +101,14 @@ def of_input(captions: InputCaptions | None, places: Mapping[Source, int]) -> In
     )
 
 
-def may_be(key: str, captions: OutputCaptionsSpec) -> bool:
+def may_be(key: str, captions: OutputCaptionsSpec, container: Container) -> bool:
     """Whether a node may publish captions of the output under this key."""
-    return any(_may_be(key, wanted) for wanted in captions.formats)
+    return any(_may_be(key, wanted, container) for wanted in captions.formats)
 
 
-def _may_be(key: str, wanted: CaptionFormatSpec) -> bool:
+def _may_be(key: str, wanted: CaptionFormatSpec, container: Container) -> bool:
     if wanted.pattern is None:
         return False
-    extension = EXTENSIONS[wanted.format]
-    ends = rf"\d{{5,10}}\.{extension}" + (r"|\.m3u8" if wanted.format is CaptionFormat.WEBVTT else "")
+    numbered = rf"\d{{5,10}}\.{extension(wanted.format, container)}"
+    ends = numbered + (r"|\.m3u8" if wanted.format is CaptionFormat.WEBVTT else "")
     return patterns.may_be(key, wanted.pattern, {LANGUAGE: "[a-z]{2,3}"}, ends)

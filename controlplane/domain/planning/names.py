@@ -42,7 +42,7 @@ def refuse_collisions(recipe: Recipe) -> None:
             taken.add(extended, f"/outputs/{index}/thumbnails/pattern")
             if output.thumbnails.sprite is not None:
                 taken.add(f"{output.thumbnails.sprite.key}.vtt", f"/outputs/{index}/thumbnails/sprite/key")
-        for key, field in captions.keys(output):
+        for key, field in captions.keys(output, settings.container):
             taken.share(key, f"/outputs/{index}{field}", output.captions, output.segment_duration, output.clip)
     for index, playlist in enumerate(recipe.playlists):
         for extension in MASTER_EXTENSIONS[playlist.format]:

@@ -65,8 +65,8 @@ class Recipe:
         """What outputs and their captions are called, at the longest, and which field says so."""
         return [
             (key, f"/outputs/{index}{field}")
-            for index, output in enumerate(self.outputs)
-            for key, field in ((output.key, "/key"), *captions.longest_keys(output))
+            for index, (output, settings) in enumerate(zip(self.outputs, self.settings, strict=True))
+            for key, field in ((output.key, "/key"), *captions.longest_keys(output, settings.container))
         ]
 
     @cached_property

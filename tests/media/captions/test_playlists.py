@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
 import m3u8
 import pytest
 
-from agent.media.captions import read
+from agent.media.captions import Cue, read
+from agent.media.captions.cues import Cues
 from shared.jobspec import PlaylistFormat
 from shared.jobspec.captions import CaptionFormat
 from shared.protocol import CaptionSourceSpec, TranscodeFile
@@ -16,6 +20,7 @@ from tests.fields import shows
 from tests.media.captions.test_captions import beside, wanted, written
 from tests.media.captions.test_closed import TEXT
 from tests.media.encoding import ffmpeg, ffprobe, published, transcoded
+from tests.media.playlists.origin import Origin
 from tests.unit.agent.media.builders import a_playlist, a_task, an_output, settings
 
 pytestmark = pytest.mark.media
@@ -75,6 +80,55 @@ def test_captions_within_pictures_are_named_in_masters(film: Path, tmp_path: Pat
     (media,) = master.media
     assert (media.type, media.instream_id, media.language, media.name) == ("CLOSED-CAPTIONS", "CC1", "en", "A 'b'")
     assert master.playlists[0].stream_info.closed_captions == f'"{media.group_id}"'
+
+
+@shows("outputs[].captions.formats[].format=dfxp")
+def test_players_of_smooth_streaming_find_captions_in_fragments(film: Path, tmp_path: Path) -> None:
+    captions = wanted(CaptionFormat.DFXP)
+    outputs = [an_output(FMP4, index, segment_duration=1.0, captions=captions, key=f"v{index}.mp4") for index in (0, 1)]
+    task = in_two_languages(a_task(*outputs, playlists=(a_playlist(PlaylistFormat.SMOOTH, 0, 1, key="film.ism"),)))
+    german = TEXT.replace("1,700", "2,100")
+    made = transcoded(tmp_path / "job", [film, *written(tmp_path, en=TEXT, de=german)], task)
+    assert made.failures == {}
+    published(made, tmp_path / "bucket")
+    origin = Origin(tmp_path / "bucket" / "film.ism")
+    client = ET.parse(origin.client).getroot()  # noqa: S314 (our own)
+    streams = client.findall("StreamIndex[@Type='text']")
+    assert [(one.get("Language"), one.get("Subtype"), one.get("Name")) for one in streams] == [
+        ("eng", "CAPT", "text_eng"),
+        ("deu", "CAPT", "text_deu"),
+    ]
+    shown = client.find("StreamIndex[@Type='video']")
+    assert shown is not None
+    assert times(streams[0]) == times(streams[1]) == times(shown)
+    for stream, text in zip(streams, (TEXT, german), strict=True):
+        [level] = stream.findall("QualityLevel")
+        assert level.get("FourCC") == "TTML"
+        asked = [
+            str(stream.get("Url")).replace("{bitrate}", str(level.get("Bitrate"))).replace("{start time}", str(time))
+            for time, _ in times(stream)
+        ]
+        fragments = [origin.answer(address) for address in asked]
+        documents = [fragment[fragment.index(b"mdat") + 4 :] for fragment in fragments]
+        told = [cue for document in documents for cue in read(document)]
+        assert told == list(cut(read(text.encode()), [round(time / 10_000) for time, _ in times(stream)]))
+        assert len(told) > len(read(text.encode()))  # one goes on from a fragment to the next
+    [file] = [produced.key for produced in made.objects(0, "captions") if "eng" in produced.key]
+    assert file == "subtitles/dfxp-eng00000.ismt"
+    packets = ffprobe(tmp_path / "bucket" / file, "-show_packets")["packets"]
+    assert [packet["pts"] for packet in packets] == [time for time, _ in times(shown)]
+
+
+def times(stream: ET.Element) -> list[tuple[int, int]]:
+    return [(int(str(chunk.get("t"))), int(str(chunk.get("d")))) for chunk in stream.findall("c")]
+
+
+def cut(cues: Cues, begins: list[int]) -> Iterator[Cue]:
+    """What is shown of them in each stretch that begins then."""
+    for begin, end in pairwise([*begins, 100_000]):
+        for cue in cues:
+            if cue.start < end and cue.end > begin:
+                yield replace(cue, start=max(cue.start, begin), end=min(cue.end, end))
 
 
 @pytest.mark.parametrize("form", [PlaylistFormat.MPEG_DASH, PlaylistFormat.CMAF])

@@ -24,8 +24,8 @@ class Origin:
                 self._folder / unquote(str(media.get("src"))),
                 int(str(media.find("smil:param", SMIL).get("value"))),  # type: ignore[union-attr]
             )
-            for kind in ("video", "audio")
-            for media in root.findall(f"smil:body/smil:switch/smil:{kind}", SMIL)
+            for kind, element in (("video", "video"), ("audio", "audio"), ("text", "textstream"))
+            for media in root.findall(f"smil:body/smil:switch/smil:{element}", SMIL)
         }
 
     def header(self, kind: str, rate: int) -> bytes:
@@ -38,7 +38,7 @@ class Origin:
 
     def answer(self, path: str) -> bytes:
         """Of the address that a client manifest makes."""
-        found = re.fullmatch(r"QualityLevels\((\d+)\)/Fragments\((video|audio)=(\d+)\)", path)
+        found = re.fullmatch(r"QualityLevels\((\d+)\)/Fragments\((video|audio|text)(?:_[a-z]{3})?=(\d+)\)", path)
         assert found is not None, path
         rate, kind, time = int(found[1]), found[2], int(found[3])
         file, track = self._levels[kind, rate]

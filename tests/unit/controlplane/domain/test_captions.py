@@ -21,6 +21,11 @@ def video(key: str, **fields: Any) -> dict[str, Any]:
     return {"key": key, "settings": ts_settings(), "segment_duration": 6.0, "captions": WEBVTT} | fields
 
 
+def fragmented(key: str, **fields: Any) -> dict[str, Any]:
+    settings = {"container": "fmp4", "video": {"codec": "h264", "fixed_gop": True}}
+    return {"key": key, "settings": settings, "segment_duration": 6.0} | fields
+
+
 def sound(key: str) -> dict[str, Any]:
     return {"key": key, "settings": {"container": "ts", "audio": {"codec": "aac"}}, "segment_duration": 6.0}
 
@@ -74,7 +79,25 @@ def test_captions_of_other_stretches_or_segments_do_not_share_a_key() -> None:
 def test_a_node_publishes_captions_where_they_were_asked_for_and_nowhere_else(key: str, may: bool) -> None:
     (spec,) = work_of(a_job(video("low"), output_key_prefix="a/")).outputs
     assert spec.captions is not None
-    assert captions.may_be(key, spec.captions) is may
+    assert captions.may_be(key, spec.captions, spec.settings.container) is may
+
+
+def test_timed_text_beside_fragments_is_in_fragments_too() -> None:
+    dfxp = {"formats": [{"format": "dfxp", "pattern": "subtitles/{language}"}]}
+    (spec,) = work_of(a_job(fragmented("low", captions=dfxp), output_key_prefix="a/") | {"playlists": []}).outputs
+    assert spec.captions is not None
+    container = spec.settings.container
+    assert captions.may_be("a/subtitles/en00000.ismt", spec.captions, container)
+    assert not captions.may_be("a/subtitles/en00000.dfxp", spec.captions, container)
+
+
+def test_captions_that_a_smooth_playlist_names_are_not_encrypted_as_files() -> None:
+    dfxp = {"formats": [{"format": "dfxp", "pattern": "subtitles/{language}", "encryption": {"mode": "aes-ctr"}}]}
+    document = a_job(fragmented("low", captions=dfxp))
+    check(document | {"playlists": []})
+    with pytest.raises(InvalidField) as refused:
+        check(document | {"playlists": [{"name": "film", "format": "Smooth", "output_keys": ["low"]}]})
+    assert refused.value.pointer == "/outputs/0/captions/formats/0/encryption"
 
 
 @pytest.mark.timeout(20)
@@ -86,7 +109,7 @@ def test_a_language_is_the_same_wherever_it_stands(key: str, may: bool) -> None:
     wanted = {"formats": [{"format": "webvtt", "pattern": "{language}/{language}/{language}" * 7}]}
     (spec,) = work_of(a_job(video("low", captions=wanted))).outputs
     assert spec.captions is not None
-    assert captions.may_be(key, spec.captions) is may
+    assert captions.may_be(key, spec.captions, spec.settings.container) is may
 
 
 def test_caption_files_follow_the_inputs_each_once() -> None:
