@@ -30,6 +30,8 @@ class Calls(NamedTuple):
 
     query: str
     each: Sequence[Mapping[str, Any]]
+    only_counted: bool = False
+    """Of what changes rows it is only asked how many: the one row that is sent back has that as `changed`."""
 
 
 Op = Generator[Call | Calls, Sequence[Row], T]

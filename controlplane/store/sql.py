@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
+from functools import cached_property
 from importlib import resources
 from itertools import combinations
 from typing import Final
@@ -50,6 +51,11 @@ class Statement:
     """With its parameters by name."""
     tables: frozenset[str]
     """Those that it names."""
+
+    @cached_property
+    def unanswered(self) -> str:
+        """The same without rows."""
+        return self.sql.partition("RETURNING")[0]
 
 
 def queries(dialect: Dialect) -> Mapping[str, Statement]:

@@ -166,6 +166,8 @@ def _answer(
 ) -> Sequence[Mapping[str, Any]]:
     if isinstance(wanted, Call):
         return _rows(connection.execute(statement.sql, wanted.params), wanted.query)
+    if wanted.only_counted:
+        return [{"changed": connection.executemany(statement.unanswered, wanted.each).rowcount}]
     if statement.answers:
         return [row for each in wanted.each for row in _rows(connection.execute(statement.sql, each), wanted.query)]
     connection.executemany(statement.sql, wanted.each)

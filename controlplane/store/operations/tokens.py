@@ -45,17 +45,13 @@ def claim(wanted: Sequence[Claim]) -> Op[list[str | IdempotencyMismatch]]:
     for one in wanted:
         first.setdefault(one.name, one)
     in_order = [first[name] for name in sorted(first)]  # as every other process claims them
-    rows = yield Calls("claim_token", [one._asdict() for one in in_order])
-    if len(rows) == len(wanted):
+    (claimed,) = yield Calls("claim_token", [one._asdict() for one in in_order], only_counted=True)
+    if claimed["changed"] == len(wanted):
         return [one.object_id for one in wanted]
-    ours = {row["object_id"] for row in rows}
     standing: dict[str, tuple[str, str]] = {}
     for one in in_order:
-        if one.object_id in ours:
-            standing[one.name] = (one.object_id, one.fingerprint)
-        else:
-            (kept,) = yield call("token", name=one.name)
-            standing[one.name] = (kept["object_id"], kept["fingerprint"])
+        (kept,) = yield call("token", name=one.name)
+        standing[one.name] = (kept["object_id"], kept["fingerprint"])
     return [_answer(one, *standing[one.name]) for one in wanted]
 
 
