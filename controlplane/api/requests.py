@@ -183,7 +183,10 @@ class NewLink(Sent):
     )
 
 
-Types = Annotated[tuple[Annotated[Happening, Field(strict=False)], ...], Field(min_length=1, max_length=len(Happening))]
+Types = Annotated[
+    tuple[Annotated[Happening, Field(strict=False)], ...],
+    Field(min_length=1, max_length=len(Happening), fail_fast=True),
+]
 Url = Annotated[str, StringConstraints(max_length=MOST)]
 
 
@@ -243,13 +246,15 @@ ResourcePattern = Annotated[str, StringConstraints(pattern=rf"^(\*|({'|'.join(KI
 class Permission(Sent):
     """In both lists `*` stands for anything."""
 
-    actions: Annotated[tuple[ActionPattern, ...], Field(min_length=1, max_length=50, examples=[["jobs:*"]])]
+    actions: Annotated[
+        tuple[ActionPattern, ...], Field(min_length=1, max_length=50, examples=[["jobs:*"]], fail_fast=True)
+    ]
     resources: Annotated[
-        tuple[ResourcePattern, ...], Field(min_length=1, max_length=50, examples=[["cluster/paris-1"]])
+        tuple[ResourcePattern, ...], Field(min_length=1, max_length=50, examples=[["cluster/paris-1"]], fail_fast=True)
     ]
 
 
-Permissions = Annotated[tuple[Permission, ...], Field(max_length=50)]
+Permissions = Annotated[tuple[Permission, ...], Field(max_length=50, fail_fast=True)]
 
 
 class NewUser(Sent):

@@ -50,7 +50,9 @@ class AlbumArt(Sent):
     merge_policy: MergePolicy = Field(
         MergePolicy.REPLACE, description="What becomes of the pictures that the input has."
     )
-    artwork: tuple[Artwork, ...] = Field((), max_length=MOST, description="Pictures, the first of them the cover.")
+    artwork: tuple[Artwork, ...] = Field(
+        (), fail_fast=True, max_length=MOST, description="Pictures, the first of them the cover."
+    )
 
 
 def unfit(art: AlbumArt, settings: Settings) -> tuple[str, str] | None:

@@ -97,7 +97,7 @@ class CaptionSource(Sent):
     encryption: Decryption | None = Field(None, description="How the file is encrypted.")
 
 
-Sources = Annotated[tuple[CaptionSource, ...], Field(max_length=20)]
+Sources = Annotated[tuple[CaptionSource, ...], Field(max_length=20, fail_fast=True)]
 
 
 class InputCaptions(Sent):
@@ -153,7 +153,7 @@ _DEPRECATED: Final[dict[str, JsonValue]] = {"deprecated": True}
 
 
 class OutputCaptions(Sent):
-    formats: Annotated[tuple[OutputCaption, ...], Field(min_length=1, max_length=4)] = Field(
+    formats: Annotated[tuple[OutputCaption, ...], Field(min_length=1, max_length=4, fail_fast=True)] = Field(
         description="At most one of them within the output."
     )
     merge_policy: MergePolicy | None = Field(

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from enum import StrEnum
 from typing import Annotated, Final, Self
 
-from pydantic import FailFast, Field, model_validator
+from pydantic import Field, model_validator
 
 from shared.jobspec.fields import (
     ClientRequestToken,
@@ -66,14 +66,14 @@ class JobDocument(Sent):
     )
     start: StartPolicy = Field(StartPolicy.AUTO, description="With manual it waits, Submitted, until it is started.")
     placement: Placement = Field(default_factory=_anywhere)
-    inputs: Annotated[tuple[Input, ...], Field(min_length=1, max_length=MOST_INPUTS), FailFast()] = Field(
+    inputs: Annotated[tuple[Input, ...], Field(min_length=1, max_length=MOST_INPUTS, fail_fast=True)] = Field(
         description="Shown one after the other in every output."
     )
     output_key_prefix: KeyPrefix = Field("", description="Stands before every key that the job writes.")
-    outputs: Annotated[tuple[Output, ...], Field(min_length=1, max_length=30), FailFast()] = Field(
+    outputs: Annotated[tuple[Output, ...], Field(min_length=1, max_length=30, fail_fast=True)] = Field(
         description="What is made, each by itself: one may fail while others are made."
     )
-    playlists: Annotated[tuple[Playlist, ...], Field(max_length=30), FailFast()] = Field(
+    playlists: Annotated[tuple[Playlist, ...], Field(max_length=30, fail_fast=True)] = Field(
         (), description="Outputs named together for players."
     )
     metadata: dict[MetadataKey, MetadataValue] = Field(

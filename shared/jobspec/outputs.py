@@ -69,7 +69,10 @@ class Output(Sent):
     captions: OutputCaptions | None = Field(None, description="Without it, there are none, whatever the inputs have.")
     encryption: Encryption | None = Field(None, description="Of the one file that the output is.")
     watermarks: tuple[Watermark, ...] = Field(
-        (), max_length=4, description="Pictures for the slots of `video.watermarks`; later ones lie over earlier ones."
+        (),
+        fail_fast=True,
+        max_length=4,
+        description="Pictures for the slots of `video.watermarks`; later ones lie over earlier ones.",
     )
     album_art: AlbumArt | None = Field(None, description="Pictures within a file of sound; without it there are none.")
     clip: Clip | None = Field(

@@ -23,7 +23,7 @@ class PlaylistFormat(StrEnum):
 class Playlist(Sent):
     name: OutputKey = Field(description="Key; the extensions of the format are added, whatever it ends with.")
     format: PlaylistFormat = Field(description="What players it is for; CMAF is HLS and MPEG-DASH of the same files.")
-    output_keys: Annotated[tuple[OutputKey, ...], Field(min_length=1, max_length=30)] = Field(
+    output_keys: Annotated[tuple[OutputKey, ...], Field(min_length=1, max_length=30, fail_fast=True)] = Field(
         description="Keys of outputs as in `outputs`. HLS takes ts with `segment_duration`, the others take fmp4."
     )
     hls_content_protection: HlsContentProtection | None = None

@@ -103,7 +103,10 @@ class VideoSettings(Sent):
         json_schema_extra=sizing.DEPRECATED,
     )
     watermarks: tuple[WatermarkSlot, ...] = Field(
-        (), max_length=4, description="Places for pictures; empty unless an output's `watermarks` name them."
+        (),
+        fail_fast=True,
+        max_length=4,
+        description="Places for pictures; empty unless an output's `watermarks` name them.",
     )
 
     @model_validator(mode="after")

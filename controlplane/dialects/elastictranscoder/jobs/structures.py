@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import FailFast, Field
+from pydantic import Field
 
 from controlplane.dialects.elastictranscoder.conversion import (
     ALBUM_MERGING,
@@ -74,7 +74,7 @@ class CaptionSource(Structure):
     encryption: Encryption | None = None
 
 
-CaptionSources = Annotated[tuple[CaptionSource, ...], Field(max_length=20)]
+CaptionSources = Annotated[tuple[CaptionSource, ...], Field(max_length=20, fail_fast=True)]
 
 
 class InputCaptions(Structure):
@@ -131,7 +131,7 @@ class JobAlbumArt(Structure):
     merge_policy: Annotated[Literal["Replace", "Prepend", "Append", "Fallback"], ALBUM_MERGING] | None = Field(
         None, description="Replace where none is sent."
     )
-    artwork: Annotated[tuple[Artwork, ...], Field(max_length=20)] | None = None
+    artwork: Annotated[tuple[Artwork, ...], Field(max_length=20, fail_fast=True)] | None = None
 
 
 class Clip(Structure):
@@ -151,7 +151,9 @@ class Captions(Structure):
     caption_sources: Annotated[CaptionSources, Native("sources")] | None = Field(
         None, description="Deprecated, of jobs with one input."
     )
-    caption_formats: Annotated[tuple[CaptionFormat, ...], Field(max_length=4), Native("formats")] | None = None
+    caption_formats: (
+        Annotated[tuple[CaptionFormat, ...], Field(max_length=4, fail_fast=True), Native("formats")] | None
+    ) = None
 
 
 class CreateJobOutput(Structure):
@@ -169,11 +171,11 @@ class CreateJobOutput(Structure):
     segment_duration: Annotated[Rate, SECONDS] | None = Field(
         None, description='Seconds, from 1 to 60; answered without needless zeros: "6.0" as "6".'
     )
-    watermarks: Annotated[tuple[JobWatermark, ...], Field(max_length=4)] | None = Field(
+    watermarks: Annotated[tuple[JobWatermark, ...], Field(max_length=4, fail_fast=True)] | None = Field(
         None, description="An empty list where none are sent."
     )
     album_art: JobAlbumArt | None = None
-    composition: Annotated[tuple[Clip, ...], Field(max_length=1), CLIP] | None = Field(
+    composition: Annotated[tuple[Clip, ...], Field(max_length=1, fail_fast=True), CLIP] | None = Field(
         None, description="Deprecated: the stretch of all inputs together that this output shows."
     )
     captions: Captions | None = None
@@ -207,7 +209,7 @@ class PlayReadyDrm(Structure):
 class CreateJobPlaylist(Structure):
     name: Key
     format: Literal["HLSv3", "HLSv4", "Smooth", "MPEG-DASH"]
-    output_keys: Annotated[tuple[Key, ...], Field(max_length=30), FailFast()]
+    output_keys: Annotated[tuple[Key, ...], Field(max_length=30, fail_fast=True)]
     hls_content_protection: HlsContentProtection | None = None
     play_ready_drm: PlayReadyDrm | None = None
 
@@ -217,13 +219,13 @@ class CreateJob(Structure):
     input: Annotated[JobInput, NOT_KEPT] | None = Field(
         None, description="As one of Inputs; answered as the first of them."
     )
-    inputs: Annotated[tuple[JobInput, ...], Field(max_length=200)] | None = None
+    inputs: Annotated[tuple[JobInput, ...], Field(max_length=200, fail_fast=True)] | None = None
     output: Annotated[CreateJobOutput, NOT_KEPT] | None = Field(
         None, description="As one of Outputs; answered as the first of them."
     )
-    outputs: Annotated[tuple[CreateJobOutput, ...], Field(max_length=30)] | None = None
+    outputs: Annotated[tuple[CreateJobOutput, ...], Field(max_length=30, fail_fast=True)] | None = None
     output_key_prefix: Annotated[str, Field(min_length=1, max_length=255), FILLED] | None = None
-    playlists: Annotated[tuple[CreateJobPlaylist, ...], Field(max_length=30)] | None = Field(
+    playlists: Annotated[tuple[CreateJobPlaylist, ...], Field(max_length=30, fail_fast=True)] | None = Field(
         None, description="An empty list where none are sent."
     )
     user_metadata: Annotated[dict[str, str], Native("metadata")] | None = Field(

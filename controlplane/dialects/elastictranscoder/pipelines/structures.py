@@ -33,14 +33,17 @@ class Permission(Structure):
     grantee_type: Literal["Canonical", "Email", "Group"] | None = None
     grantee: Text | None = None
     access: (
-        Annotated[tuple[Literal["FullControl", "Read", "ReadAcp", "WriteAcp"], ...], Field(max_length=30)] | None
+        Annotated[
+            tuple[Literal["FullControl", "Read", "ReadAcp", "WriteAcp"], ...], Field(max_length=30, fail_fast=True)
+        ]
+        | None
     ) = None
 
 
 class PipelineOutputConfig(Structure):
     bucket: BucketName | None = None
     storage_class: Literal["ReducedRedundancy", "Standard"] | None = None
-    permissions: Annotated[tuple[Permission, ...], Field(max_length=30)] | None = None
+    permissions: Annotated[tuple[Permission, ...], Field(max_length=30, fail_fast=True)] | None = None
 
 
 class CreatePipeline(Structure):
@@ -80,4 +83,4 @@ class TestRole(Structure):
     role: Role
     input_bucket: BucketName
     output_bucket: BucketName
-    topics: Annotated[tuple[Topic, ...], Field(max_length=30)]
+    topics: Annotated[tuple[Topic, ...], Field(max_length=30, fail_fast=True)]

@@ -126,7 +126,7 @@ class VideoParameters(Structure):
     display_aspect_ratio: AspectRatio | None = None
     sizing_policy: SizingPolicy | None = None
     padding_policy: PaddingPolicy | None = None
-    watermarks: tuple[PresetWatermark, ...] | None = None
+    watermarks: Annotated[tuple[PresetWatermark, ...], Field(fail_fast=True)] | None = None
 
 
 class AudioCodecOptions(Structure):
