@@ -75,24 +75,26 @@ class AuditedStore:
         self._clock = clock
         self._sealer = sealer
 
-    async def write(
-        self, operation: Op[T], then: Callable[[T], None] | None = None, foretell: Callable[[T], None] | None = None
-    ) -> T:
+    async def write(self, operation: Op[T], then: Callable[[T], None] | None = None) -> T:
         acting = ACTING.get()
         if acting is None or not acting.is_owed:
-            return await self._store.write(operation, then, foretell)
+            return await self._store.write(operation, then)
         recorded = audit.recorded(operation, acting.act, self._clock.now_ms())
-        return await _settled(acting, self._store.write(recorded, self._followed(then), foretell))
+        return await _settled(acting, self._store.write(recorded, self._followed(then)))
 
     async def write_together(
-        self, together: Together[Item, T], item: Item, then: Callable[[T], None] | None = None
+        self,
+        together: Together[Item, T],
+        item: Item,
+        then: Callable[[T], None] | None = None,
+        foretell: Callable[[T], None] | None = None,
     ) -> T:
         acting = ACTING.get()
         if acting is None or not acting.is_owed:
-            return await self._store.write_together(together, item, then)
+            return await self._store.write_together(together, item, then, foretell)
         recorded = audit.recorded_together(together)
         asked = (item, acting.act, self._clock.now_ms())
-        return await _settled(acting, self._store.write_together(recorded, asked, self._followed(then)))
+        return await _settled(acting, self._store.write_together(recorded, asked, self._followed(then), foretell))
 
     def _followed(self, then: Callable[[T], None] | None) -> Callable[[T], None]:
         def committed(result: T) -> None:

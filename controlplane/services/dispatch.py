@@ -182,8 +182,8 @@ class Dispatcher:
                     told.add(node_id)
 
         breaker = self._settings.rules.breaker
-        chosen = granting.grant_round(offers, now=now, accept_within=accept_within, breaker=breaker)
-        grants = await self._store.write(chosen, foretell=foretell)
+        asked = granting.Round(offers, now, accept_within, breaker)
+        grants = await self._store.write_together(granting.rounds, asked, foretell=foretell)
         _GRANTED.inc(len(grants))
         for node_id, theirs in _by_node(grants).items():
             if node_id not in told:

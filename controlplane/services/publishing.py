@@ -6,10 +6,10 @@ import asyncio
 import contextlib
 import threading
 from collections import defaultdict, deque
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import structlog
 
@@ -224,22 +224,25 @@ class Publisher:
         if not visible:
             return []
         now = self._clock.now_ms()
-        published = results.published([results.Published(found.task, settled, now) for found, settled in visible])
-        if len(visible) > 1:
-            with contextlib.suppress(Unavailable, StorageFull):
-                await self._store.write(published, then=lambda _: self._learn(visible))
-                return [found for found, _ in visible]
-            return [ended for one in visible for ended in await self._end([one])]
-        ((found, _),) = visible
-        return [found] if await self._is_written(found, published, then=lambda: self._learn(visible)) else []
+        published = [results.Published(found.task, settled, now) for found, settled in visible]
+        try:
+            await self._store.write_together(
+                results.published_in_groups, published, then=lambda _: self._learn(visible)
+            )
+        except (Unavailable, StorageFull) as error:
+            if len(visible) > 1:
+                return [ended for one in visible for ended in await self._end([one])]
+            await self._delay(visible[0][0], error)
+            return []
+        return [found for found, _ in visible]
 
     def _learn(self, visible: Sequence[tuple[Results, Finished]]) -> None:
         for found, settled in visible:
             self._faulty.finished(found.payload.files, settled)
 
-    async def _is_written(self, found: Results, operation: Op[Any], then: Callable[[], None] | None = None) -> bool:
+    async def _is_written(self, found: Results, operation: Op[None]) -> bool:
         try:
-            await self._store.write(operation, then=None if then is None else lambda _: then())
+            await self._store.write(operation)
         except (Unavailable, StorageFull) as error:
             await self._delay(found, error)
             return False

@@ -19,10 +19,10 @@ class Waiting:
 
     future: asyncio.Future[Any]
     then: Callable[[Any], None] | None
+    foretell: Callable[[Any], None] | None = None
     operation: Op[Any] | None = None
     together: Together[Any, Any] | None = None
     item: Any = None
-    foretell: Callable[[Any], None] | None = None
 
 
 async def gathered(pending: asyncio.Queue[Waiting], most: int) -> list[list[Waiting]]:

@@ -74,20 +74,22 @@ class Store(Reader, Protocol):
     raises.
     """
 
-    async def write(
-        self, operation: Op[T], then: Callable[[T], None] | None = None, foretell: Callable[[T], None] | None = None
-    ) -> T:
-        """`then` is told the result as soon as it is committed, also when the caller went away meanwhile.
-
-        `foretell` is told it before, while the disk is waited for: it may yet come to nothing. Whatever is written after
-        that sees it, or sees that it came to nothing.
-        """
+    async def write(self, operation: Op[T], then: Callable[[T], None] | None = None) -> T:
+        """`then` is told the result as soon as it is committed, also when the caller went away meanwhile."""
         ...
 
     async def write_together(
-        self, together: Together[Item, T], item: Item, then: Callable[[T], None] | None = None
+        self,
+        together: Together[Item, T],
+        item: Item,
+        then: Callable[[T], None] | None = None,
+        foretell: Callable[[T], None] | None = None,
     ) -> T:
-        """As `write`, in one operation with all who ask the same until the next commit begins."""
+        """As `write`, in one operation with all who ask the same until the next commit begins.
+
+        `foretell` is told the result before, while the disk is waited for: it may yet come to nothing. Whatever is written
+        after that sees it, or sees that it came to nothing.
+        """
         ...
 
     async def close(self) -> None:

@@ -67,18 +67,20 @@ class PostgresStore:
             raise Unavailable(f"PostgreSQL cannot be used: {error}") from error
         return cls(readers, writers)
 
-    async def write(
-        self, operation: Op[T], then: Callable[[T], None] | None = None, foretell: Callable[[T], None] | None = None
-    ) -> T:
+    async def write(self, operation: Op[T], then: Callable[[T], None] | None = None) -> T:
         future: asyncio.Future[T] = asyncio.get_running_loop().create_future()
-        self._put(Waiting(future, then, operation, foretell=foretell))
+        self._put(Waiting(future, then, operation=operation))
         return await future
 
     async def write_together(
-        self, together: Together[Item, T], item: Item, then: Callable[[T], None] | None = None
+        self,
+        together: Together[Item, T],
+        item: Item,
+        then: Callable[[T], None] | None = None,
+        foretell: Callable[[T], None] | None = None,
     ) -> T:
         future: asyncio.Future[T] = asyncio.get_running_loop().create_future()
-        self._put(Waiting(future, then, together=together, item=item))
+        self._put(Waiting(future, then, foretell, together=together, item=item))
         return await future
 
     def _put(self, waiting: Waiting) -> None:

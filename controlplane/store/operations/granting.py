@@ -27,6 +27,16 @@ READ_AHEAD: Final = 16
 
 
 @dataclass(frozen=True)
+class Round:
+    """What waiting nodes offer, at a moment."""
+
+    offers: Sequence[Offer]
+    now: int
+    accept_within: int
+    breaker: Breaker = RULES.breaker
+
+
+@dataclass(frozen=True)
 class Grant:
     """A lease as it was given."""
 
@@ -88,6 +98,16 @@ def grant_round(
         if not lanes[lane]:
             del lanes[lane]
     return (yield from _granted(chosen, now=now, accept_by=now + accept_within))
+
+
+def rounds(asked: Sequence[Round]) -> Op[list[list[Grant]]]:
+    """One after the other."""
+    given = []
+    for each in asked:
+        given.append(
+            (yield from grant_round(each.offers, now=each.now, accept_within=each.accept_within, breaker=each.breaker))
+        )
+    return given
 
 
 def unheard(node_id: NodeId, boot_id: BootId, before: int) -> Op[Unheard]:

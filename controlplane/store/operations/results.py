@@ -98,6 +98,12 @@ def published(results: Sequence[Published]) -> Op[Sequence[None]]:
     return [None] * len(results)
 
 
+def published_in_groups(groups: Sequence[Sequence[Published]]) -> Op[Sequence[None]]:
+    """The same, of all who publish at a time."""
+    yield from published([result for group in groups for result in group])
+    return [None] * len(groups)
+
+
 class _Taken(NamedTuple):
     report: Finish
     row: Row

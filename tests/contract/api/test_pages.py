@@ -13,6 +13,7 @@ from controlplane.api.views import JobView
 from controlplane.app import ROUTES
 from controlplane.domain.permissions import GRANTS, Role
 from controlplane.http.calls import PLACEHOLDER
+from controlplane.store.operations import granting
 from shared.errors import ErrorCode, Unavailable
 from tests.builders import MP4_PRESET
 from tests.contract.api.service import Caller, Node, Service, a_document
@@ -173,17 +174,16 @@ async def test_a_moment_without_the_database_ends_neither_the_service_nor_its_po
     service: Service, tenant: Caller, pipeline: str, node: Node, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("controlplane.services.dispatch.RETRY_SECONDS", 0.05)
-    write = service.store.write
-    refused: list[str] = []
+    write = service.store.write_together
+    refused: list[granting.Round] = []
 
-    async def away_once(operation: Any, *then: Any) -> Any:
-        if operation.__name__ == "grant_round" and not refused:
-            refused.append(operation.__name__)
-            operation.close()
+    async def away_once(together: Any, item: Any, *rest: Any, **told: Any) -> Any:
+        if together is granting.rounds and not refused:
+            refused.append(item)
             raise Unavailable("The database refused.")
-        return await write(operation, *then)
+        return await write(together, item, *rest, **told)
 
-    monkeypatch.setattr(service.store, "write", away_once)
+    monkeypatch.setattr(service.store, "write_together", away_once)
     await tenant.submit(pipeline)
     assert (await node.start()).ref.attempt == 1
-    assert refused == ["grant_round"]
+    assert refused

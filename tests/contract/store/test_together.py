@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Sequence
 
 from controlplane.store.operations import identity
-from controlplane.store.port import Calls, Op, call
+from controlplane.store.port import Calls, Op
 from shared.errors import NotFound, Unavailable
 from tests.contract.store.world import World
 
@@ -60,14 +60,15 @@ async def test_whoever_wants_to_know_early_is_told_before_it_is_kept_and_of_noth
 ) -> None:
     told: list[str] = []
 
-    def noted(value: str | None) -> Op[str | None]:
-        yield call("set_meta", key="k", value=value)
-        return value
+    def noted(values: Sequence[str | None]) -> Op[Sequence[str | None]]:
+        yield Calls("set_meta", [{"key": "k", "value": value} for value in values])
+        return list(values)
 
     await asyncio.gather(
         *(
-            world.store.write(
-                noted(value),
+            world.store.write_together(
+                noted,
+                value,
                 then=lambda kept: told.append(f"kept {kept}"),
                 foretell=lambda likely: told.append(f"likely {likely}"),
             )
