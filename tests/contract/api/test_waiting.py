@@ -82,6 +82,7 @@ class TestLater:
         assert await code_of(tenant, held) == "start_awaited"
         job_id = await tenant.submit(pipeline)
         order = await node.start()
+        await node.beat()  # is written after the grant
         assert await code_of(tenant, job_id) == "begins"
         await node.accept(order.ref)
         await node.report(order.ref, Failed(failure=a_failure()))

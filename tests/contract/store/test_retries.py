@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import replace
 
 import orjson
 import pytest
@@ -79,12 +78,12 @@ async def test_a_retry_is_worked_on_from_its_first_attempt(world: World) -> None
 
 async def test_one_token_makes_one_retry(world: World) -> None:
     job_id, other = await a_failed_job(world), await a_failed_job(world)
-    token = replace(a_token("again"), operation="retry_job")
+    token = a_token("again")._replace(operation="retry_job")
     first = await retry(world, job_id, token)
     again = await retry(world, job_id, token)
     assert (again.job.id, again.replayed) == (first.job.id, True)
     with pytest.raises(IdempotencyMismatch):
-        await retry(world, other, replace(token, fingerprint="of another job"))
+        await retry(world, other, token._replace(fingerprint="of another job"))
     assert (await retry(world, job_id)).job.id != first.job.id
 
 
