@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from shared.capacity import Capacity, Demand, Free, FreeCard, emptiest, remaining
+from shared.errors import InvalidField
 from shared.ids import BootId, ClusterId, NodeId
 from shared.jobspec import HardwarePreference
 
@@ -103,6 +104,13 @@ def suits(need: Need, *, cluster_id: ClusterId, labels: Mapping[str, str]) -> bo
     if need.cluster_id is not None and need.cluster_id != cluster_id:
         return False
     return all(labels.get(key) == value for key, value in need.labels.items())
+
+
+def check_hardware(need: Need) -> None:
+    """Raises InvalidField for what a card is to encode of which no card encodes anything: it would wait for ever."""
+    if need.hardware is HardwarePreference.REQUIRE and need.demand.nvenc_sessions == 0:
+        detail = "Cards encode h264 and hevc, and no output of this job is either."
+        raise InvalidField(detail, pointer="/placement/hardware")
 
 
 def grant(need: Need, offer: Offer) -> Demand | None:

@@ -13,7 +13,7 @@ from controlplane.auth.principal import Principal
 from controlplane.domain.demand import demand
 from controlplane.domain.idempotency import fingerprint
 from controlplane.domain.lifecycle import TERMINAL_JOBS
-from controlplane.domain.placement import Need
+from controlplane.domain.placement import Need, check_hardware
 from controlplane.domain.planning.recipe import Recipe
 from controlplane.domain.sources import sources
 from controlplane.services.content_keys import ContentKeys, RevealedKey
@@ -177,6 +177,7 @@ class Jobs:
             placement.hardware,
             demand(recipe, len(document.inputs), _input_size(pipeline, keys)),
         )
+        check_hardware(need)
         text, parts = self._kept(tenant_id, document, recipe)
         new = jobs.NewJob(
             id=JobId(self._ids.next(now)),

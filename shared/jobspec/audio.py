@@ -59,6 +59,10 @@ class AudioSettings(Sent):
             raise mismatch("packing_mode", "Only pcm is packed into several tracks.")
         if self.codec is AudioCodec.PCM and self.signed == (self.bit_depth == 8):
             raise mismatch("signed", "pcm is unsigned with 8 bits, and signed with more.")
+        if not self.signed and self.codec is not AudioCodec.PCM:
+            raise mismatch("signed", "Only samples of pcm are unsigned.")
+        if self.loudness is not None and self.channels == 0:
+            raise mismatch("loudness", "Sound that is dropped is not loud.")
         if self.bit_order is not None and self.codec is not AudioCodec.PCM:
             raise mismatch("bit_order", "Only samples of pcm have an order of bytes.")
         if self.sample_rate != "auto" and self.sample_rate > _HIGHEST_SAMPLE_RATES.get(self.codec, 192000):

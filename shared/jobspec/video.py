@@ -33,6 +33,7 @@ FrameRate = Literal["10", "15", "23.97", "24", "25", "29.97", "30", "50", "60"]
 """Nominal rates; "23.97" and "29.97" are 24000/1001 and 30000/1001."""
 LEAST_BIT_RATE: Final = 10_000
 MOST_BIT_RATE: Final = 100_000_000
+KEYFRAMES_MAX_DISTANCE: Final = 90
 H264Level = Literal["1", "1b", "1.1", "1.2", "1.3", "2", "2.1", "2.2", "3", "3.1", "3.2", "4", "4.1"]
 
 
@@ -75,7 +76,9 @@ class VideoSettings(Sent):
     loop_count: Annotated[int, Field(ge=0, le=100)] | Literal["infinite"] = Field(
         "infinite", description="Of an animated GIF."
     )
-    keyframes_max_distance: Annotated[int, Field(ge=1, le=100_000)] = Field(90, description="Frames.")
+    keyframes_max_distance: Annotated[int, Field(ge=1, le=100_000)] = Field(
+        KEYFRAMES_MAX_DISTANCE, description="Frames."
+    )
     fixed_gop: bool = Field(False, description="Key frames at exactly that distance, whatever is shown.")
     frame_rate: FrameRate | Literal["auto"] = Field(
         "auto", description="Frames per second; those of the input with auto."
@@ -147,6 +150,35 @@ class VideoSettings(Sent):
         sizing.check_one_way(self, self.resolution, self.aspect_ratio, even=True)
         return self
 
+    @model_validator(mode="after")
+    def _is_heeded(self) -> Self:
+        """Of what its encoder would pass over, nothing is taken."""
+        if self.loop_count != "infinite" and self.codec is not VideoCodec.GIF:
+            raise mismatch("loop_count", "Only a gif is shown again and again.")
+        if self.codec is VideoCodec.GIF and (self.fixed_gop or self.keyframes_max_distance != KEYFRAMES_MAX_DISTANCE):
+            field = "fixed_gop" if self.fixed_gop else "keyframes_max_distance"
+            raise mismatch(field, "A gif has no key frames.")
+        if self.max_bit_rate is not None and not self._is_bounded:
+            raise mismatch("max_bit_rate", f"{self.codec} keeps to no highest rate here{self._unless_average}.")
+        if self.buffer_size is not None and not self._is_buffered:
+            raise mismatch(
+                "buffer_size", f"There is no rate that {self.codec} keeps to over a buffer here{self._unless_average}."
+            )
+        return self
+
+    @property
+    def _is_bounded(self) -> bool:
+        return self.codec in _ALWAYS_BOUNDED or (self.codec in _AVERAGED and self.bit_rate is not None)
+
+    @property
+    def _is_buffered(self) -> bool:
+        with_rate = self.bit_rate is not None and self.codec in _AVERAGED
+        return with_rate or (self.max_bit_rate is not None and self.codec in _REFERRING)
+
+    @property
+    def _unless_average(self) -> str:
+        return " without `bit_rate`" if self.codec in _AVERAGED else ""
+
     @property
     def bounds(self) -> tuple[int, int]:
         """Width and height that it has at most."""
@@ -155,6 +187,10 @@ class VideoSettings(Sent):
 
 
 _REFERRING: Final = frozenset({VideoCodec.H264, VideoCodec.HEVC})
+_AVERAGED: Final = frozenset(VideoCodec) - {VideoCodec.AV1, VideoCodec.GIF}
+"""Those whose `bit_rate` is met over a buffer."""
+_ALWAYS_BOUNDED: Final = _AVERAGED - {VideoCodec.MPEG2}
+"""With constant quality too."""
 TWO_PASS: Final = frozenset({VideoCodec.H264, VideoCodec.MPEG2, VideoCodec.VP8, VideoCodec.VP9})
 _PROFILES: Final[dict[VideoCodec, frozenset[str]]] = {
     VideoCodec.H264: frozenset({"baseline", "main", "high"}),

@@ -14,8 +14,9 @@ from controlplane.domain import planning
 from controlplane.domain.demand import demand, rounded_up
 from controlplane.domain.fairness import AGING_MS, ENCODER, LEAST_COST, Head, Standing, cost, in_turn
 from controlplane.domain.idempotency import fingerprint
-from controlplane.domain.placement import Need, Offer, best, grant, lesser, reserved, suits
+from controlplane.domain.placement import Need, Offer, best, check_hardware, grant, lesser, reserved, suits
 from shared.capacity import Demand, Free, Gpu, remaining
+from shared.errors import InvalidField
 from shared.ids import BootId, ClusterId, NodeId, PipelineId, TaskId, TenantId, UserId
 from shared.jobspec import HardwarePreference, JobDocument
 from tests.builders import SMALL, a_capacity, free_of, hls_document
@@ -52,6 +53,17 @@ class TestPlacement:
         assert required is None or required.nvenc_sessions == demand.nvenc_sessions > 0
         avoided = grant(a_need(demand, HardwarePreference.AVOID), an_offer(free=free, sessions=100))
         assert avoided is None or avoided.nvenc_sessions == 0
+
+    @pytest.mark.parametrize("wanted", HardwarePreference)
+    def test_a_card_is_not_required_for_what_no_card_encodes(self, wanted: HardwarePreference) -> None:
+        check_hardware(a_need(Demand(cpu_threads=1, memory=1, scratch=1, nvenc_sessions=1), wanted))
+        in_software = a_need(Demand(cpu_threads=1, memory=1, scratch=1), wanted)
+        if wanted is not HardwarePreference.REQUIRE:
+            check_hardware(in_software)
+            return
+        with pytest.raises(InvalidField) as refused:
+            check_hardware(in_software)
+        assert refused.value.pointer == "/placement/hardware"
 
     @given(frees, st.lists(demands, max_size=5))
     def test_what_is_left_is_never_less_than_nothing(self, free: Free, taken: list[Demand]) -> None:
