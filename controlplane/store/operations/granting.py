@@ -103,10 +103,9 @@ def grant_round(
 def rounds(asked: Sequence[Round]) -> Op[list[list[Grant]]]:
     """One after the other."""
     given = []
-    for each in asked:
-        given.append(
-            (yield from grant_round(each.offers, now=each.now, accept_within=each.accept_within, breaker=each.breaker))
-        )
+    for one in asked:
+        grants = yield from grant_round(one.offers, now=one.now, accept_within=one.accept_within, breaker=one.breaker)
+        given.append(grants)
     return given
 
 
