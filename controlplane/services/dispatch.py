@@ -133,7 +133,9 @@ class Dispatcher:
                 orders += await self._unheard_orders(node, waiter)
             else:
                 waiter.is_owed = True  # perhaps: what it was told just now need not be on disk yet
-            if not orders and not self._closing:
+            if orders:
+                orders += await self._start_orders(waiter.closed())
+            elif not self._closing:
                 self.wake()
                 orders = await self._hold(node, waiter, request.wait)
         finally:
