@@ -30,7 +30,7 @@ def read(sent: bytes) -> JobDocument:
         aside = orjson.dumps(documents.without(fields, ("Outputs", "Playlists")))
         return _checked(_wire(aside), known)
     document = _checked(_wire(sent or b"{}"), None)
-    if 0 < len(text) <= documents.LARGEST_KNOWN:
+    if _may_be_known(fields, text):
         _known.offer(text, documents.made(document))
     return document
 
@@ -63,12 +63,15 @@ def _beginning(value: Any) -> Any:
 
 
 def _taken_apart(sent: bytes) -> tuple[dict[str, Any], bytes]:
-    """Its members, and what it makes as text; nothing of what is no request, or holds what is not to be remembered."""
+    """Its members, and what it makes as text; nothing of what is no request."""
     try:
         fields = orjson.loads(sent)
-        outputs = fields["Outputs"]
-        text = orjson.dumps([outputs, fields.get("Playlists", [])])
+        return fields, orjson.dumps([fields["Outputs"], fields.get("Playlists", [])])
     except (ValueError, TypeError, KeyError, AttributeError):
         return {}, b""
-    may_be_known = isinstance(outputs, list) and not any(secret in text for secret in _SECRETS)
-    return (fields, text) if may_be_known else ({}, b"")
+
+
+def _may_be_known(fields: dict[str, Any], text: bytes) -> bool:
+    """Not what holds keys, nor where there is no list of outputs but one that is no part of the text."""
+    is_list = isinstance(fields.get("Outputs"), list) and len(text) <= documents.LARGEST_KNOWN
+    return is_list and not any(secret in text for secret in _SECRETS)
