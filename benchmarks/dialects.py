@@ -4,7 +4,10 @@ The same jobs are submitted in both ways to the real server over HTTP by 32 call
 Elastic Transcoder's clients send them, each request signed beforehand. Film after film goes through the same recipe: every request
 names another film, and is none that was sent before.
 
-    python -m benchmarks.dialects [--rounds 5] [--seconds 4]
+With --heard the question is what it costs that somebody listens: the same film after film, both ways, before and after a webhook is
+made that is told of every job.
+
+    python -m benchmarks.dialects [--rounds 5] [--seconds 4] [--heard]
 """
 
 from __future__ import annotations
@@ -14,15 +17,17 @@ import asyncio
 import datetime as dt
 import gc
 import json
+import multiprocessing
 import statistics
 import time
 from collections.abc import Iterator, Mapping
-from itertools import count, islice, product
+from itertools import count, islice
 from typing import Any
 from urllib.parse import urlsplit
 
 import aiohttp
 import uvloop
+from aiohttp import web
 
 from benchmarks.service import machine, running
 from benchmarks.submits import CALLERS, pause
@@ -107,36 +112,92 @@ async def load(url: str, requests: Iterator[Request], seconds: float) -> float:
         return done / (time.monotonic() - began)
 
 
+def listen(port: Any) -> None:
+    """Who is told: takes everything, and says nothing."""
+
+    async def take(_: web.Request) -> web.Response:
+        return web.Response(status=204)
+
+    async def main() -> None:
+        app = web.Application()
+        app.router.add_post("/", take)
+        runner = web.AppRunner(app, access_log=None)
+        await runner.setup()
+        await web.TCPSite(runner, "127.0.0.1", 0).start()
+        port.value = runner.addresses[0][1]
+        await asyncio.Event().wait()
+
+    uvloop.run(main())
+
+
+async def be_told(service: dict[str, Any], port: int) -> None:
+    headers = {"Authorization": f"Bearer {service['tenant_key']}"}
+    wanted = {"url": f"http://127.0.0.1:{port}/", "types": ["job.submitted"]}
+    async with (
+        aiohttp.ClientSession(headers=headers) as session,
+        session.post(f"{service['url']}/v1/webhooks", json=wanted) as response,
+    ):
+        assert response.status == 201, await response.text()
+
+
+class Ways:
+    """The native way and the dialect's, and what came of going each."""
+
+    def __init__(self, service: dict[str, Any]) -> None:
+        wire = json.dumps(job(service["pipeline_id"])).encode()
+        native = json.dumps(document(CreateJob.model_validate_json(wire))).encode()
+        aws = service["aws"]
+        self._url = service["url"]
+        self._bodies = {"native": native, "CreateJob": wire}
+        self._bearer = {"Content-Type": "application/json", "Authorization": f"Bearer {service['tenant_key']}"}
+        self._signer = Signer(aws["access_key_id"], aws["secret_access_key"], aws["region"])
+        self._numbers = count()
+        self.rates: dict[str, list[float]] = {}
+
+    def go(self, seconds: float, what: str, *, its_own: bool = False) -> None:
+        for way, body in self._bodies.items():
+            sent = films(body, self._numbers, each_its_own_recipe=its_own)
+            native = ((film, self._bearer) for film in sent)
+            requests = native if way == "native" else signed(sent, self._signer, self._url)
+            path = "/v1/jobs" if way == "native" else PATH
+            rate = uvloop.run(load(self._url + path, made(requests, seconds), seconds))
+            self.rates.setdefault(f"{way}{what}", []).append(rate)
+
+    def tell(self, *what: str) -> None:
+        print(machine())
+        for name, found in self.rates.items():
+            print(f"{name:30} {statistics.median(found):8.0f} per second   ({min(found):.0f} to {max(found):.0f})")
+        for which in what:
+            pairs = zip(self.rates[f"CreateJob{which}"], self.rates[f"native{which}"], strict=True)
+            ratios = [ours / theirs for ours, theirs in pairs]
+            print(
+                f"ratio{which:25} {statistics.median(ratios):8.2f}              ({min(ratios):.2f} to {max(ratios):.2f})"
+            )
+
+
+ANEW, HEARD = ", each another recipe", ", told to a webhook"
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seconds", type=float, default=4)
+    parser.add_argument("--heard", action="store_true")
     chosen = parser.parse_args()
-    with running() as service:
-        wire = json.dumps(job(service["pipeline_id"])).encode()
-        native = json.dumps(document(CreateJob.model_validate_json(wire))).encode()
-        bearer = {"Content-Type": "application/json", "Authorization": f"Bearer {service['tenant_key']}"}
-        aws = service["aws"]
-        signer = Signer(aws["access_key_id"], aws["secret_access_key"], aws["region"])
-        uvloop.run(pause(service, {"Authorization": bearer["Authorization"]}))
-        numbers = count()
-        rates: dict[str, list[float]] = {}
-        for _, its_own in product(range(chosen.rounds), (False, True)):
-            for way, path, body in (("native", "/v1/jobs", native), ("CreateJob", PATH, wire)):
-                bodies = films(body, numbers, each_its_own_recipe=its_own)
-                plain = ((film, bearer) for film in bodies)
-                requests = signed(bodies, signer, service["url"]) if body is wire else plain
-                rate = uvloop.run(load(service["url"] + path, made(requests, chosen.seconds), chosen.seconds))
-                rates.setdefault(f"{way}{_OWN[its_own]}", []).append(rate)
-    print(machine())
-    for name, found in rates.items():
-        print(f"{name:30} {statistics.median(found):8.0f} per second   ({min(found):.0f} to {max(found):.0f})")
-    for own in _OWN.values():
-        ratios = [ours / theirs for ours, theirs in zip(rates[f"CreateJob{own}"], rates[f"native{own}"], strict=True)]
-        print(f"ratio{own:25} {statistics.median(ratios):8.2f}              ({min(ratios):.2f} to {max(ratios):.2f})")
-
-
-_OWN = {False: "", True: ", each another recipe"}
+    port = multiprocessing.Value("i", 0)
+    multiprocessing.Process(target=listen, args=(port,), daemon=True).start()
+    with running(environment={"TRANSCODER_OUTGOING_NETWORKS": '["127.0.0.0/8"]'}) as service:
+        uvloop.run(pause(service, {"Authorization": f"Bearer {service['tenant_key']}"}))
+        ways = Ways(service)
+        for _ in range(chosen.rounds):
+            ways.go(chosen.seconds, "")
+            if not chosen.heard:
+                ways.go(chosen.seconds, ANEW, its_own=True)
+        if chosen.heard:
+            uvloop.run(be_told(service, port.value))
+            for _ in range(chosen.rounds):
+                ways.go(chosen.seconds, HEARD)
+    ways.tell("", HEARD if chosen.heard else ANEW)
 
 
 if __name__ == "__main__":
