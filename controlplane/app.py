@@ -43,6 +43,7 @@ from controlplane.domain.notifications import EndpointKind
 from controlplane.http import keys, throttling
 from controlplane.http.answering import answering
 from controlplane.http.connections import Guard
+from controlplane.http.streams import Streams
 from controlplane.outgoing.posting import Post
 from controlplane.services.audit import Audit, AuditedStore, Sealer
 from controlplane.services.buckets import Buckets
@@ -178,6 +179,7 @@ def make_app(settings: Settings, database: Store, clock: Clock, secret: bytes) -
     app[throttling.THROTTLE] = Throttle(clock)
     app[keys.MAX_DOCUMENT] = settings.max_document_size
     app[keys.GUARD] = guard
+    app[keys.STREAMS] = Streams(settings.max_streams_per_tenant)
     app[keys.CLOCK] = clock
     app[keys.SETTINGS] = settings
     app[keys.PAGES] = page_tokens

@@ -72,6 +72,10 @@ class Settings(BaseSettings):
         100, description="At once, held polls and event streams aside; an IPv6 /64 counts as one address."
     )
     max_held_per_address: Annotated[int, Field(gt=0)] = Field(10_000, description="Polls and event streams at once.")
+    max_streams_per_tenant: Annotated[int, Field(gt=0)] = Field(
+        500,
+        description="Event streams at once: each looks at the database whenever something happens to anybody's jobs.",
+    )
     header_timeout: Seconds = Field(
         10.0, description="Within which a request's head, and a TLS handshake, must arrive."
     )

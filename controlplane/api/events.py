@@ -13,10 +13,9 @@ from controlplane.api.jobs import QUIET_SECONDS, last_event_id
 from controlplane.api.paging import page
 from controlplane.api.requests import TenantEventsQuery
 from controlplane.api.routing import Reply, Routes
-from controlplane.api.streaming import EventStream, watcher
+from controlplane.api.streaming import EventStream, watcher, watching
 from controlplane.domain.permissions import Action
 from controlplane.http.calls import Call
-from controlplane.http.connections import held
 from controlplane.http.keys import EVENTS
 from controlplane.services import naming
 from controlplane.store.records import TenantEvent
@@ -36,7 +35,7 @@ routes: Final = Routes("events")
 async def tenant_events(call: Call[None]) -> Reply | web.StreamResponse:
     tenant_id, events = call.principal.tenant, call.request.app[EVENTS]
     if "text/event-stream" in call.request.headers.get("Accept", ""):
-        with held(call.request):
+        with watching(call):
             return await _streamed(call)
 
     def find(after: str, size: int) -> Awaitable[list[TenantEvent]]:

@@ -11,12 +11,11 @@ from controlplane.api import about, views
 from controlplane.api.links import absolute
 from controlplane.api.requests import LAST_EVENT, EventsQuery, JobsQuery, LogQuery, RetryOfFailed, RetryOfJob
 from controlplane.api.routing import Reply, Routes
-from controlplane.api.streaming import EventStream, watcher
+from controlplane.api.streaming import EventStream, watcher, watching
 from controlplane.domain import documents
 from controlplane.domain.lifecycle import TERMINAL_JOBS
 from controlplane.domain.permissions import Action
 from controlplane.http.calls import Call
-from controlplane.http.connections import held
 from controlplane.http.keys import BUCKETS, JOBS, LOGS, REASONS, SETTINGS
 from controlplane.http.looking import visible
 from controlplane.services import naming
@@ -183,7 +182,7 @@ async def events(call: Call[None]) -> Reply | web.StreamResponse:
         return Reply(views.Page[views.EventView](items=[views.event(event) for event in history]))
     after = last_event_id(call) or 0
     await jobs.get(tenant_id, job_id)
-    with held(call.request):
+    with watching(call):
         return await _streamed(call, jobs, tenant_id, job_id, after)
 
 
@@ -218,7 +217,7 @@ async def log(call: Call[None]) -> Reply | web.StreamResponse:
     wanted: int | None = call.query.attempt
     if "text/event-stream" in accepted:
         await call.request.app[JOBS].get(tenant_id, job_id)
-        with held(call.request):
+        with watching(call):
             return await _follow_log(call, tenant_id, job_id, wanted)
     kept = await call.request.app[LOGS].read(tenant_id, job_id)
     found = [one for one in kept if wanted in (None, one.attempt)]

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 import orjson
@@ -12,8 +13,17 @@ from pydantic import BaseModel
 
 from controlplane.auth.principal import Principal
 from controlplane.http.calls import Call, authenticated
+from controlplane.http.connections import held
+from controlplane.http.keys import STREAMS
 from controlplane.http.throttling import tell
 from shared.errors import TranscoderError
+
+
+@contextmanager
+def watching(call: Call[None]) -> Iterator[None]:
+    """While a caller waits for what happens. Raises Throttled where its account, or its address, waits for too much already."""
+    with call.request.app[STREAMS].one(call.principal), held(call.request):
+        yield
 
 
 async def watcher(call: Call[None]) -> Principal | None:

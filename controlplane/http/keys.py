@@ -9,6 +9,7 @@ from aiohttp import web
 from controlplane.auth.access_keys import AccessKeys
 from controlplane.auth.bearer import Bearers
 from controlplane.http.connections import Guard
+from controlplane.http.streams import Streams
 from controlplane.services.audit import Audit
 from controlplane.services.buckets import Buckets
 from controlplane.services.clusters import Clusters
@@ -54,6 +55,7 @@ PUBLISHER: Final = web.AppKey("publisher", Publisher)
 REASONS: Final = web.AppKey("reasons", Reasons)
 QUOTAS: Final = web.AppKey("quotas", Quotas)
 SETTINGS: Final = web.AppKey("settings", Settings)
+STREAMS: Final = web.AppKey("streams", Streams)
 TENANTS: Final = web.AppKey("tenants", Tenants)
 TOPICS: Final = web.AppKey("topics", Topics)
 TOPIC_KEYS: Final = web.AppKey("topic_keys", TopicKeys)

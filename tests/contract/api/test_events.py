@@ -5,14 +5,17 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from controlplane.api import jobs
 from controlplane.domain.permissions import Role
+from controlplane.http.keys import STREAMS
 from controlplane.services import events
-from tests.contract.api.service import Caller, Node, Service
+from tests.builders import eventually
+from tests.contract.api.service import Caller, Node, Service, serving
 from tests.contract.api.test_jobs import watching
 
 Told = tuple[str, str]
@@ -42,6 +45,24 @@ async def test_a_stream_begins_now_and_tells_of_every_job(tenant: Caller, pipeli
         first, second = await tenant.submit(pipeline), await tenant.submit(pipeline)
         await tenant.post(f"/v1/jobs/{second}/cancel")
         assert await take(stream, 3) == [(first, "submitted"), (second, "submitted"), (second, "canceled")]
+
+
+async def test_an_account_has_so_many_streams_and_no_more(tmp_path: Path) -> None:
+    async with serving(tmp_path / "state", max_streams_per_tenant=2) as service:
+        tenant, other = await service.tenant(), await service.tenant("other")
+        job_id = await tenant.submit(await tenant.pipeline())
+        colleague = await service.user(tenant)
+        async with following(tenant), watching(colleague, job_id):
+            for path in ("/v1/events", f"/v1/jobs/{job_id}/events", f"/v1/jobs/{job_id}/log"):
+                refused = await tenant.get(path, headers={"Accept": "text/event-stream"})
+                assert refused.fault == (429, "throttled", None)
+                assert refused.headers["Retry-After"] == "1"
+                assert (await tenant.get(path)).status == 200
+            async with following(other):
+                pass
+        await eventually(lambda: not service.app[STREAMS]._open)
+        async with following(tenant), following(colleague):
+            pass
 
 
 async def test_it_goes_on_behind_the_last_event_that_was_seen_and_misses_none(tenant: Caller, pipeline: str) -> None:
