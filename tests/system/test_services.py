@@ -15,6 +15,7 @@ from tests.system.machine import (
     CONTROL_PLANE,
     TRANSCODER,
     Machine,
+    call,
     encoders,
     is_active,
     main_pid,
@@ -35,6 +36,19 @@ def test_a_film_is_transcoded(machine: Machine):
         environment={"TRANSCODER_KEY": machine.tenant_key},
         timeout=240,
     )
+
+
+def test_programs_that_feed_each_other_share_a_unit(machine: Machine, tmp_path: Path):
+    run("ffmpeg", "-v", "error", "-f", "lavfi", "-i", "testsrc2=s=64x36:r=25:d=0.2", str(tmp_path / "tiny.mp4"))
+    first = machine.submit(tmp_path / "tiny.mp4")
+    assert machine.completes(first)
+    told = machine.job(first)
+    key, pipeline = told["inputs"][0]["key"], told["pipeline_id"]
+    output = {"key": "many.mp4", "settings": {"container": "mp4", "video": {"codec": "h264"}}}
+    many = {"pipeline_id": pipeline, "client_request_token": "many", "inputs": [{"key": key}] * 65, "outputs": [output]}
+    job = call(machine.tenant_key, "/v1/jobs", many)["id"]
+    assert machine.completes(job)
+    assert machine.job(job)["outputs"][0]["duration"] == 13.0
 
 
 def test_a_job_survives_the_death_of_its_agent(machine: Machine, film: Path):

@@ -27,6 +27,13 @@ from tests.wire_fields import carries
 MP4 = "1351620000001-000010"
 HLS = "1351620000001-200030"
 OTHER = "1763750000000-nobody"
+LICENSED = {
+    "Format": "microsoft",
+    "Key": "AAECAwQFBgcICQoLDA0ODw==",
+    "KeyMd5": "GsHvAelsrxvg0ykzGk/CqA==",
+    "KeyId": "00000000-0000-0000-0000-00000000000a",
+    "LicenseAcquisitionUrl": "https://licences.example.com",
+}
 
 __all__ = ["postgres_cluster"]
 
@@ -224,6 +231,13 @@ class TestRefusing:
             (
                 {"Surprise": 1},
                 "Value at 'surprise' failed to satisfy constraint: Member must be one that this operation has",
+            ),
+            (
+                {
+                    "Outputs": [{"Key": "o", "PresetId": HLS, "SegmentDuration": "6"}],
+                    "Playlists": [{"Name": "m", "Format": "HLSv3", "OutputKeys": ["o"], "PlayReadyDrm": LICENSED}],
+                },
+                "Value at 'playlists.1.member.playReadyDrm' failed to satisfy constraint: HLSv3 has no PlayReadyDrm.",
             ),
             (
                 {"Inputs": [{"Key": "a", "Encryption": {"Mode": "s3"}}]},
