@@ -5,10 +5,15 @@ from __future__ import annotations
 import re
 from typing import Final
 
-_REPLACEMENTS: Final[tuple[tuple[re.Pattern[str], str], ...]] = (
+Replacements = tuple[tuple[re.Pattern[str], str], ...]
+
+_MOVES: Final[Replacements] = (
     (re.compile(r"\x1b(?:\[[0-9;?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|.?)"), ""),
     (re.compile(r"[^\n\t -~\u00a0-\ud7ff\ue000-\ufdcf\ufdf0-\ufffd\U00010000-\U0010fffd]"), ""),
     (re.compile(r"[\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff]"), ""),  # what turns the order of a line around
+)
+_REPLACEMENTS: Final[Replacements] = (
+    *_MOVES,
     (re.compile(r"\b[A-Za-z][A-Za-z0-9+.-]*://[^\s'\"<>]+"), "<address>"),
     (re.compile(r"/objects/[^\s'\"]+"), "<link>"),
     (re.compile(r"\bet[a-z]_[A-Za-z0-9_-]+"), "<key>"),
@@ -22,6 +27,13 @@ _REPLACEMENTS: Final[tuple[tuple[re.Pattern[str], str], ...]] = (
 )
 
 
+def tame(text: str) -> str:
+    """Without what moves a terminal, or turns the order of a line around."""
+    for pattern, instead in _MOVES:
+        text = pattern.sub(instead, text)
+    return text
+
+
 def cleaned(text: str) -> str:
     """Line by line as it was, without any of it. Doing it again changes nothing."""
     for pattern, instead in _REPLACEMENTS:
@@ -29,7 +41,7 @@ def cleaned(text: str) -> str:
     return text
 
 
-_SECRETS: Final[tuple[tuple[re.Pattern[str], str], ...]] = (
+_SECRETS: Final[Replacements] = (
     (re.compile(r"(/objects/)[^\s'\"\\]+"), r"\1…"),
     (re.compile(r"\b(et[a-z]_)[A-Za-z0-9_.-]+"), r"\1…"),
     (re.compile(r"(://)[^\s/@'\"\\]+@"), r"\1…@"),

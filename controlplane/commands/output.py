@@ -10,6 +10,7 @@ from typing import Any
 import click
 from rich.table import Table
 
+from shared.redaction import tame
 from shared.terminal import console
 
 Show = Callable[[Any], str]
@@ -27,7 +28,7 @@ def listed(items: list[Any], columns: Mapping[str, Show], format_: str) -> None:
     for column in columns:
         table.add_column(column, overflow="fold", no_wrap=not table.columns)
     for item in items:
-        table.add_row(*(show(item) for show in columns.values()))
+        table.add_row(*(tame(show(item)) for show in columns.values()))
     console().print(table)
 
 
@@ -50,5 +51,5 @@ def pairs(rows: Iterable[tuple[str, Any]]) -> None:
     table.add_column(overflow="fold")
     for name, value in rows:
         if value not in (None, "", []):
-            table.add_row(name, str(value))
+            table.add_row(name, tame(str(value)))
     console().print(table)

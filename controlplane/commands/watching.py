@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from controlplane.commands.client import EXIT_CANCELED, EXIT_FAILED, Api
+from shared.redaction import tame
 
 LINE_EVERY = 10.0
 """Percent between two lines where no terminal can show a bar."""
@@ -57,7 +58,7 @@ def result(console: Console, job: dict[str, Any]) -> None:
         size = f"{output['width']}x{output['height']}" if output.get("width") else ""
         seconds = f"{output['duration']:.2f} s" if output.get("duration") else ""
         why = f"{detail['code']}: {detail['message']}" if detail else ""
-        console.print(f"  {output['status']:<9} {name}  {size} {seconds} {why}".rstrip(), soft_wrap=True)
+        console.print(tame(f"  {output['status']:<9} {name}  {size} {seconds} {why}".rstrip()), soft_wrap=True)
 
 
 async def follow_log(api: Api, path: str, attempt: int | None, format_: str) -> None:

@@ -223,7 +223,9 @@ def refuse(*_: object) -> None:
     raise OSError(errno.ENOSPC, "No space left on device")
 
 
-async def test_only_the_guilty_output_fails(control: ControlPlane, tools: Tools, state: Path) -> None:
+async def test_only_the_guilty_output_fails_and_the_split_is_told_as_an_event(
+    control: ControlPlane, tools: Tools, state: Path
+) -> None:
     tools.behave("guilty_output")
     async with node(control.url, state, tools):
         ref = await control.grant(outputs=(an_output(0), an_output(1), an_output(2)))
@@ -233,6 +235,7 @@ async def test_only_the_guilty_output_fails(control: ControlPlane, tools: Tools,
     assert [output.status for output in outcome.outputs] == [JobStatus.COMPLETE, JobStatus.ERROR, JobStatus.COMPLETE]
     assert failure_code(outcome.outputs[1]) is FailureCode.INTERNAL
     assert len(control.staged[ref]) == 2
+    assert control.events[ref] == (Split(outputs=(0, 1, 2), reason=FailureReason.UNKNOWN),)
 
 
 async def test_an_encoder_that_lies_about_its_success_is_found_out(
@@ -330,14 +333,3 @@ async def test_the_log_is_told_while_the_work_goes_on(control: ControlPlane, too
         ref = await control.grant()
         await control.until(lambda: any("-- encoding" in log.text for log in control.logs.get(ref, ())))
         assert ref not in control.reports
-
-
-async def test_a_split_pass_is_told_as_an_event(control: ControlPlane, tools: Tools, state: Path) -> None:
-    tools.behave("guilty_output")
-    async with node(control.url, state, tools):
-        ref = await control.grant(outputs=(an_output(0), an_output(1), an_output(2)))
-        await control.until(lambda: ref in control.reports)
-    outcome = control.reports[ref]
-    assert isinstance(outcome, Finished)
-    assert [output.status for output in outcome.outputs] == [JobStatus.COMPLETE, JobStatus.ERROR, JobStatus.COMPLETE]
-    assert control.events[ref] == (Split(outputs=(0, 1, 2), reason=FailureReason.UNKNOWN),)
