@@ -14,9 +14,9 @@ from tests.builders import eventually, finished_hls, hls_document
 from tests.e2e.callers import AT_ONCE, Callers, ScriptedNode, a_job, a_pipeline, assert_counted, until_complete
 from tests.e2e.processes import Client, Server, make_operator, make_tenant, running
 from tests.receivers import receiving
-from tests.soak import IS_SOAKING
+from tests.soak import IS_SOAKING, times
 
-pytestmark = pytest.mark.timeout(120)
+pytestmark = pytest.mark.timeout(times(120, 600))
 
 
 @pytest.mark.parametrize("point", ["after an operation, before its commit", "after a commit, before its answer"])
