@@ -119,7 +119,7 @@ def answers(request: pytest.FixtureRequest) -> Iterator[Counter[str]]:
 
 
 def judge(operation: str, faults: list[str], status: int, error: str | None, answer: Any) -> None:
-    """By the model and the guide: what they do not allow is refused as such, all else is done or refused as documented."""
+    """By the model and the guide: what they do not allow is refused, all else is done or refused; always as documented."""
     told = MODEL["operations"][operation]
     if status == told["http"].get("responseCode", 200):
         assert error is None
@@ -128,7 +128,6 @@ def judge(operation: str, faults: list[str], status: int, error: str | None, ans
     assert error in {one["shape"] for one in told["errors"]} - {"InternalServiceException"}, answer
     assert status == STATUSES[error]
     assert answer["message"]
-    assert not faults or error == "ValidationException", (faults, answer)
 
 
 @pytest.mark.parametrize("operation", MODEL["operations"])
