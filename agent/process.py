@@ -10,13 +10,14 @@ import asyncio
 import contextlib
 import os
 import signal
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from io import FileIO
 from pathlib import Path
 from typing import Final, Protocol, Self
 
+from agent.family import family
 from agent.feeders import Feeder, wanted
 from agent.vigil import Vigil
 
@@ -383,19 +384,19 @@ class _LocalChild:
 
     async def cpu_seconds(self) -> float:
         fed = await self._feeder.cpu_seconds() if self._feeder else 0.0
-        return fed + sum(one.cpu_ticks for one in _family(self._process.pid)) / _TICKS
+        return fed + sum(one.cpu_ticks for one in family(self._process.pid)) / _TICKS
 
     def interrupt(self) -> None:
         """Only to processes that have no children of their own: those above them are wrappers, which INT would kill."""
-        family = _family(self._process.pid)
-        parents = {one.parent for one in family}
-        for one in family:
+        members = family(self._process.pid)
+        parents = {one.parent for one in members}
+        for one in members:
             if one.pid not in parents:
                 _send(one.pid, signal.SIGINT)
 
     def kill(self) -> None:
         if self._process.returncode is None:
-            for one in _family(self._process.pid):
+            for one in family(self._process.pid):
                 _send(one.pid, signal.SIGKILL)
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(self._process.pid, signal.SIGKILL)
@@ -404,30 +405,3 @@ class _LocalChild:
 def _send(pid: int, number: signal.Signals) -> None:
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.kill(pid, number)
-
-
-@dataclass(frozen=True)
-class _Process:
-    pid: int
-    parent: int
-    session: int
-    cpu_ticks: int
-    """Its own, and those of children that it has waited for."""
-
-
-def _family(root: int) -> list[_Process]:
-    """A process, its descendants, and what else lives in its session."""
-    processes = list(_processes())
-    found = {root}
-    while more := {one.pid for one in processes if one.parent in found or one.session == root} - found:
-        found |= more
-    return [one for one in processes if one.pid in found]
-
-
-def _processes() -> Iterator[_Process]:
-    """Everything that runs; a name may hold spaces and brackets."""
-    for entry in Path("/proc").iterdir():
-        if entry.name.isdigit():
-            with contextlib.suppress(OSError):
-                words = (entry / "stat").read_text().rpartition(")")[2].split()
-                yield _Process(int(entry.name), int(words[1]), int(words[3]), sum(map(int, words[11:15])))
