@@ -61,7 +61,7 @@ class Run:
     ) -> None:
         self.stop = StopRequest()
         self.stdout = bytearray()
-        self.spoke = asyncio.Event()
+        self.has_spoken = asyncio.Event()
         self.task = asyncio.create_task(
             sandbox.run(
                 argv,
@@ -76,7 +76,14 @@ class Run:
 
     def _hear(self, chunk: bytes) -> None:
         self.stdout += chunk
-        self.spoke.set()
+        self.has_spoken.set()
+
+    async def spoke(self) -> None:
+        """Until it says something; a run that ended without a word is told as it ended."""
+        speaking = asyncio.create_task(self.has_spoken.wait())
+        await asyncio.wait((speaking, self.task), return_when=asyncio.FIRST_COMPLETED)
+        speaking.cancel()
+        assert self.has_spoken.is_set(), await self.task
 
     async def ended(self) -> Exit:
         return await self.task

@@ -129,7 +129,7 @@ async def test_a_file_that_grows_too_big_ends_the_run(sandbox: Bubblewrap, works
 
 async def test_ffmpeg_ends_in_order_when_it_is_stopped(sandbox: Bubblewrap, workspace: Path):
     run = Run(sandbox, workspace, endless("out.mkv"))
-    await run.spoke.wait()
+    await run.spoke()
     run.stop.ask()
     ended = await run.ended()
     assert (ended.code, ended.ended_by) == (0, EndedBy.STOP)
@@ -139,7 +139,7 @@ async def test_ffmpeg_ends_in_order_when_it_is_stopped(sandbox: Bubblewrap, work
 async def test_one_program_feeds_another_in_the_same_workspace(sandbox: Bubblewrap, workspace: Path):
     os.mkfifo(workspace / "pipe")
     ended = await Run(sandbox, workspace, eater("pipe", "out.nut"), feeders=[feeder(workspace / "pipe")]).ended()
-    assert (ended.code, ended.stderr) == (0, b"")
+    assert ended.is_success
     assert (workspace / "out.nut").stat().st_size > 5 * 64 * 64
 
 

@@ -117,7 +117,7 @@ async def test_the_exit_code_and_stderr_are_told(machine: Machine):
 async def test_the_workspace_is_in_the_slot_during_the_run_and_valid_under_its_old_path(machine: Machine):
     workspace = machine.workspace()
     run = Run(machine.sandbox, workspace, endless("out.mkv"))
-    await run.spoke.wait()
+    await run.spoke()
     assert workspace.readlink() == machine.slots / "00" / "attempt"
     assert (workspace / "out.mkv").exists()
     run.stop.ask()
@@ -133,7 +133,7 @@ async def test_one_program_feeds_another_in_the_same_unit(machine: Machine):
     ended = await Run(
         machine.sandbox, workspace, eater("pipe", "out.nut"), feeders=[feeder(workspace / "pipe")]
     ).ended()
-    assert (ended.code, ended.stderr) == (0, b"")
+    assert ended.is_success
     assert (workspace / "out.nut").stat().st_size > 5 * 64 * 64
 
 
@@ -142,7 +142,8 @@ async def test_a_feeder_that_fails_ends_the_run(machine: Machine):
     os.mkfifo(workspace / "pipe")
     failing = Feeder(["ffprobe", "-v", "error", "missing.mp4"], workspace / "pipe")
     failed = await Run(machine.sandbox, workspace, eater("pipe", "out.nut"), feeders=[failing]).ended()
-    assert (failed.code, failed.stderr) == (1, b"missing.mp4: No such file or directory\n")
+    assert failed.code == 1
+    assert failed.stderr.endswith(b"missing.mp4: No such file or directory\n")
 
 
 async def test_a_feeder_ends_with_a_run_that_is_stopped(machine: Machine):
@@ -150,7 +151,7 @@ async def test_a_feeder_ends_with_a_run_that_is_stopped(machine: Machine):
     os.mkfifo(workspace / "endless.nut")
     endless_feeder = feeder(workspace / "endless.nut", seconds=1e6)
     run = Run(machine.sandbox, workspace, eater("endless.nut", "out.nut"), feeders=[endless_feeder])
-    await run.spoke.wait()
+    await run.spoke()
     assert is_running("d=1000000.0")
     run.stop.ask()
     assert (await run.ended()).ended_by is EndedBy.STOP
@@ -185,7 +186,7 @@ async def test_an_encode_that_stands_still_is_killed_and_one_that_works_silently
 
 async def test_ffmpeg_ends_in_order_when_it_is_stopped(machine: Machine):
     run = Run(machine.sandbox, machine.workspace(), endless("out.mkv"))
-    await run.spoke.wait()
+    await run.spoke()
     run.stop.ask()
     ended = await run.ended()
     assert (ended.code, ended.ended_by) == (0, EndedBy.STOP)
@@ -206,7 +207,7 @@ async def test_a_file_that_grows_too_big_ends_the_run(machine: Machine):
 async def test_a_cancelled_run_leaves_no_ffmpeg_and_gives_the_workspace_back(machine: Machine):
     workspace = machine.workspace()
     run = Run(machine.sandbox, workspace, endless("cancelled.mkv"))
-    await run.spoke.wait()
+    await run.spoke()
     run.task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await run.ended()
@@ -216,7 +217,7 @@ async def test_a_cancelled_run_leaves_no_ffmpeg_and_gives_the_workspace_back(mac
 
 async def test_a_unit_that_dies_in_the_middle_is_the_nodes_fault(machine: Machine):
     run = Run(machine.sandbox, machine.workspace(), endless("dies.mkv"))
-    await run.spoke.wait()
+    await run.spoke()
     running = machine.units[0].running
     assert running is not None
     os.kill(running.pid, signal.SIGKILL)
@@ -247,10 +248,10 @@ async def test_two_runs_in_one_workspace_take_turns_and_in_two_workspaces_do_not
         first = Run(machine.sandbox, one, endless("first.mkv"))
         second = Run(machine.sandbox, one, endless("second.mkv"))
         beside = Run(machine.sandbox, other, endless("beside.mkv"))
-        await asyncio.gather(first.spoke.wait(), beside.spoke.wait())
-        assert not second.spoke.is_set()
+        await asyncio.gather(first.spoke(), beside.spoke())
+        assert not second.has_spoken.is_set()
         first.stop.ask()
-        await asyncio.gather(first.ended(), second.spoke.wait())
+        await asyncio.gather(first.ended(), second.spoke())
         for run in (second, beside):
             run.stop.ask()
             assert (await run.ended()).is_success
