@@ -1,12 +1,6 @@
 """The agent's side of `shared.protocol`, one method per call, and the transfers over signed URLs.
 
-Every way in which a call can go wrong is one of these:
-
-    Unreachable       no answer, or one that says "not now"; worth asking again after `retry_after`
-    Revoked           the control plane no longer knows this node's credential: nothing more to do
-    ProtocolTooOld    the control plane speaks a newer protocol: nothing to do before an upgrade
-    StaleLease        the attempt is no longer ours
-    TranscoderError   any other refusal, with the code that the control plane gave
+Whatever goes wrong is one of the exceptions of `agent.refusals`.
 """
 
 from __future__ import annotations
@@ -15,20 +9,21 @@ import asyncio
 import random
 import socket
 import ssl
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Self, TypeVar
 
 import aiohttp
 from aiohttp.typedefs import LooseHeaders
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import ValidationError
 from yarl import URL
 
 from agent.backoff import Random, Sleep, wait_after
+from agent.refusals import OF_OBJECTS, Unreachable, as_unreachable, raise_refusal
 from shared.clock import Clock, SystemClock
-from shared.errors import ErrorCode, StaleLease, TooLarge, TranscoderError
+from shared.errors import TooLarge
 from shared.models import Message
 from shared.protocol import (
     MESSAGE_SIZE,
@@ -79,46 +74,9 @@ _SILENCE_TIMEOUT: Final = 60.0
 _CHUNK: Final = 1 << 20
 _PORTION: Final = 1 << 17
 _MAX_AUTHORITY: Final = 64 * 1024
-_NOT_NOW: Final = frozenset({408, 425, 429})
-NOTHING: Final[Mapping[int, ErrorCode]] = {}
-_OF_OBJECTS: Final[Mapping[int, ErrorCode]] = {
-    403: ErrorCode.LINK_REFUSED,
-    404: ErrorCode.NOT_FOUND,
-    410: ErrorCode.NOT_FOUND,
-    416: ErrorCode.RANGE_NOT_SATISFIABLE,
-}
-
 AnswerT = TypeVar("AnswerT", bound=Message)
 TimedT = TypeVar("TimedT", HelloAnswer, CheckAnswer)
 ResultT = TypeVar("ResultT")
-
-
-class Unreachable(Exception):
-    """No answer, or one that says "not now": then `was_heard`, and another call may fare better."""
-
-    def __init__(self, detail: str, retry_after: float | None = None, *, was_heard: bool = False) -> None:
-        super().__init__(detail)
-        self.retry_after = retry_after
-        self.was_heard = was_heard
-
-
-class Revoked(Exception):
-    """The control plane refuses this node's credential."""
-
-
-class ProtocolTooOld(Exception):
-    """This agent must be upgraded before the control plane talks to it."""
-
-
-class Problem(BaseModel):
-    """The body of a refusal, as far as an agent reads it (RFC 9457)."""
-
-    model_config = ConfigDict(frozen=True, extra="ignore")
-
-    code: ErrorCode
-    detail: str = ""
-    pointer: str | None = None
-    retry_after: float | None = None
 
 
 class ControlPlane:
@@ -170,9 +128,9 @@ class ControlPlane:
 
     async def get(self, url: str, size: int) -> bytes:
         """The first bytes of an object behind a signed URL."""
-        with _as_unreachable():
+        with as_unreachable():
             async with self._transfers.get(self._absolute(url), allow_redirects=False) as response:
-                await _raise_refusal(response, _OF_OBJECTS)
+                await raise_refusal(response, OF_OBJECTS)
                 read = bytearray()
                 while len(read) < size and (piece := await response.content.read(size - len(read))):
                     read += piece
@@ -180,9 +138,9 @@ class ControlPlane:
 
     async def put(self, url: str, content: bytes) -> None:
         """A small object, under a signed URL."""
-        with _as_unreachable():
+        with as_unreachable():
             async with self._transfers.put(self._absolute(url), data=content, allow_redirects=False) as response:
-                await _raise_refusal(response, _OF_OBJECTS)
+                await raise_refusal(response, OF_OBJECTS)
 
     async def poll(self, request: PollRequest) -> PollAnswer:
         return await self._call(self._calls, "poll", request, PollAnswer, timeout=request.wait + _ANSWER_TIMEOUT)
@@ -249,18 +207,18 @@ class ControlPlane:
         headers = {"Range": f"bytes={span[0]}-{span[1] - 1}"} if span else {}
         if span and unchanged:
             headers["If-Range"] = unchanged
-        with _as_unreachable():
+        with as_unreachable():
             async with self._transfers.get(self._absolute(url), headers=headers, allow_redirects=False) as response:
-                await _raise_refusal(response, _OF_OBJECTS)
+                await raise_refusal(response, OF_OBJECTS)
                 yield response
 
     async def upload(self, url: str, file: Path, size: int) -> None:
         headers = {"Content-Length": str(size), "Content-Type": "application/octet-stream"}
-        with _as_unreachable():
+        with as_unreachable():
             async with self._transfers.put(
                 self._absolute(url), data=_chunks(file), headers=headers, allow_redirects=False
             ) as response:
-                await _raise_refusal(response, _OF_OBJECTS)
+                await raise_refusal(response, OF_OBJECTS)
 
     async def persistently(self, call: Callable[[], Awaitable[ResultT]], *, patience: float | None) -> ResultT:
         """Call again while the control plane is unreachable, for `patience` seconds (None: for ever)."""
@@ -295,7 +253,7 @@ class ControlPlane:
         timeout: float = _ANSWER_TIMEOUT,
     ) -> AnswerT:
         body = await _post(session, self._base / "agent/v1" / name, request, timeout)
-        told = _parse(answer, body)
+        told = _parsed(answer, body)
         self.timings = getattr(told, "timings", self.timings)
         return told
 
@@ -315,9 +273,9 @@ async def authority(url: str) -> bytes:
     """The certificate by which the control plane says it is known (PEM), from whoever answers: nothing is trusted yet."""
     limits = aiohttp.ClientTimeout(total=_ANSWER_TIMEOUT, sock_connect=_CONNECT_TIMEOUT)
     async with _session(False, connections=1, headers={}) as session:
-        with _as_unreachable():
+        with as_unreachable():
             async with session.get(URL(url) / "agent/v1/authority", timeout=limits, allow_redirects=False) as response:
-                await _raise_refusal(response)
+                await raise_refusal(response)
                 return await response.content.read(_MAX_AUTHORITY)
 
 
@@ -325,7 +283,7 @@ async def enrol(url: str, request: EnrolRequest, *, tls: ssl.SSLContext | bool =
     """Buy a node id and a credential with a join token; once, because a token is spent by the first try that arrives."""
     async with _session(tls, connections=1, headers={}) as session:
         body = await _post(session, URL(url) / "agent/v1/enrol", request, _ANSWER_TIMEOUT)
-    return _parse(EnrolAnswer, body)
+    return _parsed(EnrolAnswer, body)
 
 
 async def is_reachable(url: str, *, tls: ssl.SSLContext | bool = True) -> bool:
@@ -376,61 +334,18 @@ async def _post(session: aiohttp.ClientSession, url: URL, request: Message, time
     headers = {"Content-Type": "application/json"}
     limits = aiohttp.ClientTimeout(total=timeout, sock_connect=_CONNECT_TIMEOUT)
     data = request.model_dump_json().encode()
-    with _as_unreachable():
+    with as_unreachable():
         async with session.post(url, data=data, headers=headers, timeout=limits, allow_redirects=False) as response:
-            await _raise_refusal(response)
+            await raise_refusal(response)
             return await response.read()
 
 
-def _parse(answer: type[AnswerT], body: bytes) -> AnswerT:
+def _parsed(answer: type[AnswerT], body: bytes) -> AnswerT:
     """An answer that is not of the protocol comes from something in between, which may pass."""
     try:
         return answer.model_validate_json(body or b"{}")
     except ValidationError as error:
         raise Unreachable(f"The control plane's answer is not a {answer.__name__}.") from error
-
-
-async def _raise_refusal(response: aiohttp.ClientResponse, bare: Mapping[int, ErrorCode] = NOTHING) -> None:
-    """`bare` says what a status means by itself: what stores objects need not speak our language."""
-    if response.status < 300:
-        return
-    retry_after = _seconds(response.headers.get("Retry-After"))
-    try:
-        problem = Problem.model_validate_json(await response.read())
-    except ValidationError:
-        if response.status in bare:
-            raise TranscoderError.of(bare[response.status], f"The answer was {response.status}.") from None
-        raise Unreachable(f"The answer was {response.status}.", retry_after, was_heard=True) from None
-    raise _refusal(response.status, problem, retry_after)
-
-
-def _refusal(status: int, problem: Problem, retry_after: float | None) -> Exception:
-    """Only the control plane's own words end anything; a bare status may come from any box in between."""
-    match problem.code:
-        case ErrorCode.STALE_LEASE:
-            return StaleLease(problem.detail)
-        case ErrorCode.UNAUTHENTICATED:
-            return Revoked(problem.detail)
-        case ErrorCode.PROTOCOL_TOO_OLD:
-            return ProtocolTooOld(problem.detail)
-    if status in _NOT_NOW or status >= 500:
-        return Unreachable(problem.detail or problem.code, problem.retry_after or retry_after, was_heard=True)
-    return TranscoderError.of(problem.code, problem.detail, pointer=problem.pointer)
-
-
-def _seconds(header: str | None) -> float | None:
-    try:
-        return max(0.0, float(header)) if header else None
-    except ValueError:
-        return None
-
-
-@contextmanager
-def _as_unreachable() -> Iterator[None]:
-    try:
-        yield
-    except (aiohttp.ClientError, TimeoutError, ConnectionError) as error:
-        raise Unreachable(str(error) or type(error).__name__) from error
 
 
 async def _chunks(file: Path) -> AsyncIterator[bytes]:

@@ -18,10 +18,11 @@ import click
 from rich.table import Table
 from rich.text import Text
 
-from agent.client import ControlPlane, ProtocolTooOld, Revoked, Unreachable
+from agent.client import ControlPlane
 from agent.commands.group import ExitCode, agent, config_option, read_settings, state_option, trust
 from agent.doctor import Finding, Heard, Subject, Verdict, examine
 from agent.identity import Identity, NotJoined, read_credential, read_identity
+from agent.refusals import ProtocolTooOld, Revoked, Unreachable
 from agent.sandbox import ConfinementError, Sandbox, choose
 from agent.settings import Settings
 from agent.state import State

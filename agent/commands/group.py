@@ -13,8 +13,9 @@ import click
 from pydantic import ValidationError
 
 from agent import client
-from agent.client import ControlPlane, ProtocolTooOld, Revoked, Unreachable
+from agent.client import ControlPlane
 from agent.identity import NotJoined, authorities, read_credential, read_identity
+from agent.refusals import ProtocolTooOld, Revoked, Unreachable
 from agent.settings import CONFIG_FILE, Settings, load
 from shared.errors import TranscoderError
 

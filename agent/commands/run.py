@@ -13,11 +13,12 @@ import uvloop
 
 from agent.app import Agent, Shutdown
 from agent.capacity.ffmpeg import NoFfmpeg
-from agent.client import ControlPlane, ProtocolTooOld, Revoked
+from agent.client import ControlPlane
 from agent.commands.group import ExitCode, agent, config_option, read_settings, refusal, state_option, trust
 from agent.identity import NotJoined, read_credential, read_identity
 from agent.loops.orders import Superseded
 from agent.loops.watchdog import Notifier
+from agent.refusals import ProtocolTooOld, Revoked
 from agent.sandbox import ConfinementError
 from agent.sandbox.choice import choose
 from agent.settings import Settings

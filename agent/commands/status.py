@@ -11,10 +11,11 @@ import click
 from pydantic import ValidationError
 from rich.table import Table
 
-from agent.client import CLOCK_ALARM, ControlPlane, ProtocolTooOld, Revoked, Unreachable, is_reachable
+from agent.client import CLOCK_ALARM, ControlPlane, is_reachable
 from agent.commands.group import ExitCode, agent, config_option, read_settings, refusal, state_option, trust
 from agent.identity import Identity, NotJoined, read_credential, read_identity
 from agent.jobs.journal import Journal
+from agent.refusals import ProtocolTooOld, Revoked, Unreachable
 from agent.settings import Settings
 from agent.state import State
 from shared.capacity import NodeFacts

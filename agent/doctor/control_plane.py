@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from agent.client import ProtocolTooOld, Revoked
 from agent.doctor.finding import Finding, failure, good, warning
 from agent.doctor.subject import Subject
+from agent.refusals import ProtocolTooOld, Revoked
 from shared.statuses import NodeState
 
 

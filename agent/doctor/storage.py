@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 from typing import Final
 
-from agent.client import Unreachable
 from agent.doctor.finding import Finding, fact, failure, good
 from agent.doctor.subject import Subject
+from agent.refusals import Unreachable
 from shared.clock import SystemClock
 from shared.errors import ErrorCode, TranscoderError
 

@@ -17,7 +17,7 @@ from typing import Final
 
 import aiohttp
 
-from agent.client import ControlPlane, Unreachable
+from agent.client import ControlPlane
 from agent.jobs.failure import (
     INPUT_CHANGED,
     INPUT_CORRUPT,
@@ -26,6 +26,7 @@ from agent.jobs.failure import (
     AttemptFailed,
 )
 from agent.racing import together
+from agent.refusals import Unreachable
 from shared.errors import ErrorCode, StaleLease, TranscoderError
 from shared.protocol import AttemptRef, InputSpec
 

@@ -6,9 +6,10 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Final
 
-from agent.client import ControlPlane, Unreachable
+from agent.client import ControlPlane
 from agent.jobs.failure import OUTPUT_BUCKET_MISSING, OUTPUT_STORAGE_FULL, OUTPUT_UNREACHABLE, AttemptFailed
 from agent.racing import together
+from agent.refusals import Unreachable
 from shared.errors import ErrorCode, StaleLease, TranscoderError
 from shared.protocol import AttemptRef, StagedFile, Upload
 

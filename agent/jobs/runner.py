@@ -10,7 +10,7 @@ from typing import assert_never
 
 import structlog
 
-from agent.client import ControlPlane, Unreachable
+from agent.client import ControlPlane
 from agent.jobs.attempt import Attempt, EndReason
 from agent.jobs.disk import used
 from agent.jobs.failure import AGENT_FAULT, CONFINEMENT_FAILED, OUTGREW_ITS_ROOM, SCRATCH_FULL, AttemptFailed
@@ -20,6 +20,7 @@ from agent.jobs.slots import Slots
 from agent.jobs.transcode import Note, Transcode
 from agent.jobs.workspace import Workspace, name_of, workspace
 from agent.racing import Interrupted, unless
+from agent.refusals import Unreachable
 from agent.sandbox import ConfinementError, Sandbox
 from agent.starts import machine_boot
 from agent.vigil import Patience

@@ -8,11 +8,12 @@ from typing import Final, assert_never
 import structlog
 
 from agent.backoff import Random, full_jitter
-from agent.client import ControlPlane, ProtocolTooOld, Revoked, Unreachable
+from agent.client import ControlPlane
 from agent.jobs.outbox import Outbox
 from agent.jobs.workload import Workload
 from agent.loops.reprobing import Reprobing
 from agent.loops.timing import Timing
+from agent.refusals import ProtocolTooOld, Revoked, Unreachable
 from shared.errors import TranscoderError
 from shared.ids import BootId
 from shared.protocol import AttemptProgress, BeatRequest, ProgressRequest, Verdict

@@ -5,9 +5,10 @@ from __future__ import annotations
 import contextlib
 from typing import Final
 
-from agent.client import ControlPlane, ProtocolTooOld, Revoked, Unreachable
+from agent.client import ControlPlane
 from agent.jobs.workload import Workload
 from agent.loops.timing import Timing
+from agent.refusals import ProtocolTooOld, Revoked, Unreachable
 from shared.errors import TranscoderError
 from shared.protocol import AttemptRef, LogRequest, LogTail
 

@@ -7,11 +7,12 @@ from typing import Final, assert_never
 import structlog
 
 from agent.backoff import CAP, wait_after
-from agent.client import ControlPlane, Unreachable
+from agent.client import ControlPlane
 from agent.jobs.workload import Workload
 from agent.loops.reprobing import Reprobing
 from agent.loops.timing import Timing
 from agent.racing import Interrupted, unless
+from agent.refusals import Unreachable
 from shared.errors import StaleLease, TranscoderError
 from shared.ids import BootId
 from shared.protocol import Drain, Order, PollAnswer, PollRequest, Reprobe, Resume, StartTask, StopTask

@@ -7,11 +7,12 @@ import contextlib
 import structlog
 
 from agent.backoff import CAP, wait_after
-from agent.client import ControlPlane, Unreachable
+from agent.client import ControlPlane
 from agent.jobs.failure import REPORT_REFUSED, REPORT_TOO_LARGE
 from agent.jobs.outbox import Outbox
 from agent.loops.timing import Timing
 from agent.racing import Interrupted, unless
+from agent.refusals import Unreachable
 from shared.errors import ErrorCode, StaleLease, TranscoderError
 from shared.protocol import Failed, Outcome, ReportRequest
 

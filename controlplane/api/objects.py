@@ -18,7 +18,7 @@ from controlplane.http.finishing import to_its_end
 from controlplane.http.keys import BUCKETS, SETTINGS
 from controlplane.http.reading import refuse_encoding
 from controlplane.services.buckets import Followed
-from controlplane.storage.files import Upload
+from controlplane.storage.uploads import Upload
 from shared.errors import ErrorCode, InvalidField, TooLarge, TranscoderError
 
 CHUNK: Final = 1024 * 1024

@@ -18,8 +18,9 @@ from controlplane.auth.principal import Principal
 from controlplane.domain.permissions import Action
 from controlplane.services.acting import also
 from controlplane.services.files import JobFiles
-from controlplane.storage.files import FileBucket, ObjectInfo, Upload
+from controlplane.storage.files import FileBucket, ObjectInfo
 from controlplane.storage.links import Link, Links
+from controlplane.storage.uploads import Upload
 from controlplane.store.operations import dispatch, quotas, resources
 from controlplane.store.port import Store
 from controlplane.store.records import Bucket

@@ -8,7 +8,8 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
-from agent.client import ControlPlane, Problem, Unreachable, _refusal
+from agent.client import ControlPlane
+from agent.refusals import Problem, Unreachable, refusal_of
 from controlplane.api.problems import STATUS
 from shared.errors import TranscoderError
 from shared.ids import NodeId
@@ -60,7 +61,7 @@ class Network:
         except TranscoderError as error:
             self._history.tell(self._now, node_id, name, error.code)
             problem = Problem(code=error.code, detail=error.detail, retry_after=error.retry_after)
-            raise _refusal(STATUS[error.code], problem, error.retry_after) from error
+            raise refusal_of(STATUS[error.code], problem, error.retry_after) from error
         if self._chance.random() < self.weather.answer_lost:
             await self._lose(timeout)
         await self._travel(node_id, timeout)

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from agent.client import Revoked
 from agent.jobs.journal import Journal
 from agent.loops.orders import Superseded
+from agent.refusals import Revoked
 from agent.starts import Starts
 from agent.state import StateInUse
 from shared.ids import BootId

@@ -6,7 +6,8 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from agent.client import ControlPlane, Revoked
+from agent.client import ControlPlane
+from agent.refusals import Revoked
 from controlplane.services.buckets import CHECK_LIFETIME, CHECK_SIZE
 from shared.errors import ErrorCode, TranscoderError
 from shared.protocol import HandedBack

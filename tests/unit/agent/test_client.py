@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 from aiohttp import web
 
-from agent.client import ControlPlane, ProtocolTooOld, Revoked, Unreachable, enrol, is_reachable
+from agent.client import ControlPlane, enrol, is_reachable
+from agent.refusals import ProtocolTooOld, Revoked, Unreachable
 from shared.errors import ErrorCode, StaleLease, TranscoderError
 from shared.ids import BootId
 from shared.protocol import (

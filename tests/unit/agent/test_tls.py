@@ -12,7 +12,8 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
-from agent.client import Unreachable, authority, enrol, is_reachable, trust
+from agent.client import authority, enrol, is_reachable, trust
+from agent.refusals import Unreachable
 from controlplane import certificates
 from controlplane.certificates import Issued
 from shared.protocol import EnrolRequest

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from agent.client import ProtocolTooOld, Revoked, Unreachable
 from agent.doctor import Heard, Verdict
 from agent.doctor.control_plane import check
 from agent.identity import Identity
+from agent.refusals import ProtocolTooOld, Revoked, Unreachable
 from shared.ids import ClusterId, NodeId
 from shared.protocol import CheckAnswer
 from shared.statuses import NodeState

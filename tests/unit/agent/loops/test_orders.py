@@ -10,7 +10,7 @@ import pytest
 from aiohttp import web
 
 from agent.capacity import Space
-from agent.client import ControlPlane, Revoked
+from agent.client import ControlPlane
 from agent.jobs.outbox import Outbox
 from agent.jobs.runner import Runner
 from agent.jobs.slots import Slots
@@ -18,6 +18,7 @@ from agent.jobs.workload import Workload
 from agent.loops.orders import Orders
 from agent.loops.reprobing import Reprobing
 from agent.loops.timing import Timing
+from agent.refusals import Revoked
 from shared.ids import BootId
 from tests.unit.agent.builders import GIB, Sleeps, a_capacity
 from tests.unit.agent.serving import Handler, client_of, problem
