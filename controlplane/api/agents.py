@@ -12,7 +12,7 @@ from pydantic import BaseModel, ValidationError
 from controlplane.http.answering import REQUEST_ID
 from controlplane.http.connections import caller, held, site
 from controlplane.http.finishing import to_its_end
-from controlplane.http.keys import BEARERS, BUCKETS, CLUSTERS, DISPATCHER, LEASES, LOGS, MAX_DOCUMENT, PUBLISHER, QUOTAS
+from controlplane.http.keys import BEARERS, BUCKETS, CLUSTERS, DISPATCHER, LEASES, LOGS, PUBLISHER, QUOTAS
 from controlplane.http.reading import document, invalid
 from controlplane.services.acting import ACTING, Acting
 from controlplane.services.buckets import CHECK_SIZE
@@ -29,7 +29,7 @@ class Acknowledged(Message):
 
 
 async def enrol(request: web.Request) -> web.Response:
-    asked = await _parse(request, protocol.EnrolRequest, request.app[MAX_DOCUMENT])  # anybody may send this
+    asked = await _parse(request, protocol.EnrolRequest, protocol.ENROL_SIZE)
     enrolling = request.app[CLUSTERS].enrol(asked)
     return _render(await request.app[BEARERS].guessed(partial(site, request), enrolling))
 

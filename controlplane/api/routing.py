@@ -19,7 +19,7 @@ from controlplane.domain.permissions import Action, Resources, Role
 from controlplane.domain.throttle import Operation, operation
 from controlplane.http.calls import PLACEHOLDER, Call, authenticated, carried_out, is_audited
 from controlplane.http.keys import MAX_DOCUMENT
-from controlplane.http.reading import document, invalid
+from controlplane.http.reading import document, invalid, size_of_document
 from controlplane.http.throttling import count
 
 
@@ -140,11 +140,12 @@ def handler(route: Route, find: Find | None) -> Callable[[web.Request], Awaitabl
 
     async def handle(request: web.Request) -> web.StreamResponse:
         principal = await authenticated(request)
-        count(request, principal, counted_as)
+        limit = request.app[MAX_DOCUMENT] if route.read is not None else 0
+        count(request, principal, counted_as, size_of_document(request, limit))
         principal.check_side(route.permission)
         if route.permission not in principal.actions:
             await _refuse(route, principal, request, find)
-        sent = await document(request, request.app[MAX_DOCUMENT]) if route.read is not None else b""
+        sent = await document(request, limit) if route.read is not None else b""
         try:
             query = route.query.model_validate(dict(request.query)) if route.query else _no_query(request)
             body = route.read(sent or b"{}") if route.read else None

@@ -29,10 +29,10 @@ class Throttle:
         self._clock = clock
         self._due: dict[Hashable, int] = {}
 
-    def take(self, caller: Hashable, allowed: Pace) -> Verdict:
-        """Counts a call, unless it has to wait."""
+    def take(self, caller: Hashable, allowed: Pace, calls: int = 1) -> Verdict:
+        """Counts a call, as one or several, unless it has to wait."""
         now = int(self._clock.monotonic() * SECOND)
-        due, wait = admit(self._due.get(caller, 0), now, allowed)
+        due, wait = admit(self._due.get(caller, 0), now, allowed, calls)
         if wait == 0:
             if len(self._due) >= MOST_REMEMBERED:
                 self._forget(now)

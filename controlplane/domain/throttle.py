@@ -13,6 +13,8 @@ from typing import Final, NamedTuple
 from controlplane.domain.permissions import Action
 
 SECOND: Final = 1_000_000_000
+PORTION: Final = 8 * 1024
+"""Bytes of a document that take about as long to read as an ordinary call takes altogether."""
 
 
 class Operation(StrEnum):
@@ -63,13 +65,21 @@ def paces(per_minute: Mapping[Operation, int]) -> Mapping[Operation, Pace]:
     return {operation: pace(rate) for operation, rate in per_minute.items()}
 
 
-def admit(due: int, now: int, allowed: Pace) -> tuple[int, int]:
-    """When the next call is due after one that comes now, and how long this one has to wait (0: it is admitted)."""
+def weight(size: int) -> int:
+    """How many calls one with a document of so many bytes counts as: everybody waits while it is read."""
+    return 1 + size // PORTION
+
+
+def admit(due: int, now: int, allowed: Pace, calls: int = 1) -> tuple[int, int]:
+    """When the next call is due after one that comes now, and how long this one has to wait (0: it is admitted).
+
+    One that counts as several is admitted when a single one would be, and those after it wait the longer.
+    """
     due = max(due, now)
     wait = due - now - allowed.slack
-    return (due, wait) if wait > 0 else (due + allowed.interval, 0)
+    return (due, wait) if wait > 0 else (due + allowed.interval * calls, 0)
 
 
 def left(due: int, now: int, allowed: Pace) -> int:
     """How many more calls would be admitted at once."""
-    return (allowed.slack - max(0, due - now)) // allowed.interval + 1
+    return max(0, (allowed.slack - max(0, due - now)) // allowed.interval + 1)

@@ -17,6 +17,12 @@ MOST_FAULTS: Final = 1000
 _RENAMED: Final = {"missing": ErrorCode.MISSING_FIELD, "extra_forbidden": ErrorCode.UNKNOWN_FIELD}
 
 
+def size_of_document(request: web.Request, limit: int) -> int:
+    """Before it is read. One whose length nobody tells may be as large as any."""
+    told = request.content_length
+    return min(limit, told) if told is not None else limit if request.can_read_body else 0
+
+
 async def document(request: web.Request, limit: int) -> bytes:
     """The body. Raises TranscoderError: too large, too slow, or compressed, which none of ours is."""
     refuse_encoding(request)

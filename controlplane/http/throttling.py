@@ -13,17 +13,18 @@ from multidict import MutableMultiMapping
 
 from controlplane.auth.principal import Principal
 from controlplane.auth.throttling import Throttle, Verdict
-from controlplane.domain.throttle import Operation
+from controlplane.domain.throttle import Operation, weight
 from shared.errors import Throttled
 
 THROTTLE: Final = web.AppKey("throttle", Throttle)
 _VERDICT: Final = web.RequestKey("verdict", Verdict)
 
 
-def count(request: web.Request, principal: Principal, operation: Operation) -> None:
-    """Raises Throttled when this caller has made too many calls of this kind."""
+def count(request: web.Request, principal: Principal, operation: Operation, size: int) -> None:
+    """`size` is that of its document in bytes. Raises Throttled when this caller has made too many calls of this kind."""
     pace = principal.paces[operation]
-    request[_VERDICT] = verdict = request.app[THROTTLE].take(principal.counted_as(operation), pace)
+    verdict = request.app[THROTTLE].take(principal.counted_as(operation), pace, weight(size))
+    request[_VERDICT] = verdict
     if verdict.wait:
         raise Throttled(f"Too many requests to {operation}.", retry_after=verdict.wait)
 

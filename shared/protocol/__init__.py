@@ -79,7 +79,15 @@ from shared.protocol.calls import (
     UrlsRequest,
     Verdict,
 )
-from shared.protocol.common import LOG_SIZE, MESSAGE_SIZE, OLDEST_PROTOCOL, PROTOCOL_VERSION, AttemptRef, Timings
+from shared.protocol.common import (
+    ENROL_SIZE,
+    LOG_SIZE,
+    MESSAGE_SIZE,
+    OLDEST_PROTOCOL,
+    PROTOCOL_VERSION,
+    AttemptRef,
+    Timings,
+)
 from shared.protocol.orders import Drain, Order, Reprobe, Resume, StartTask, StopTask
 from shared.protocol.outcomes import (
     Failed,
@@ -124,7 +132,8 @@ from shared.protocol.work import (
 )
 
 __all__ = [
-    "LOG_SIZE", "MESSAGE_SIZE", "OLDEST_PROTOCOL", "PROTOCOL_VERSION", "AcceptAnswer", "AcceptRequest", "AlbumArtSpec",
+    "ENROL_SIZE", "LOG_SIZE", "MESSAGE_SIZE", "OLDEST_PROTOCOL", "PROTOCOL_VERSION", "AcceptAnswer", "AcceptRequest",
+    "AlbumArtSpec",
     "ArtworkSpec", "AttemptEvent", "AttemptProgress", "AttemptRef", "BeatAnswer", "BeatRequest", "CaptionFormatSpec",
     "CaptionSourceSpec", "CheckAnswer", "CheckRequest", "Cipher", "DetectedProperties", "Drain", "DrainingAnswer",
     "DrainingRequest", "EnrolAnswer", "EnrolRequest", "Failed", "Fallback", "Finished", "HandedBack", "HelloAnswer",

@@ -17,6 +17,8 @@ LOG_SIZE: Final = 16 * 1024
 
 MESSAGE_SIZE: Final = 8 * 1024 * 1024
 """Bytes of one message: a report of a long film names thousands of segments."""
+ENROL_SIZE: Final = 8 * 1024
+"""Bytes of the one message that anybody may send."""
 
 
 class AttemptRef(Message):

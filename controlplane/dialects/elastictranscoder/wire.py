@@ -134,7 +134,7 @@ def handler(operation: Operation) -> Callable[[web.Request], Awaitable[web.Respo
     async def handle(request: web.Request) -> web.Response:
         request[SIGNED] = caller = await signed(request)
         principal = caller.principal
-        count(request, principal, counted)
+        count(request, principal, counted, len(caller.sent))
         principal.check_side(operation.permission)
         if operation.permission not in principal.actions:
             principal.check(operation.permission, ())

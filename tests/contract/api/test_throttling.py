@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 
@@ -90,6 +91,30 @@ async def test_two_keys_of_a_user_share_its_rate(service: Service, tenant: Calle
     second = Caller(service, (await tenant.post("/v1/keys", {})).json["key"], tenant.tenant_id)
     assert await admitted(lambda: tenant.get("/v1/jobs")) == BURST
     assert await admitted(lambda: second.get("/v1/jobs")) == 0
+
+
+async def test_a_large_document_counts_as_several_calls(tenant: Caller, service: Service, pipeline: str) -> None:
+    large = a_document(pipeline, metadata={"padding": " " * 3 * 8 * 1024})
+    service.clock.pass_seconds(1)
+    assert (await tenant.post("/v1/jobs", large)).headers["RateLimit-Remaining"] == str(BURST - 4)
+    assert (await tenant.call("GET", "/v1/jobs", large)).headers["RateLimit-Remaining"] == str(BURST - 1)
+    service.clock.pass_seconds(1)
+    assert await admitted(lambda: tenant.post("/v1/jobs", large)) == 3
+
+
+async def test_a_document_of_untold_length_counts_as_one_of_the_largest(
+    tenant: Caller, service: Service, pipeline: str
+) -> None:
+    async def pieces() -> AsyncIterator[bytes]:
+        yield json.dumps(a_document(pipeline)).encode()
+
+    async def send() -> Answer:
+        return await tenant.call("POST", "/v1/jobs", content=pieces())
+
+    made = await send()
+    assert (made.status, made.headers["RateLimit-Remaining"]) == (201, "0")
+    refused = await send()
+    assert (refused.status, refused.headers["Retry-After"]) == (429, "3")  # 33 calls, less a burst
 
 
 async def test_nothing_happens_in_a_call_that_is_refused(tenant: Caller, service: Service, pipeline: str) -> None:

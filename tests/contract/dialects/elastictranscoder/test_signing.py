@@ -157,6 +157,13 @@ async def test_a_caller_who_calls_too_often_is_told_when_to_come_back(tmp_path: 
         assert answer.headers["x-amz-retry-after"] == "1000"
 
 
+async def test_a_large_document_counts_as_several_calls(tmp_path: Path) -> None:
+    async with serving(tmp_path / "state", requests_per_minute=600) as service:
+        client = await Client.of(await service.tenant())
+        statuses = [(await client.post("/pipelines", {"Name": " " * 30_000})).status for _ in range(4)]
+        assert statuses == [400, 400, 400, 429]  # four calls each, of ten at once
+
+
 class TestModes:
     async def test_the_id_of_a_key_is_enough_where_signatures_are_not_checked(self, tmp_path: Path) -> None:
         async with serving(tmp_path / "state", dialect_auth="key-only") as service:

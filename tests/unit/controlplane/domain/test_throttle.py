@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from controlplane.domain.permissions import Action
-from controlplane.domain.throttle import SECOND, Operation, Pace, admit, left, operation, pace
+from controlplane.domain.throttle import PORTION, SECOND, Operation, Pace, admit, left, operation, pace, weight
 from tests.soak import times
 
 MINUTE = 60 * SECOND
@@ -63,6 +63,33 @@ def test_the_most_that_a_minute_can_admit_is_admitted() -> None:
     """A burst after a rest, and then every call the moment that it is due."""
     arrivals = [DAY] * 200 + [DAY + due for due in range(0, 2 * MINUTE, 10_000_000)]
     assert most_in_a_minute(admitted(arrivals, pace(6000))) == 6100
+
+
+@given(bursts(), st.lists(st.integers(0, 256 * 1024), min_size=1))
+@settings(max_examples=times(100, 1000), deadline=None)
+def test_no_minute_admits_more_documents_than_what_they_weigh_allows(arrivals: list[int], sizes: list[int]) -> None:
+    allowed, due = pace(6000), 0
+    let_in: list[tuple[int, int]] = []
+    for number, now in enumerate(arrivals):
+        calls = weight(sizes[number % len(sizes)])
+        due, wait = admit(due, now, allowed, calls)
+        if wait == 0:
+            let_in.append((now, calls))
+    for index, (start, _) in enumerate(let_in):
+        minute = [calls for moment, calls in let_in[index:] if moment <= start + MINUTE]
+        assert sum(minute[:-1]) <= 6100, "the last is let in by what came before it"
+
+
+def test_a_document_counts_once_more_for_each_portion() -> None:
+    assert [weight(size) for size in (0, 1, PORTION - 1, PORTION, 256 * 1024)] == [1, 1, 1, 2, 33]
+
+
+def test_nothing_is_left_to_whom_one_call_took_more_than_a_burst() -> None:
+    allowed = pace(60)
+    due, wait = admit(0, DAY, allowed, 33)
+    assert (wait, left(due, DAY, allowed)) == (0, 0)
+    assert admit(due, DAY, allowed)[1] == 33 * SECOND
+    assert left(due, DAY + 33 * SECOND, allowed) == 1
 
 
 @given(STARTS, st.lists(st.integers(1_000_000, 10_000_000), min_size=1, max_size=200))
