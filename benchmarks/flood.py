@@ -63,10 +63,7 @@ async def crowded(url: str, tenant: Client, big: str, count: int) -> tuple[float
     """The percentile in the crowd, and how long the last of it lived."""
     spawning = multiprocessing.get_context("spawn")
     lived = spawning.Value("d", 0.0)
-    attackers = spawning.Process(
-        target=crowd,
-        args=(url, tenant._key, big, count, lived),  # noqa: SLF001
-    )
+    attackers = spawning.Process(target=crowd, args=(url, tenant.key, big, count, lived))
     attackers.start()
     await asyncio.sleep(4)  # they have all come
     found = await percentile(tenant)

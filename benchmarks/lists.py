@@ -161,7 +161,8 @@ async def compare(few: Database, many: Database, count: int) -> None:
             (await measure(store_of_few, TENANT, FEW), await measure(store_of_many, TENANT, count))
             for _ in range(ROUNDS)
         ]
-    _tell(*map(_quickest, zip(*rounds, strict=True)), count)
+    before, after = ([found[which] for found in rounds] for which in (0, 1))
+    _tell(_quickest(before), _quickest(after), count)
 
 
 def _quickest(rounds: Sequence[dict[tuple[str, str, str], Took]]) -> dict[tuple[str, str, str], Took]:
@@ -210,10 +211,11 @@ def main() -> None:
         with contextlib.ExitStack() as stack:
             if store == "sqlite":
                 folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="bench-")))
-                few, many = (SqliteDatabase(folder / f"{name}.db") for name in ("few", "many"))
+                databases: list[Database] = [SqliteDatabase(folder / f"{name}.db") for name in ("few", "many")]
             else:
                 cluster = stack.enter_context(postgres.running())
-                few, many = (PostgresDatabase(asyncio.run(cluster.fresh_dsn())) for _ in range(2))
+                databases = [PostgresDatabase(asyncio.run(cluster.fresh_dsn())) for _ in range(2)]
+            few, many = databases
             asyncio.run(compare(few, many, chosen.jobs))
 
 

@@ -157,7 +157,7 @@ async def measured(environment: dict[str, str], rounds: int, seconds: float) -> 
     with tempfile.TemporaryDirectory(prefix="bench-") as folder:
         state = Path(folder)
         database = environment.get("TRANSCODER_DATABASE")
-        key, operator_key = await prepared(Settings(state=state, database=database))  # type: ignore[arg-type]
+        key, operator_key = await prepared(Settings(state=state, database=database))
         server = Server(state, {**UNLIMITED, **environment})
         await server.start()
         tenant, operator = Client(server.url, key), Client(server.url, operator_key)

@@ -1,0 +1,130 @@
+"""What does one tenant that calls as often as it may cost another?
+
+A small job of one tenant is created twenty times a second, of an idle service and while 32 callers of another tenant send what
+takes long to read, at the rates that every tenant has; side by side, in turns.
+
+    python -m benchmarks.neighbours [--rounds 3] [--seconds 5]
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import multiprocessing
+import statistics
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Mapping
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import uvloop
+
+from benchmarks.service import machine
+from tests.builders import a_document, mp4_settings
+from tests.e2e.callers import a_pipeline
+from tests.e2e.processes import Client, running
+
+CALLERS = 32
+DEFAULT_RATES = {"TRANSCODER_REQUESTS_PER_MINUTE": "6000"}
+ANSWERED_ALREADY = 1.0
+"""Seconds after which what comes is the rate, and no longer the first burst."""
+
+
+def bodies(pipeline_id: str) -> Mapping[str, bytes]:
+    """The largest documents, which say nothing, and one that asks for as much as a job may have."""
+    most = a_document(
+        pipeline_id,
+        inputs=[{"key": f"in/{number}.mp4"} for number in range(200)],
+        outputs=[{"key": f"{number}.mp4", "settings": mp4_settings()} for number in range(30)],
+    )
+    return {
+        "largest, of empty inputs": b'{"inputs":[' + b",".join([b"{}"] * 87_000) + b"]}",
+        "largest, of unknown fields": json.dumps({f"field{number}": 1 for number in range(14_000)}).encode(),
+        "200 inputs, 30 outputs": json.dumps(most).encode(),
+    }
+
+
+def send(url: str, key: str, body: bytes, seconds: float) -> None:
+    """In a process of its own, and at once again when refused."""
+
+    async def attack() -> None:
+        headers = {"Authorization": f"Bearer {key}", "Content-Type": "application/json"}
+        async with aiohttp.ClientSession(headers=headers, connector=aiohttp.TCPConnector(limit=CALLERS)) as session:
+            answers: Counter[int] = Counter()
+            await asyncio.gather(*(_calls(session, url, body, seconds, answers) for _ in range(CALLERS)))
+        print(f"    {', '.join(f'{count} x {status}' for status, count in sorted(answers.items()))}", flush=True)
+
+    uvloop.run(attack())
+
+
+async def _calls(session: aiohttp.ClientSession, url: str, body: bytes, seconds: float, answers: Counter[int]) -> None:
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        async with session.post(f"{url}/v1/jobs", data=body) as answer:
+            await answer.read()
+        answers[answer.status] += 1
+        await asyncio.sleep(0.02 if answer.status == 429 else 0)
+
+
+async def creating(tenant: Client, pipeline_id: str, seconds: float, numbers: count[int]) -> list[float]:
+    """Milliseconds that each took."""
+    took = []
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        document = a_document(pipeline_id, outputs=[{"key": f"{next(numbers)}.mp4", "settings": mp4_settings()}])
+        began = time.perf_counter()
+        await tenant.call("POST", "/v1/jobs", document)
+        took.append((time.perf_counter() - began) * 1000)
+        await asyncio.sleep(0.05)
+    return took
+
+
+async def beside(tenant: Client, pipeline_id: str, seconds: float, numbers: count[int], *attack: Any) -> list[float]:
+    attacker = multiprocessing.get_context("spawn").Process(target=send, args=(*attack, seconds + 2))
+    attacker.start()
+    await asyncio.sleep(ANSWERED_ALREADY)
+    took = await creating(tenant, pipeline_id, seconds, numbers)
+    await asyncio.to_thread(attacker.join)
+    return took
+
+
+async def _neighbour(url: str, operator: Client) -> Client:
+    made = await operator.call("POST", "/v1/tenants", {"name": "neighbour"})
+    key = await operator.call("POST", f"/v1/tenants/{made['id']}/keys", {})
+    return Client(url, key["key"])
+
+
+async def measured(rounds: int, seconds: float) -> None:
+    numbers = count()
+    print(machine())
+    with tempfile.TemporaryDirectory(prefix="bench-") as folder:
+        async with running(Path(folder) / "state", DEFAULT_RATES) as (server, tenant, operator):
+            neighbour = await _neighbour(server.url, operator)
+            pipeline_id, theirs = await a_pipeline(tenant), await a_pipeline(neighbour)
+            for _ in range(rounds):
+                _tell("idle", await creating(tenant, pipeline_id, seconds, numbers))
+                for name, body in bodies(theirs).items():
+                    attack = (server.url, neighbour.key, body)
+                    _tell(name, await beside(tenant, pipeline_id, seconds, numbers, *attack))
+            await neighbour.close()
+
+
+def _tell(name: str, took: list[float]) -> None:
+    print(f"{name:28} p50 {statistics.median(took):7.1f} ms   p99 {statistics.quantiles(took, n=100)[98]:7.1f} ms")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--seconds", type=float, default=5)
+    chosen = parser.parse_args()
+    uvloop.run(measured(chosen.rounds, chosen.seconds))
+
+
+if __name__ == "__main__":
+    main()
