@@ -290,12 +290,11 @@ class Jobs:
 
     async def listed(
         self, tenant_id: TenantId, wanted: Mapping[str, str | None], *, ascending: bool, after: str, size: int
-    ) -> tuple[list[Job], JobId | None]:
+    ) -> jobs.Page:
         """The same after some id, and the id after which there are more."""
-        found = await self._store.read(
-            jobs.page(tenant_id, wanted, ascending=ascending, after=after, oldest=self._oldest(), size=size + 1)
+        return await self._store.read(
+            jobs.page(tenant_id, wanted, ascending=ascending, after=after, oldest=self._oldest(), size=size)
         )
-        return found[:size], found[size - 1].id if len(found) > size else None
 
     def _oldest(self) -> str:
         return f"{self._clock.now_ms() - LISTED_MS:013d}"

@@ -444,8 +444,8 @@ DELETE FROM idempotency WHERE name = :name AND object_id = :object_id
 SELECT fingerprint, object_id, expires_at FROM idempotency WHERE name = :name
 
 -- name: insert_job
-INSERT INTO jobs (id, tenant_id, user_id, pipeline_id, cluster_id, status, document, retry_of, submitted_at)
-VALUES (:id, :tenant_id, :user_id, :pipeline_id, :cluster_id, 'Submitted', :document, :retry_of, :submitted_at)
+INSERT INTO jobs (id, tenant_id, user_id, pipeline_id, cluster_id, status, size, document, retry_of, submitted_at)
+VALUES (:id, :tenant_id, :user_id, :pipeline_id, :cluster_id, 'Submitted', LENGTH(:document), :document, :retry_of, :submitted_at)
 
 -- name: insert_task
 INSERT INTO tasks (id, job_id, tenant_id, user_id, pipeline_id, need, state, priority, presets, files, max_attempts)
@@ -539,14 +539,13 @@ SELECT j.*, t.state AS task_state, t.attempt, t.node_id, t.progress, t.not_befor
   FROM jobs j JOIN tasks t ON t.job_id = j.id JOIN tenants n ON n.id = j.tenant_id WHERE j.id = :id AND j.tenant_id = :tenant_id
 
 -- name: jobs_ascending
--- {ids}: those of the page, read off one index in their order; {such}: what is left out of them; see `sql.py`.
+-- {ids}: those of the page, read off one index in their order, as far as there is :room; see `sql.py`.
 SELECT j.*, t.state AS task_state, t.attempt, t.node_id, t.progress, t.not_before, t.id AS task_id,
        t.need, (SELECT p.status FROM pipelines p WHERE p.id = j.pipeline_id) AS pipeline_status,
        (n.max_running IS NOT NULL AND n.running >= n.max_running) AS tenant_is_full,
        (n.is_doubted AND n.running > 0) AS tenant_is_doubted,
        COALESCE((SELECT u.running >= u.max_running FROM user_quotas u WHERE u.user_id = j.user_id), FALSE) AS user_is_full
   FROM {ids} page JOIN jobs j ON j.id = page.id JOIN tasks t ON t.job_id = j.id JOIN tenants n ON n.id = j.tenant_id
- {such}
  ORDER BY page.id LIMIT :size
 
 -- name: jobs_descending
@@ -556,7 +555,6 @@ SELECT j.*, t.state AS task_state, t.attempt, t.node_id, t.progress, t.not_befor
        (n.is_doubted AND n.running > 0) AS tenant_is_doubted,
        COALESCE((SELECT u.running >= u.max_running FROM user_quotas u WHERE u.user_id = j.user_id), FALSE) AS user_is_full
   FROM {ids} page JOIN jobs j ON j.id = page.id JOIN tasks t ON t.job_id = j.id JOIN tenants n ON n.id = j.tenant_id
- {such}
  ORDER BY page.id DESC LIMIT :size
 
 -- name: task_of_job
@@ -724,7 +722,7 @@ UPDATE tasks SET state = 'Stopping' WHERE id = :id AND state = 'Running'
 UPDATE tasks SET state = 'Waiting' WHERE id = :id AND state IN ({task:start})
 
 -- name: end_job
-UPDATE jobs SET status = :status, result = :result, finished_at = :now WHERE id = :id AND status IN ({job:complete}, {job:fail})
+UPDATE jobs SET status = :status, size = size + COALESCE(LENGTH(:result), 0), result = :result, finished_at = :now WHERE id = :id AND status IN ({job:complete}, {job:fail})
 RETURNING id,
           EXISTS (SELECT 1 FROM endpoints e WHERE e.tenant_id = jobs.tenant_id AND e.status = 'Active' AND e.types LIKE '%' || :heard || '%') AS is_heard
 

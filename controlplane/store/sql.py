@@ -33,8 +33,11 @@ _DIRECTIONS: Final = {
     "jobs_descending": ("id > :oldest AND id < :after", "ORDER BY id DESC LIMIT"),
 }
 """Where a page begins, and its order."""
-_SPAN: Final = "SELECT COUNT(*) AS looked, MIN(id) AS first, MAX(id) AS last FROM {ids} page"
-_SUCH: Final = "WHERE j.document LIKE '%' || :noted || '%' ESCAPE '!'"
+_SPAN: Final = (
+    "SELECT COUNT(*) AS looked, SUM(j.size) AS size, MIN(j.id) AS first, MAX(j.id) AS last "
+    "FROM {ids} page JOIN jobs j ON j.id = page.id"
+)
+_NOTED: Final = "j.document LIKE '%' || :noted || '%' ESCAPE '!'"
 
 _NAMED = re.compile(r"^-- name: (\w+)$", re.MULTILINE)
 _HOLE = re.compile(r"\{([\w:]+)\}")
@@ -66,9 +69,11 @@ def queries(dialect: Dialect) -> Mapping[str, Statement]:
         template = named.pop(direction)
         for fields in _combinations():
             name = direction + _suffix(fields)
-            looked_at = _ids(fields, start, f"{order} :looked_at")
-            named[name] = template.replace("{ids}", _ids(fields, start, f"{order} :size")).replace("{such}", "")
-            named[f"matching_{name}"] = template.replace("{ids}", looked_at).replace("{such}", _SUCH)
+            looked_at = _fitting(_ids(fields, start, f"{order} :looked_at"), order, room=":looked_room")
+            such = f"(SELECT j.id FROM {looked_at} looked JOIN jobs j ON j.id = looked.id WHERE {_NOTED})"  # noqa: S608
+            shown = _fitting(_ids(fields, start, f"{order} :size"), order, room=":room")
+            named[name] = template.replace("{ids}", shown)
+            named[f"matching_{name}"] = template.replace("{ids}", _fitting(such, order, room=":room"))
             named[f"span_of_{name}"] = _SPAN.replace("{ids}", looked_at)
     tables = {table for name in _migrations() for table in _TABLE.findall(_source(name))}
     return {name: _statement(_filled(_bare(sql), dialect), dialect, tables) for name, sql in named.items()}
@@ -107,6 +112,14 @@ def _ids(fields: Sequence[str], start: str, order: str) -> str:
     pages = [_page([*fields, f"status = '{status}'"], start, order) for status in JobStatus]
     tables = [f"SELECT id FROM {page} of_{status.lower()}" for status, page in zip(JobStatus, pages, strict=True)]  # noqa: S608
     return f"(SELECT id FROM ({' UNION ALL '.join(tables)}) merged {order})"  # noqa: S608
+
+
+def _fitting(ids: str, order: str, *, room: str) -> str:
+    """Those ids of a table, in their order, whose jobs are not too large together; one at least."""
+    by_id = order.removesuffix(" LIMIT")
+    before = f"SUM(j.size) OVER ({by_id.replace('id', 'j.id')} ROWS UNBOUNDED PRECEDING) - j.size AS before"
+    summed = f"SELECT j.id, {before} FROM {ids} listed JOIN jobs j ON j.id = listed.id"  # noqa: S608
+    return f"(SELECT id FROM ({summed}) summed WHERE before < {room})"  # noqa: S608
 
 
 def _page(fields: Sequence[str], start: str, order: str) -> str:

@@ -183,6 +183,8 @@ CREATE TABLE presets (
 );
 CREATE INDEX presets_by_tenant ON presets (tenant_id, id);
 
+-- `size` counts the characters of `document` and `result`: pages of lists have room for so many. It stands before them, since
+-- SQLite reads a row from its beginning.
 CREATE TABLE jobs (
   id TEXT PRIMARY KEY,
   tenant_id TEXT NOT NULL,
@@ -190,6 +192,7 @@ CREATE TABLE jobs (
   pipeline_id TEXT NOT NULL,
   cluster_id TEXT,
   status TEXT NOT NULL,
+  size BIGINT NOT NULL,
   document TEXT NOT NULL,
   result TEXT,
   retry_of TEXT,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from controlplane.domain import fairness
 from controlplane.domain.lifecycle import TERMINAL_JOBS
@@ -15,7 +15,7 @@ from controlplane.store.operations import outbox, quotas, tokens
 from controlplane.store.operations.outbox import Told
 from controlplane.store.operations.quotas import Queued
 from controlplane.store.operations.tokens import Token, a_claim
-from controlplane.store.port import Call, Calls, Op, alone, call
+from controlplane.store.port import Call, Calls, Op, Row, alone, call
 from controlplane.store.records import Event, Job, Task, record, the_one
 from controlplane.store.sql import filter_name
 from shared.capacity import Demand
@@ -25,6 +25,15 @@ from shared.statuses import JobStatus, TaskState
 
 FIRST_ID = ""
 LAST_ID = "~"  # sorts after every id
+ROOM: Final = 1024 * 1024
+"""Characters of documents and results on one page, but for its last job: everybody waits while it is made."""
+
+
+class Page(NamedTuple):
+    """Jobs, and the one after which to look on; None at the end of the list."""
+
+    jobs: list[Job]
+    onward: JobId | None
 
 
 @dataclass(frozen=True)
@@ -193,12 +202,22 @@ def read(tenant_id: TenantId, job_id: JobId) -> Op[Job]:
 
 def page(
     tenant_id: TenantId, wanted: Mapping[str, str | None], *, ascending: bool, after: str, oldest: str, size: int
-) -> Op[list[Job]]:
-    """Jobs of one tenant by id, which is by submission: those after `after`, none older than `oldest`."""
+) -> Op[Page]:
+    """Jobs of one tenant by id, which is by submission: those after `after`, none older than `oldest`.
+
+    No more than `size`, and fewer where these are large.
+    """
     direction = "jobs_ascending" if ascending else "jobs_descending"
     window = bounds(wanted, ascending=ascending, after=after, oldest=oldest)
-    rows = yield call(direction + filter_name(wanted), tenant_id=tenant_id, size=size, **window)
-    return [record(Job, row) for row in rows]
+    rows = yield call(direction + filter_name(wanted), tenant_id=tenant_id, size=size + 1, room=ROOM, **window)
+    found = [record(Job, row) for row in rows[:size]]
+    return Page(found, found[-1].id if len(rows) > size or is_full(rows) else None)
+
+
+def is_full(rows: Sequence[Row]) -> bool:
+    """Whether a page had no room for more than these."""
+    size: int = sum(row["size"] for row in rows)
+    return size >= ROOM
 
 
 def bounds(wanted: Mapping[str, str | None], *, ascending: bool, after: str, oldest: str) -> dict[str, str]:

@@ -10,9 +10,8 @@ from contextlib import closing
 
 import pytest
 
-from controlplane.store.operations import jobs
-from controlplane.store.operations.jobs import FIRST_ID, LAST_ID
-from controlplane.store.operations.matching import Matches, matching
+from controlplane.store.operations import jobs, matching
+from controlplane.store.operations.jobs import FIRST_ID, LAST_ID, Page
 from controlplane.store.sql import JOB_FILTERS, SQLITE, queries
 from controlplane.store.sqlite import _migrate
 from shared.ids import JobId
@@ -28,10 +27,11 @@ async def pages(
         page = await world.store.read(
             jobs.page(TENANT, wanted or {}, ascending=ascending, after=after, oldest=oldest, size=size)
         )
-        if not page:
+        if page.jobs:
+            yield [job.id for job in page.jobs]
+        if page.onward is None:
             return
-        yield [job.id for job in page]
-        after = page[-1].id
+        after = page.onward
 
 
 async def listed(world: World, wanted: dict[str, str | None] | None = None, *, ascending: bool = True) -> list[JobId]:
@@ -58,6 +58,37 @@ async def test_jobs_that_come_while_a_list_is_read_are_neither_twice_in_it_nor_i
             later += await asyncio.gather(*(world.submit() for _ in range(3)))
     assert len(seen) == len(set(seen))
     assert seen == (made + later if ascending else made[::-1])
+
+
+@pytest.mark.parametrize("ascending", [True, False])
+async def test_a_page_has_room_for_so_much_and_the_next_goes_on_behind_it(
+    world: World, ascending: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Otherwise a page of large jobs would hold up everybody."""
+    made = [await world.submit(metadata={"n": "x" * 200}) for _ in range(5)]
+    (first, *_) = (await world.store.read(jobs.page(TENANT, {}, ascending=True, after="", oldest="", size=5))).jobs
+    monkeypatch.setattr(jobs, "ROOM", len(first.document) + 1)
+    made = made if ascending else made[::-1]
+    assert [page async for page in pages(world, ascending=ascending)] == [made[:2], made[2:4], made[4:]]
+
+
+@pytest.mark.parametrize("looked_through", [1, 10_000_000])
+async def test_a_search_looks_through_so_much_for_a_page(
+    world: World, looked_through: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = [await world.submit(metadata={"n": str(number % 2)}) for number in range(4)]
+    monkeypatch.setattr(matching, "LOOKED_THROUGH", looked_through)
+    monkeypatch.setattr(jobs, "ROOM", 1)
+    found, after = list[JobId](), LAST_ID
+    while True:
+        window = {"ascending": False, "after": after, "oldest": ""}
+        page = await world.store.read(matching.matching(TENANT, {}, {"n": "1"}, **window, size=9))  # type: ignore[arg-type]
+        assert len(page.jobs) <= 1
+        found += [job.id for job in page.jobs]
+        if page.onward is None:
+            break
+        after = page.onward
+    assert found == [made[3], made[1]]
 
 
 async def test_every_combination_of_filters_narrows_in_both_orders(world: World) -> None:
@@ -119,9 +150,9 @@ async def test_jobs_are_found_by_their_metadata_whatever_else_they_are_narrowed_
     await world.submit(metadata={"a%b": "1x1"})
     await world.submit(OTHER_TENANT, metadata={"a%b": "1_1"})
 
-    async def found(wanted: dict[str, str | None], **metadata: str) -> Matches:
+    async def found(wanted: dict[str, str | None], **metadata: str) -> Page:
         after = FIRST_ID if ascending else LAST_ID
-        operation = matching(
+        operation = matching.matching(
             TENANT, wanted, {"a%b": "1_1"} | metadata, ascending=ascending, after=after, oldest="", size=9
         )
         return await world.store.read(operation)
