@@ -18,7 +18,7 @@ from pydantic import (
 
 from controlplane.domain.addresses import MOST
 from controlplane.domain.notifications import DeliveryState, EndpointStatus, Happening, Notifications, TopicArn
-from controlplane.domain.permissions import GRANTS, KINDS, Role, matches
+from controlplane.domain.permissions import GRANTS, KINDS, MOST_PATTERNS, Role, matches
 from controlplane.domain.quota import DEFAULTS, MINUTE_MS, Quota
 from controlplane.domain.throttle import Operation
 from shared.ids import TenantId, UserId
@@ -254,7 +254,13 @@ class Permission(Sent):
     ]
 
 
-Permissions = Annotated[tuple[Permission, ...], Field(max_length=50, fail_fast=True)]
+def _few(permissions: tuple[Permission, ...]) -> tuple[Permission, ...]:
+    if sum(len(one.actions) + len(one.resources) for one in permissions) > MOST_PATTERNS:
+        raise ValueError(f"all statements of a user together name at most {MOST_PATTERNS} actions and resources")
+    return permissions
+
+
+Permissions = Annotated[tuple[Permission, ...], Field(max_length=50, fail_fast=True), AfterValidator(_few)]
 
 
 class NewUser(Sent):

@@ -152,11 +152,33 @@ class Statement:
     def names(self, action: Action) -> bool:
         return any(matches(pattern, action) for pattern in self.actions)
 
+
+MOST_PATTERNS: Final = 100
+"""Of a user's statements, actions and resources together: all may be gone through for everything that a list holds."""
+
+
+@dataclass(frozen=True)
+class Reach:
+    """The resources on which statements leave an action to somebody: all there are, those of these names, or that fit."""
+
+    is_all: bool
+    names: frozenset[str]
+    patterns: tuple[tuple[str, ...], ...]
+    """Each as the parts between its stars."""
+
     def covers(self, resources: Resources) -> bool:
         """One of the names is enough. What has no name is covered by `*` alone."""
-        return any(
-            pattern == "*" or any(matches(pattern, resource) for resource in resources) for pattern in self.resources
+        return (
+            self.is_all
+            or not self.names.isdisjoint(resources)
+            or any(_fits(parts, resource) for resource in resources for parts in self.patterns)
         )
+
+
+def reach(statements: Sequence[Statement], action: Action) -> Reach:
+    found = {pattern for one in statements if one.names(action) for pattern in one.resources}
+    stars = tuple(tuple(pattern.split("*")) for pattern in found if "*" in pattern)
+    return Reach(not statements or "*" in found, frozenset(found), stars)
 
 
 def allowed(role: Role, statements: Sequence[Statement]) -> frozenset[Action]:
@@ -166,16 +188,13 @@ def allowed(role: Role, statements: Sequence[Statement]) -> frozenset[Action]:
     return frozenset(action for action in GRANTS[role] if any(statement.names(action) for statement in statements))
 
 
-def covered(statements: Sequence[Statement], action: Action, resources: Resources) -> bool:
-    """Whether statements leave an action on these resources to somebody whose role holds it."""
-    return not statements or any(statement.names(action) and statement.covers(resources) for statement in statements)
-
-
 def matches(pattern: str, name: str) -> bool:
+    return pattern == name or ("*" in pattern and _fits(pattern.split("*"), name))
+
+
+def _fits(parts: Sequence[str], name: str) -> bool:
     """Part by part, each where it first fits: a regular expression would try every way to share out a long name among stars."""
-    if "*" not in pattern:
-        return pattern == name
-    first, *between, last = pattern.split("*")
+    first, *between, last = parts
     if not name.startswith(first):
         return False
     at = len(first)

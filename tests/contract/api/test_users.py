@@ -165,6 +165,16 @@ class TestPermissions:
         answer = await tenant.post("/v1/users", {"name": "u", "permissions": [permission]})
         assert (answer.status, answer.json["pointer"]) == (400, pointer)
 
+    async def test_a_user_has_so_many_patterns_as_may_be_gone_through_for_all_that_a_list_holds(
+        self, tenant: Caller
+    ) -> None:
+        """Otherwise one call for a list would hold up everybody for seconds."""
+        most = [allow("jobs:read", *(f"job/{number}-*" for number in range(49))) for _ in range(2)]
+        for permissions, status in ((most, 201), ([*most, allow("jobs:stop", "*")], 400)):
+            answer = await tenant.post("/v1/users", {"name": "u", "permissions": permissions})
+            assert answer.status == status
+        assert answer.json["pointer"] == "/permissions"
+
     async def test_lists_of_what_is_mostly_hidden_are_walked_to_their_end(
         self, service: Service, tenant: Caller, pipeline: str
     ) -> None:

@@ -16,8 +16,8 @@ from controlplane.domain.permissions import (
     Role,
     Statement,
     allowed,
-    covered,
     matches,
+    reach,
 )
 
 NAMES = st.text("ab/:*.-", max_size=8)
@@ -117,10 +117,10 @@ def test_one_name_that_is_covered_is_enough(
     resources: tuple[str, ...], names: tuple[str, ...], is_covered: bool
 ) -> None:
     statement = Statement(("jobs:start",), resources)
-    assert covered((statement,), Action.JOBS_START, names) is is_covered
-    assert not covered((statement,), Action.JOBS_STOP, names)
+    assert reach((statement,), Action.JOBS_START).covers(names) is is_covered
+    assert not reach((statement,), Action.JOBS_STOP).covers(names)
 
 
 def test_action_and_resource_must_be_of_the_same_statement() -> None:
     statements = (Statement(("jobs:start",), ("cluster/a",)), Statement(("jobs:stop",), ("cluster/b",)))
-    assert not covered(statements, Action.JOBS_START, ("cluster/b",))
+    assert not reach(statements, Action.JOBS_START).covers(("cluster/b",))
