@@ -17,6 +17,10 @@ class Clock(Protocol):
         """Seconds on a clock that no one sets: what is measured inside one process."""
         ...
 
+    def worked(self) -> float:
+        """Seconds for which this thread has had a processor."""
+        ...
+
 
 class SystemClock:
     def now_ms(self) -> int:
@@ -24,6 +28,9 @@ class SystemClock:
 
     def monotonic(self) -> float:
         return time.monotonic()
+
+    def worked(self) -> float:
+        return time.thread_time()
 
 
 def to_ms(time: dt.datetime) -> int:

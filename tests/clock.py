@@ -9,12 +9,19 @@ class FakeClock:
     def __init__(self, now_ms: int = NOW_MS) -> None:
         self._now_ms = now_ms
         self._passed_ms = 0
+        self.work_per_look = 0.0
+        self._worked = 0.0
 
     def now_ms(self) -> int:
         return self._now_ms
 
     def monotonic(self) -> float:
         return self._passed_ms / 1000
+
+    def worked(self) -> float:
+        """As if so much were done between two looks."""
+        self._worked += self.work_per_look
+        return self._worked
 
     def pass_seconds(self, seconds: float) -> None:
         assert seconds >= 0, "time does not go back"

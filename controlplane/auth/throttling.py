@@ -39,6 +39,12 @@ class Throttle:
             self._due[caller] = due
         return Verdict(allowed.burst, left(due, now, allowed), -((now - due) // SECOND), wait / SECOND)
 
+    def charge(self, caller: Hashable, allowed: Pace, calls: int) -> Verdict:
+        """Counts more calls for one that was admitted before it was known what it takes."""
+        now = int(self._clock.monotonic() * SECOND)
+        self._due[caller] = due = max(self._due.get(caller, 0), now) + allowed.interval * calls
+        return Verdict(allowed.burst, left(due, now, allowed), -((now - due) // SECOND), 0)
+
     def wait(self, caller: Hashable, allowed: Pace) -> float:
         """Seconds until a call would be admitted; counts nothing."""
         now = int(self._clock.monotonic() * SECOND)

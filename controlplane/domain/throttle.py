@@ -16,6 +16,9 @@ SECOND: Final = 1_000_000_000
 PORTION: Final = 8 * 1024
 """Bytes of a document that take about as long to read as an ordinary call takes altogether."""
 
+WORK: Final = 0.002
+"""Seconds of work that an ordinary call takes at the most."""
+
 
 class Operation(StrEnum):
     """What is counted apart: a flood of one leaves room for the others."""
@@ -68,6 +71,11 @@ def paces(per_minute: Mapping[Operation, int]) -> Mapping[Operation, Pace]:
 def weight(size: int) -> int:
     """How many calls one with a document of so many bytes counts as: everybody waits while it is read."""
     return 1 + size // PORTION
+
+
+def more_calls(seconds: float) -> int:
+    """How many calls more one counts as that took so much work: everybody waits while it is done."""
+    return int(seconds / WORK)
 
 
 def admit(due: int, now: int, allowed: Pace, calls: int = 1) -> tuple[int, int]:

@@ -16,6 +16,7 @@ from controlplane.http.answering import REQUEST_ID
 from controlplane.http.connections import caller, site
 from controlplane.http.finishing import to_its_end
 from controlplane.http.keys import AUDIT, BEARERS
+from controlplane.http.throttling import metered
 from controlplane.services.acting import ACTING, Acting
 from shared.errors import NotFound
 
@@ -88,7 +89,7 @@ async def _served(
     audit = call.request.app[AUDIT]
     if is_stream:
         await audit.settle(acting)
-    answer = await serve(call)
+    answer = await metered(call.request, serve(call))
     await audit.settle(acting)
     return answer
 

@@ -6,27 +6,92 @@ come at once, how many more may now, and in how many seconds all may again.
 
 from __future__ import annotations
 
-from typing import Final
+from collections.abc import Callable, Coroutine, Generator, Hashable
+from typing import Any, Final, Generic, NamedTuple, TypeVar
 
 from aiohttp import web
 from multidict import MutableMultiMapping
 
 from controlplane.auth.principal import Principal
 from controlplane.auth.throttling import Throttle, Verdict
-from controlplane.domain.throttle import Operation, weight
-from shared.errors import Throttled
+from controlplane.domain.throttle import Operation, Pace, more_calls, weight
+from controlplane.http.keys import CLOCK
+from shared.errors import Throttled, TranscoderError
 
+T = TypeVar("T")
 THROTTLE: Final = web.AppKey("throttle", Throttle)
+
+
+class _Counted(NamedTuple):
+    """Whose calls, and how many are allowed."""
+
+    caller: Hashable
+    pace: Pace
+
+
+_COUNTED: Final = web.RequestKey("counted", _Counted)
 _VERDICT: Final = web.RequestKey("verdict", Verdict)
 
 
 def count(request: web.Request, principal: Principal, operation: Operation, size: int) -> None:
     """`size` is that of its document in bytes. Raises Throttled when this caller has made too many calls of this kind."""
-    pace = principal.paces[operation]
-    verdict = request.app[THROTTLE].take(principal.counted_as(operation), pace, weight(size))
-    request[_VERDICT] = verdict
+    counted = _Counted(principal.counted_as(operation), principal.paces[operation])
+    request[_COUNTED] = counted
+    request[_VERDICT] = verdict = request.app[THROTTLE].take(*counted, weight(size))
     if verdict.wait:
         raise Throttled(f"Too many requests to {operation}.", retry_after=verdict.wait)
+
+
+async def metered(request: web.Request, serving: Coroutine[Any, Any, T]) -> T:
+    """Serves a call; one that takes much work counts as several, and its caller's next ones wait the longer.
+
+    Not so streams, which live long and of which there are few.
+    """
+    work = Metered(serving, request.app[CLOCK].worked)
+    try:
+        answer = await work
+    except TranscoderError:
+        charge(request, work.seconds)
+        raise
+    if not (isinstance(answer, web.StreamResponse) and answer.prepared):
+        charge(request, work.seconds)
+    return answer
+
+
+def charge(request: web.Request, seconds: float) -> None:
+    """For work that was done for a call."""
+    calls, counted = more_calls(seconds), request.get(_COUNTED)
+    if calls and counted is not None:
+        request[_VERDICT] = request.app[THROTTLE].charge(counted.caller, counted.pace, calls)
+
+
+class Metered(Generic[T]):
+    """What runs a coroutine, and knows how long it worked: what others do while it waits is not counted."""
+
+    def __init__(self, work: Coroutine[Any, Any, T], worked: Callable[[], float]) -> None:
+        self.seconds = 0.0
+        self._work = work
+        self._worked = worked
+
+    def __await__(self) -> Generator[Any, None, T]:
+        thrown: BaseException | None = None
+        while True:
+            began = self._worked()
+            try:
+                awaited = self._work.send(None) if thrown is None else self._work.throw(thrown)
+            except StopIteration as stop:
+                result: T = stop.value
+                return result
+            finally:
+                self.seconds += self._worked() - began
+            try:
+                yield awaited
+                thrown = None
+            except GeneratorExit:
+                self._work.close()
+                raise
+            except BaseException as error:  # its own to deal with: it may be canceled
+                thrown = error
 
 
 def tell(request: web.Request, headers: MutableMultiMapping[str]) -> None:

@@ -132,5 +132,8 @@ class LoopClock:
     def monotonic(self) -> float:
         return self._loop.time()
 
+    def worked(self) -> float:
+        return 0.0
+
     def set_by(self, seconds: float) -> None:
         self._wall += seconds * 1000

@@ -41,6 +41,15 @@ async def test_a_burst_is_a_seconds_worth_and_then_calls_wait(service: Service, 
     assert await admitted(lambda: tenant.get("/v1/jobs")) == BURST
 
 
+async def test_a_call_that_takes_much_work_counts_as_several(service: Service, tenant: Caller, pipeline: str) -> None:
+    """Refused or not; everybody waits while it is done."""
+    service.clock.work_per_look = 0.007
+    for path, status in (("/v1/jobs", 200), ("/v1/jobs/never", 404)):
+        service.clock.pass_seconds(10)
+        answer = await tenant.get(path)
+        assert (answer.status, answer.headers["RateLimit-Remaining"]) == (status, str(BURST - 4))
+
+
 async def test_every_answer_tells_how_the_caller_stands(service: Service, tenant: Caller) -> None:
     stands = []
     for _ in range(BURST + 1):

@@ -36,6 +36,9 @@ class StillClock:
     def monotonic(self) -> float:
         return self.seconds
 
+    def worked(self) -> float:
+        return 0.0
+
 
 class Sleeps:
     """A sleep that moves the clock, notes how long it was asked for, and lets others run."""
