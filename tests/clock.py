@@ -18,6 +18,9 @@ class FakeClock:
     def monotonic(self) -> float:
         return self._passed_ms / 1000
 
+    def work(self, seconds: float) -> None:
+        self._worked += seconds
+
     def worked(self) -> float:
         """As if so much were done between two looks."""
         self._worked += self.work_per_look

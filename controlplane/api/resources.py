@@ -23,9 +23,11 @@ from controlplane.api.routing import Reply, Routes
 from controlplane.domain.permissions import Action
 from controlplane.http.calls import Call
 from controlplane.http.keys import BUCKETS, PIPELINES, PRESETS, SETTINGS
+from controlplane.http.throttling import charge
 from controlplane.services import naming
 from controlplane.services.buckets import UPLOAD_LIFETIME
 from controlplane.services.pipelines import check_buckets
+from controlplane.storage.files import ObjectInfo
 from controlplane.store.records import Pipeline
 from shared.errors import InvalidField
 from shared.ids import PipelineId, PresetId
@@ -237,7 +239,12 @@ async def delete_bucket(call: Call[None]) -> Reply:
 )
 async def list_objects(call: Call[None]) -> Reply:
     bucket, prefix = call.path("bucket"), call.query.prefix
-    find = partial(call.request.app[BUCKETS].objects, call.principal.tenant, bucket, prefix)
+
+    async def find(after: str, size: int) -> list[ObjectInfo]:
+        found = await call.request.app[BUCKETS].objects(call.principal.tenant, bucket, prefix, after, size)
+        charge(call.request, found.seconds)
+        return found.objects
+
     listed = await page(
         call, ["objects", bucket, prefix], find, lambda found: found.key, views.stored, lambda _: (f"bucket/{bucket}",)
     )

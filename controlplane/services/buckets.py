@@ -55,6 +55,7 @@ class Buckets:
         self._link_lifetime = link_lifetime
         self._create_on_first_use = create_on_first_use
         self._checks = FileBucket(self._roots[0] / ".node-checks")
+        self._listing: WeakValueDictionary[TenantId, asyncio.Lock] = WeakValueDictionary()
         self._receiving: WeakValueDictionary[str, Upload] = WeakValueDictionary()
 
     async def create(self, tenant_id: TenantId, name: str, root: str | None) -> Bucket:
@@ -115,9 +116,16 @@ class Buckets:
     async def files(self, tenant_id: TenantId, name: str) -> FileBucket:
         return FileBucket(Path((await self.get(tenant_id, name)).root))
 
-    async def objects(self, tenant_id: TenantId, name: str, prefix: str, after: str, size: int) -> list[ObjectInfo]:
+    async def objects(self, tenant_id: TenantId, name: str, prefix: str, after: str, size: int) -> Listed:
+        """One list of a tenant at a time: a directory of very many files takes long, and threads from everybody."""
         bucket = await self.files(tenant_id, name)
-        return await asyncio.to_thread(bucket.keys, prefix, after, size)
+
+        def listed() -> Listed:
+            began = self._clock.worked()
+            return Listed(bucket.keys(prefix, after, size), self._clock.worked() - began)
+
+        async with self._listing.setdefault(tenant_id, asyncio.Lock()):
+            return await asyncio.to_thread(listed)
 
     async def delete_object(self, tenant_id: TenantId, name: str, key: str) -> None:
         bucket = await self.files(tenant_id, name)
@@ -202,6 +210,13 @@ class Buckets:
         upload = followed.bucket.upload(key, followed.upload_id, offset=offset)
         self._receiving[followed.upload_id] = upload
         return upload
+
+
+class Listed(NamedTuple):
+    """Objects, and the seconds of work that it took to find them."""
+
+    objects: list[ObjectInfo]
+    seconds: float
 
 
 class Followed(NamedTuple):

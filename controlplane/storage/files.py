@@ -14,6 +14,7 @@ import shutil
 import stat
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from heapq import heapify, heappop
 from pathlib import Path
 from typing import Final
 
@@ -240,15 +241,17 @@ class FileBucket:
             os.scandir(descriptor) as entries,
         ):
             # "a/" sorts before "a0" and after "a.b": directories sort as if their slash were written
-            for name, entry in sorted((_as_listed(entry), entry) for entry in entries if is_name(entry.name)):
-                key = folder + name
-                if key == f"{RESERVED_SEGMENT}/":
-                    continue
-                if name.endswith("/"):
-                    can_match = key.startswith(prefix) or prefix.startswith(key)
-                    if can_match and (key > after or after.startswith(key)):
-                        yield from self._walk(key, prefix, after)
-                elif key.startswith(prefix) and entry.is_file(follow_symlinks=False):
+            waiting = [
+                (key, entry)
+                for entry in entries
+                if _may_come(key := folder + _as_listed(entry), prefix, after) and is_name(entry.name)
+            ]
+            heapify(waiting)  # a page takes few of them
+            while waiting:
+                key, entry = heappop(waiting)
+                if key.endswith("/"):
+                    yield from self._walk(key, prefix, after)
+                elif entry.is_file(follow_symlinks=False):
                     with contextlib.suppress(FileNotFoundError):  # deleted since
                         found = entry.stat(follow_symlinks=False)
                         yield ObjectInfo(key, found.st_size, found.st_mtime_ns // 1_000_000)
@@ -257,6 +260,14 @@ class FileBucket:
 def staging_key(attempt: str) -> str:
     """Where an attempt's uploads lie in a bucket."""
     return f"{_STAGING}/{attempt}"
+
+
+def _may_come(key: str, prefix: str, after: str) -> bool:
+    """Whether an object, or one below a directory, belongs to a list of what begins with `prefix` and comes after `after`."""
+    if not key.endswith("/"):
+        return key > after and key.startswith(prefix)
+    is_among = key.startswith(prefix) or prefix.startswith(key)
+    return is_among and (key > after or after.startswith(key)) and key != f"{RESERVED_SEGMENT}/"
 
 
 def _as_listed(entry: os.DirEntry[str]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
@@ -9,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from controlplane.app import ROUTES
+from controlplane.storage.files import FileBucket, ObjectInfo
 from shared.protocol import EnrolRequest
 from tests.contract.api.service import Answer, Caller, Node, Service, a_document, serving
 
@@ -48,6 +50,31 @@ async def test_a_call_that_takes_much_work_counts_as_several(service: Service, t
         service.clock.pass_seconds(10)
         answer = await tenant.get(path)
         assert (answer.status, answer.headers["RateLimit-Remaining"]) == (status, str(BURST - 4))
+
+
+async def test_lists_of_many_objects_are_made_one_after_the_other_and_count_as_several(
+    service: Service, tenant: Caller, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A directory of very many files would keep all threads busy, and the loop from its turn."""
+    loop, at_once = asyncio.get_running_loop(), [0]
+
+    async def others_have_a_turn() -> None:
+        for _ in range(100):
+            await asyncio.sleep(0)
+
+    def keys(*_: object) -> list[ObjectInfo]:
+        at_once.append(at_once[-1] + 1)
+        asyncio.run_coroutine_threadsafe(others_have_a_turn(), loop).result(30)
+        at_once.append(at_once[-1] - 1)
+        service.clock.work(0.0041)
+        return []
+
+    await tenant.post("/v1/buckets", {"name": "many"})
+    monkeypatch.setattr(FileBucket, "keys", keys)
+    answers = await asyncio.gather(*(tenant.get("/v1/buckets/many/objects") for _ in range(3)))
+    assert [answer.status for answer in answers] == [200] * 3
+    assert max(at_once) == 1
+    assert min(int(answer.headers["RateLimit-Remaining"]) for answer in answers) <= BURST - 9
 
 
 async def test_every_answer_tells_how_the_caller_stands(service: Service, tenant: Caller) -> None:
