@@ -10,7 +10,7 @@ from typing import Final
 import orjson
 
 from controlplane.domain.permissions import GRANTS, Action, Reach, Resources, Role, Statement, allowed, reach
-from controlplane.domain.throttle import Operation, Pace
+from controlplane.domain.throttle import Operation, Pace, together
 from shared.errors import Forbidden, TenantSuspended
 from shared.ids import TenantId, UserId
 
@@ -30,6 +30,10 @@ class Principal:
     def actions(self) -> frozenset[Action]:
         """What it may do to anything at all."""
         return allowed(self.role, self.statements)
+
+    @cached_property
+    def pace_of_tenant(self) -> Pace:
+        return together(self.paces)
 
     def counted_as(self, operation: Operation) -> tuple[str, Operation]:
         """Whose calls these are: a user's own, but all of a tenant's cancels are counted together."""

@@ -16,7 +16,7 @@ SECOND: Final = 1_000_000_000
 PORTION: Final = 8 * 1024
 """Bytes of a document that take about as long to read as an ordinary call takes altogether."""
 
-WORK: Final = 0.002
+WORK: Final = 0.005
 """Seconds of work that an ordinary call takes at the most."""
 
 
@@ -66,6 +66,11 @@ def pace(per_minute: int) -> Pace:
 
 def paces(per_minute: Mapping[Operation, int]) -> Mapping[Operation, Pace]:
     return {operation: pace(rate) for operation, rate in per_minute.items()}
+
+
+def together(paces: Mapping[Operation, Pace]) -> Pace:
+    """Of all users of a tenant: what one of them may do of every kind."""
+    return pace(sum(round(60 * SECOND / allowed.interval) for allowed in paces.values()))
 
 
 def weight(size: int) -> int:

@@ -17,16 +17,19 @@ from controlplane.auth.throttling import Throttle, Verdict
 from controlplane.domain.throttle import Operation, Pace, more_calls, weight
 from controlplane.http.keys import CLOCK
 from shared.errors import Throttled, TranscoderError
+from shared.ids import TenantId
 
 T = TypeVar("T")
 THROTTLE: Final = web.AppKey("throttle", Throttle)
 
 
 class _Counted(NamedTuple):
-    """Whose calls, and how many are allowed."""
+    """Whose calls, and how many are allowed; and the same of all users of the caller's tenant together."""
 
     caller: Hashable
     pace: Pace
+    tenant_id: TenantId | None
+    pace_of_tenant: Pace
 
 
 _COUNTED: Final = web.RequestKey("counted", _Counted)
@@ -35,11 +38,19 @@ _VERDICT: Final = web.RequestKey("verdict", Verdict)
 
 def count(request: web.Request, principal: Principal, operation: Operation, size: int) -> None:
     """`size` is that of its document in bytes. Raises Throttled when this caller has made too many calls of this kind."""
-    counted = _Counted(principal.counted_as(operation), principal.paces[operation])
-    request[_COUNTED] = counted
-    request[_VERDICT] = verdict = request.app[THROTTLE].take(*counted, weight(size))
+    counted = _Counted(
+        principal.counted_as(operation), principal.paces[operation], principal.tenant_id, principal.pace_of_tenant
+    )
+    throttle, calls = request.app[THROTTLE], weight(size)
+    wait = 0.0 if counted.tenant_id is None else throttle.wait(counted.tenant_id, counted.pace_of_tenant)
+    if wait:
+        raise Throttled("Too many requests of all users of this account together.", retry_after=wait)
+    request[_VERDICT] = verdict = throttle.take(counted.caller, counted.pace, calls)
     if verdict.wait:
         raise Throttled(f"Too many requests to {operation}.", retry_after=verdict.wait)
+    request[_COUNTED] = counted
+    if counted.tenant_id is not None:
+        throttle.charge(counted.tenant_id, counted.pace_of_tenant, calls)
 
 
 async def metered(request: web.Request, serving: Coroutine[Any, Any, T]) -> T:
@@ -62,7 +73,10 @@ def charge(request: web.Request, seconds: float) -> None:
     """For work that was done for a call."""
     calls, counted = more_calls(seconds), request.get(_COUNTED)
     if calls and counted is not None:
-        request[_VERDICT] = request.app[THROTTLE].charge(counted.caller, counted.pace, calls)
+        throttle = request.app[THROTTLE]
+        request[_VERDICT] = throttle.charge(counted.caller, counted.pace, calls)
+        if counted.tenant_id is not None:
+            throttle.charge(counted.tenant_id, counted.pace_of_tenant, calls)
 
 
 class Metered(Generic[T]):

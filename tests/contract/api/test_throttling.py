@@ -45,11 +45,24 @@ async def test_a_burst_is_a_seconds_worth_and_then_calls_wait(service: Service, 
 
 async def test_a_call_that_takes_much_work_counts_as_several(service: Service, tenant: Caller, pipeline: str) -> None:
     """Refused or not; everybody waits while it is done."""
-    service.clock.work_per_look = 0.007
+    service.clock.work_per_look = 0.016
     for path, status in (("/v1/jobs", 200), ("/v1/jobs/never", 404)):
         service.clock.pass_seconds(10)
         answer = await tenant.get(path)
         assert (answer.status, answer.headers["RateLimit-Remaining"]) == (status, str(BURST - 4))
+
+
+async def test_users_do_not_multiply_what_their_tenant_may(service: Service, tenant: Caller) -> None:
+    """Ten calls a second of five kinds, and five cancels."""
+    users = []
+    for _ in range(8):
+        users.append(await service.user(tenant))
+        service.clock.pass_seconds(10)
+    let_in = [await admitted(lambda user=user: user.get("/v1/jobs")) for user in users]  # type: ignore[misc]
+    assert 50 < sum(let_in) <= 55
+    answer = await users[-1].get("/v1/quotas")
+    assert (answer.status, answer.code) == (429, "throttled")
+    assert (await (await service.tenant("other")).get("/v1/quotas")).status == 200
 
 
 async def test_lists_of_many_objects_are_made_one_after_the_other_and_count_as_several(
@@ -66,7 +79,7 @@ async def test_lists_of_many_objects_are_made_one_after_the_other_and_count_as_s
         at_once.append(at_once[-1] + 1)
         asyncio.run_coroutine_threadsafe(others_have_a_turn(), loop).result(30)
         at_once.append(at_once[-1] - 1)
-        service.clock.work(0.0041)
+        service.clock.work(0.011)
         return []
 
     await tenant.post("/v1/buckets", {"name": "many"})
