@@ -18,6 +18,7 @@ from controlplane.domain.permissions import Action
 from controlplane.http.calls import Call
 from controlplane.http.keys import BUCKETS, JOBS, LOGS, REASONS, SETTINGS
 from controlplane.http.looking import visible
+from controlplane.http.throttling import count_more
 from controlplane.services import naming
 from controlplane.services.jobs import Jobs, Submission
 from controlplane.services.logs import START, Position
@@ -163,6 +164,7 @@ async def retried(call: Call[RetryOfFailed], tenant_id: TenantId) -> views.Retri
         pipeline_id=PipelineId(asked.pipeline_id) if asked.pipeline_id else None,
         size=asked.limit,
     )
+    count_more(call.request, len(done.made))
     return views.retries(done.made, has_more=done.has_more)
 
 

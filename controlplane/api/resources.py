@@ -23,7 +23,7 @@ from controlplane.api.routing import Reply, Routes
 from controlplane.domain.permissions import Action
 from controlplane.http.calls import Call
 from controlplane.http.keys import BUCKETS, PIPELINES, PRESETS, SETTINGS
-from controlplane.http.throttling import charge
+from controlplane.http.throttling import count_work
 from controlplane.services import naming
 from controlplane.services.buckets import UPLOAD_LIFETIME
 from controlplane.services.pipelines import check_buckets
@@ -242,7 +242,7 @@ async def list_objects(call: Call[None]) -> Reply:
 
     async def find(after: str, size: int) -> list[ObjectInfo]:
         found = await call.request.app[BUCKETS].objects(call.principal.tenant, bucket, prefix, after, size)
-        charge(call.request, found.seconds)
+        count_work(call.request, found.seconds)
         return found.objects
 
     listed = await page(

@@ -90,7 +90,7 @@ class Bearers:
         )
 
     def _check_address(self, address: str) -> None:
-        wait = self._failures.wait(address, self._failure_pace)
+        wait = self._failures.look(address, self._failure_pace).wait
         if wait:
             raise Throttled("Too many wrong credentials came from this address.", retry_after=wait)
 

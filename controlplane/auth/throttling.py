@@ -37,21 +37,26 @@ class Throttle:
             if len(self._due) >= MOST_REMEMBERED:
                 self._forget(now)
             self._due[caller] = due
-        return Verdict(allowed.burst, left(due, now, allowed), -((now - due) // SECOND), wait / SECOND)
+        return _verdict(due, now, allowed, wait)
+
+    def look(self, caller: Hashable, allowed: Pace) -> Verdict:
+        """As for one more call, which is not counted."""
+        now = int(self._clock.monotonic() * SECOND)
+        due = max(self._due.get(caller, 0), now)
+        return _verdict(due, now, allowed, admit(due, now, allowed)[1])
 
     def charge(self, caller: Hashable, allowed: Pace, calls: int) -> Verdict:
         """Counts more calls for one that was admitted before it was known what it takes."""
         now = int(self._clock.monotonic() * SECOND)
         self._due[caller] = due = max(self._due.get(caller, 0), now) + allowed.interval * calls
-        return Verdict(allowed.burst, left(due, now, allowed), -((now - due) // SECOND), 0)
-
-    def wait(self, caller: Hashable, allowed: Pace) -> float:
-        """Seconds until a call would be admitted; counts nothing."""
-        now = int(self._clock.monotonic() * SECOND)
-        return admit(self._due.get(caller, 0), now, allowed)[1] / SECOND
+        return _verdict(due, now, allowed)
 
     def _forget(self, now: int) -> None:
         """Whoever is not ahead of its pace is as good as new; when too many are ahead, all begin anew."""
         self._due = {caller: due for caller, due in self._due.items() if due > now}
         if len(self._due) > MOST_REMEMBERED // 2:
             self._due.clear()
+
+
+def _verdict(due: int, now: int, allowed: Pace, wait: int = 0) -> Verdict:
+    return Verdict(allowed.burst, left(due, now, allowed), -((now - due) // SECOND), wait / SECOND)

@@ -37,6 +37,8 @@ _SPAN: Final = (
     "SELECT COUNT(*) AS looked, SUM(j.size) AS size, MIN(j.id) AS first, MAX(j.id) AS last "
     "FROM {ids} page JOIN jobs j ON j.id = page.id"
 )
+_MOST: Final = 1001
+"""No page takes more ids, nor a search."""
 _NOTED: Final = "j.document LIKE '%' || :noted || '%' ESCAPE '!'"
 
 _NAMED = re.compile(r"^-- name: (\w+)$", re.MULTILINE)
@@ -69,9 +71,9 @@ def queries(dialect: Dialect) -> Mapping[str, Statement]:
         template = named.pop(direction)
         for fields in _combinations():
             name = direction + _suffix(fields)
-            looked_at = _fitting(_ids(fields, start, f"{order} :looked_at"), order, room=":looked_room")
+            looked_at = _fitting(_ids(fields, start, f"{order} :looked_at", dialect), order, room=":looked_room")
             such = f"(SELECT j.id FROM {looked_at} looked JOIN jobs j ON j.id = looked.id WHERE {_NOTED})"  # noqa: S608
-            shown = _fitting(_ids(fields, start, f"{order} :size"), order, room=":room")
+            shown = _fitting(_ids(fields, start, f"{order} :size", dialect), order, room=":room")
             named[name] = template.replace("{ids}", shown)
             named[f"matching_{name}"] = template.replace("{ids}", _fitting(such, order, room=":room"))
             named[f"span_of_{name}"] = _SPAN.replace("{ids}", looked_at)
@@ -104,12 +106,12 @@ def _suffix(fields: Sequence[str]) -> str:
     return "".join(f"_by_{field}" for field in fields)
 
 
-def _ids(fields: Sequence[str], start: str, order: str) -> str:
+def _ids(fields: Sequence[str], start: str, order: str, dialect: Dialect) -> str:
     """A page's ids, as a table. Indices by pipeline and cluster have the status in them, between the filters and the id:
     where none is asked for, the pages of every status are merged. No list reads rows that it does not show."""
     if not fields or "status" in fields:
-        return _page(fields, start, order)
-    pages = [_page([*fields, f"status = '{status}'"], start, order) for status in JobStatus]
+        return _page(fields, start, order, dialect)
+    pages = [_page([*fields, f"status = '{status}'"], start, order, dialect) for status in JobStatus]
     tables = [f"SELECT id FROM {page} of_{status.lower()}" for status, page in zip(JobStatus, pages, strict=True)]  # noqa: S608
     return f"(SELECT id FROM ({' UNION ALL '.join(tables)}) merged {order})"  # noqa: S608
 
@@ -122,10 +124,17 @@ def _fitting(ids: str, order: str, *, room: str) -> str:
     return f"(SELECT id FROM ({summed}) summed WHERE before < {room})"  # noqa: S608
 
 
-def _page(fields: Sequence[str], start: str, order: str) -> str:
-    """Names and states are our own."""
+def _page(fields: Sequence[str], start: str, order: str, dialect: Dialect) -> str:
+    """Names and states are our own.
+
+    PostgreSQL plans for a tenth of a table where a parameter says how much of it is wanted: it is told a number as well.
+    """
     conditions = [field if "=" in field else f"{field} = :{field}" for field in ("tenant_id", *fields)]
-    return f"(SELECT id FROM jobs WHERE {' AND '.join(conditions)} AND {start} {order})"  # noqa: S608
+    found = f"SELECT id FROM jobs WHERE {' AND '.join(conditions)} AND {start}"  # noqa: S608
+    if dialect is SQLITE:
+        return f"({found} {order})"
+    by_id, _, _ = order.partition(" LIMIT")
+    return f"(SELECT id FROM ({found} {by_id} LIMIT {_MOST}) first {order})"  # noqa: S608
 
 
 def _migrations() -> list[str]:

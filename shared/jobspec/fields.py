@@ -10,6 +10,8 @@ from pydantic_core import PydanticCustomError
 
 MAX_KEY_BYTES: Final = 1024
 MAX_OUTPUT_KEY: Final = 255
+MOST_SEGMENTS: Final = 64
+"""Of a key: storages of directories walk through each of them, and everybody waits meanwhile."""
 
 
 def _is_plain(key: str) -> bool:
@@ -25,11 +27,14 @@ def object_key(key: str) -> str:
     normal = unicodedata.normalize("NFC", key)
     if len(normal.encode()) > MAX_KEY_BYTES:
         raise PydanticCustomError("object_key", "A key has at most 1,024 bytes.")
-    if any(segment in ("", ".", "..") for segment in normal.split("/")):
+    segments = normal.split("/")
+    if len(segments) > MOST_SEGMENTS:
+        raise PydanticCustomError("object_key", f"A key has at most {MOST_SEGMENTS} segments.")
+    if any(segment in ("", ".", "..") for segment in segments):
         raise PydanticCustomError(
             "object_key", "A key has no empty, '.' or '..' segment, and neither starts nor ends with '/'."
         )
-    if normal.split("/", 1)[0] == RESERVED_SEGMENT:
+    if segments[0] == RESERVED_SEGMENT:
         raise PydanticCustomError("object_key", f"Keys below {RESERVED_SEGMENT!r} belong to the service.")
     return normal
 

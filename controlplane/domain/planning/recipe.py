@@ -17,7 +17,7 @@ from pydantic_core import PydanticCustomError
 from controlplane.domain.planning import captions
 from shared.errors import InvalidField
 from shared.jobspec import Output, Playlist, Settings, VideoSettings
-from shared.jobspec.fields import MAX_KEY_BYTES, object_key
+from shared.jobspec.fields import MAX_KEY_BYTES, MOST_SEGMENTS, object_key
 
 _OUTPUTS: Final = TypeAdapter(tuple[Output, ...])
 _PLAYLISTS: Final = TypeAdapter(tuple[Playlist, ...])
@@ -35,9 +35,11 @@ class Recipe:
     def check_keys(self, prefix: str) -> None:
         """Prefix and name were checked each by itself: together they must be a key as well. Raises InvalidField.
 
-        Plain ones are, unless they grow too long or their seam makes the reserved segment.
+        Plain ones are, unless they grow too long or too deep or their seam makes the reserved segment.
         """
-        if prefix.isascii() and not prefix.startswith(".") and len(prefix) + self._longest_plain <= MAX_KEY_BYTES:
+        is_plain = prefix.isascii() and not prefix.startswith(".")
+        is_deep = prefix.count("/") + self._most_slashes >= MOST_SEGMENTS
+        if is_plain and not is_deep and len(prefix) + self._longest_plain <= MAX_KEY_BYTES:
             return
         for key, pointer in self._keys:
             try:
@@ -68,6 +70,10 @@ class Recipe:
             for index, (output, settings) in enumerate(zip(self.outputs, self.settings, strict=True))
             for key, field in ((output.key, "/key"), *captions.longest_keys(output, settings.container))
         ]
+
+    @cached_property
+    def _most_slashes(self) -> int:
+        return max(key.count("/") for key, _ in self._keys)
 
     @cached_property
     def _longest_plain(self) -> int:

@@ -222,6 +222,17 @@ class TestVerbs:
         assert (first["has_more"], rest["has_more"]) == (True, False)
         assert (await tenant.post("/v1/jobs/retry", asked)).json == {"items": [], "has_more": False}
 
+    async def test_a_call_that_retries_several_counts_as_several(
+        self, tenant: Caller, pipeline: str, node: Node
+    ) -> None:
+        failed = [await self.a_failed_job(tenant, pipeline, node) for _ in range(3)]
+        since = (await tenant.get(f"/v1/jobs/{failed[0]}")).json["timing"]["finished_at"]
+        none = await tenant.post("/v1/jobs/retry", {"failed_since": since, "failed_before": since})
+        three = await tenant.post("/v1/jobs/retry", {"failed_since": since})
+        assert [len(answer.json["items"]) for answer in (none, three)] == [0, 3]
+        left = [int(answer.headers["RateLimit-Remaining"]) for answer in (none, three)]
+        assert left[0] - left[1] == 1 + 3
+
     @pytest.mark.parametrize("sent", [{}, {"failed_since": "yesterday"}, {"failed_since": "2026-11-22T10:00:00"}])
     async def test_a_time_without_a_zone_is_no_time(self, tenant: Caller, sent: dict[str, str]) -> None:
         assert (await tenant.post("/v1/jobs/retry", sent)).status == 400

@@ -199,6 +199,12 @@ FAULTS: dict[str, tuple[dict[str, Any], str, str | None]] = {
         "invalid_field",
         "/outputs/0/key",
     ),
+    "a key of too many segments": ({"inputs": [{"key": "a/" * 64 + "b"}]}, "invalid_field", "/inputs/0/key"),
+    "a whole key of too many segments": (
+        {"output_key_prefix": "a/" * 40, "outputs": [an_output(key="a/" * 24 + "b")]},
+        "invalid_field",
+        "/outputs/0/key",
+    ),
     "a container that does not carry a codec": (
         {"outputs": [an_output(settings=mp4_settings() | {"container": "webm"})]},
         "invalid_field",

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import re
 import sqlite3
 from collections.abc import AsyncIterator
 from contextlib import closing
 
+import asyncpg
 import pytest
 
 from controlplane.store.operations import jobs, matching
 from controlplane.store.operations.jobs import FIRST_ID, LAST_ID, Page
-from controlplane.store.sql import JOB_FILTERS, SQLITE, queries
+from controlplane.store.sql import JOB_FILTERS, POSTGRES, SQLITE, queries
 from controlplane.store.sqlite import _migrate
 from shared.ids import JobId
 from shared.statuses import JobStatus
+from tests.contract.store.databases import PostgresDatabase
 from tests.contract.store.world import OTHER_TENANT, TENANT, World
 
 
@@ -140,6 +143,36 @@ def test_no_list_reads_rows_that_it_does_not_show() -> None:
             assert len(reads) in (1, len(JobStatus)), name
             assert all("COVERING INDEX" in step and "id>?" in step for step in reads), name
             assert not any("SCAN t" in step or "SCAN j" in step for step in plan), name
+
+
+async def test_lists_of_many_jobs_are_planned_for_the_few_that_a_page_shows(postgres_dsn: str) -> None:
+    """PostgreSQL plans once for all values, and does not know that a page is small unless it is told."""
+    database = PostgresDatabase(postgres_dsn)
+    store = await database.open()
+    try:
+        await (await World.create(store, database)).submit()
+    finally:
+        await store.close()
+    connection = await asyncpg.connect(postgres_dsn)
+    try:
+        for table in ("jobs", "tasks"):
+            (first,) = await connection.fetch(f"SELECT * FROM {table}")
+            copied = [f"{name} || copy" if name in ("id", "job_id") else name for name in first.keys()]  # noqa: SIM118
+            await connection.execute(
+                f"INSERT INTO {table} ({', '.join(first.keys())}) "
+                f"SELECT {', '.join(copied)} FROM {table}, generate_series(1, 20000) copy"
+            )
+            await connection.execute(f"ANALYZE {table}")
+        await connection.execute("SET plan_cache_mode = force_generic_plan")
+        for name, query in queries(POSTGRES).items():
+            if name.startswith("jobs_"):
+                await connection.execute(f'PREPARE "{name}" AS {query.sql}')
+                given = ", ".join("NULL" for _ in query.parameters)
+                plan = await connection.fetch(f'EXPLAIN EXECUTE "{name}" ({given})')
+                (expected,) = re.findall(r"WindowAgg .* rows=(\d+)", "\n".join(step[0] for step in plan))
+                assert int(expected) <= 101, name
+    finally:
+        await connection.close()
 
 
 @pytest.mark.parametrize("ascending", [True, False])

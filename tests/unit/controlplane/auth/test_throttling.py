@@ -23,9 +23,9 @@ def test_a_verdict_tells_what_is_left_and_how_long_to_wait() -> None:
 
 def test_asking_how_long_to_wait_counts_nothing() -> None:
     throttle, allowed = Throttle(FakeClock()), pace(60)
-    assert [throttle.wait("ada", allowed) for _ in range(3)] == [0.0] * 3
+    assert [throttle.look("ada", allowed).wait for _ in range(3)] == [0.0] * 3
     throttle.take("ada", allowed)
-    assert throttle.wait("ada", allowed) == 1.0
+    assert throttle.look("ada", allowed).wait == 1.0
 
 
 def test_memory_is_bounded_and_those_who_are_ahead_are_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -37,7 +37,7 @@ def test_memory_is_bounded_and_those_who_are_ahead_are_remembered(monkeypatch: p
         throttle.take(caller, pace(6000))
         clock.pass_seconds(0.005)
         assert len(throttle._due) <= 1000
-    assert throttle.wait("ada", slow) == pytest.approx(35.0)
+    assert throttle.look("ada", slow).wait == pytest.approx(35.0)
 
 
 def test_memory_is_bounded_even_when_all_are_ahead(monkeypatch: pytest.MonkeyPatch) -> None:

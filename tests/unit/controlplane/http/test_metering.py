@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from controlplane.http.throttling import Metered
+from controlplane.http.metering import Metered
 
 
 class Work:
