@@ -77,19 +77,24 @@ async def carried_out(
     acting = _acting(call, operation, is_owed=is_audited(call.action, call.principal.role, changes=changes))
     before = ACTING.set(acting)  # the next request of this connection may be another's
     try:
-        served = _served(call, serve, acting, is_stream=is_stream)
+        served = _served(call, serve, acting, is_metered=not changes, is_stream=is_stream)
         return await (served if may_break_off else to_its_end(served))
     finally:
         ACTING.reset(before)
 
 
 async def _served(
-    call: Call[Any], serve: Callable[[Call[Any]], Coroutine[Any, Any, T]], acting: Acting, *, is_stream: bool
+    call: Call[Any],
+    serve: Callable[[Call[Any]], Coroutine[Any, Any, T]],
+    acting: Acting,
+    *,
+    is_metered: bool,
+    is_stream: bool,
 ) -> T:
     audit = call.request.app[AUDIT]
     if is_stream:
         await audit.settle(acting)
-    answer = await metered(call.request, serve(call))
+    answer = await (metered(call.request, serve(call)) if is_metered else serve(call))
     await audit.settle(acting)
     return answer
 
