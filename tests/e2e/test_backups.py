@@ -104,7 +104,9 @@ def assert_consistent(database: Path) -> None:
 
 async def test_a_backup_under_load_has_every_job_that_was_acknowledged_before_it_began(tmp_path: Path) -> None:
     state, elsewhere = tmp_path / "state", tmp_path / "elsewhere"
-    async with running(state) as (_, tenant, _):
+    async with running(state) as (_, tenant, operator):
+        (account,) = (await operator.call("GET", "/v1/tenants"))["items"]
+        await operator.call("PUT", f"/v1/tenants/{account['id']}/quotas", {"queued_jobs": None})
         flood = Flood(tenant, await a_pipeline(tenant))
         for number in range(times(3, 30)):
             await flood.until(len(flood.acknowledged) + 40)
