@@ -7,7 +7,8 @@ from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from controlplane.store.port import Op, Together
+from controlplane.store.port import Item, Op, T, Together
+from shared.errors import Unavailable
 
 LET_IN: Final = 2
 """Turns of the event loop that a batch waits for more."""
@@ -23,6 +24,49 @@ class Waiting:
     operation: Op[Any] | None = None
     together: Together[Any, Any] | None = None
     item: Any = None
+
+
+class Batching:
+    """The half of a store that callers wait in: whoever carries out what they ask for takes them in batches."""
+
+    _writing: asyncio.Task[None]
+    """Takes batches until it is canceled."""
+
+    def __init__(self) -> None:
+        self._pending: asyncio.Queue[Waiting] = asyncio.Queue()
+
+    async def write(self, operation: Op[T], then: Callable[[T], None] | None = None) -> T:
+        future: asyncio.Future[T] = asyncio.get_running_loop().create_future()
+        self._put(Waiting(future, then, operation=operation))
+        return await future
+
+    async def write_together(
+        self,
+        together: Together[Item, T],
+        item: Item,
+        then: Callable[[T], None] | None = None,
+        foretell: Callable[[T], None] | None = None,
+    ) -> T:
+        future: asyncio.Future[T] = asyncio.get_running_loop().create_future()
+        self._put(Waiting(future, then, foretell, together=together, item=item))
+        return await future
+
+    def _put(self, waiting: Waiting) -> None:
+        if self._writing.done():
+            raise Unavailable("The database is closed.")
+        self._pending.put_nowait(waiting)
+
+    def _done(self, batch: Sequence[Waiting], results: Sequence[Any] | Exception) -> None:
+        """Each with its own result, or all with the same exception."""
+        resolve(batch, [results] * len(batch) if isinstance(results, Exception) else results)
+        for _ in batch:
+            self._pending.task_done()
+
+    async def _finish_writing(self) -> None:
+        """After what was asked for before has been committed."""
+        await self._pending.join()
+        self._writing.cancel()
+        await asyncio.gather(self._writing, return_exceptions=True)
 
 
 async def gathered(pending: asyncio.Queue[Waiting], most: int) -> list[list[Waiting]]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from time import perf_counter
 from typing import Any, Final
 
@@ -17,9 +17,9 @@ import structlog
 
 from controlplane import metrics
 from controlplane.store import dumping, guards, sql
-from controlplane.store.batches import Waiting, foretell, let_in, operation_of, parcelled, resolve, taken
+from controlplane.store.batches import Batching, Waiting, foretell, let_in, operation_of, parcelled, taken
 from controlplane.store.composing import Pending, Step, Types, composed
-from controlplane.store.port import Call, Calls, Item, Op, T, Together
+from controlplane.store.port import Call, Calls, Op, T
 from shared.errors import TranscoderError, Unavailable
 
 log = structlog.get_logger()
@@ -42,15 +42,15 @@ _LOST: Final = (asyncpg.PostgresConnectionError, asyncpg.InterfaceError, asyncpg
 _REFUSED: Final = (*_LOST, asyncpg.PostgresError)
 
 
-class PostgresStore:
+class PostgresStore(Batching):
     """Made by `open`."""
 
     def __init__(self, readers: asyncpg.Pool, writers: asyncpg.Pool) -> None:
+        super().__init__()
         self._readers = readers
         self._writers = writers
         self._statements = _Statements()
-        self._pending: asyncio.Queue[Waiting] = asyncio.Queue()
-        self._writer = asyncio.create_task(self._write_batches(), name="postgres-writer")
+        self._writing = asyncio.create_task(self._write_batches(), name="postgres-writer")
 
     @classmethod
     async def open(cls, dsn: str) -> PostgresStore:
@@ -67,27 +67,6 @@ class PostgresStore:
             raise Unavailable(f"PostgreSQL cannot be used: {error}") from error
         return cls(readers, writers)
 
-    async def write(self, operation: Op[T], then: Callable[[T], None] | None = None) -> T:
-        future: asyncio.Future[T] = asyncio.get_running_loop().create_future()
-        self._put(Waiting(future, then, operation=operation))
-        return await future
-
-    async def write_together(
-        self,
-        together: Together[Item, T],
-        item: Item,
-        then: Callable[[T], None] | None = None,
-        foretell: Callable[[T], None] | None = None,
-    ) -> T:
-        future: asyncio.Future[T] = asyncio.get_running_loop().create_future()
-        self._put(Waiting(future, then, foretell, together=together, item=item))
-        return await future
-
-    def _put(self, waiting: Waiting) -> None:
-        if self._writer.done():
-            raise Unavailable("The database is closed.")
-        self._pending.put_nowait(waiting)
-
     async def read(self, operation: Op[T]) -> T:
         try:
             async with self._readers.acquire() as connection:
@@ -97,9 +76,7 @@ class PostgresStore:
 
     async def close(self) -> None:
         """After what was asked for before has been committed."""
-        await self._pending.join()
-        self._writer.cancel()
-        await asyncio.gather(self._writer, return_exceptions=True)
+        await self._finish_writing()
         await self._readers.close()
         await self._writers.close()
 
@@ -112,7 +89,7 @@ class PostgresStore:
                 try:
                     transaction = await _Transaction.begin(self._writers, self._statements)
                 except _REFUSED as error:
-                    self._resolve([*batch, *taken(self._pending, MAX_BATCH - 1)], _unavailable(error))
+                    self._done([*batch, *taken(self._pending, MAX_BATCH - 1)], _unavailable(error))
                     continue
                 batch += await let_in(self._pending, MAX_BATCH - 1)
                 parcels = sorted(parcelled(batch), key=lambda parcel: parcel[0].together is not None)
@@ -121,7 +98,7 @@ class PostgresStore:
                     results = await transaction.results(parcels)
                 except _REFUSED as error:
                     await transaction.roll_back()
-                    self._resolve(batch, _unavailable(error))
+                    self._done(batch, _unavailable(error))
                     continue
                 foretell(batch, results)
                 commits.create_task(self._commit(transaction, batch, results, began))
@@ -133,16 +110,10 @@ class PostgresStore:
             await transaction.commit()
         except _REFUSED as error:
             await transaction.roll_back()
-            self._resolve(batch, _unavailable(error))
+            self._done(batch, _unavailable(error))
         else:
             metrics.committed(len(batch), perf_counter() - began)
-            self._resolve(batch, results)
-
-    def _resolve(self, batch: Sequence[Waiting], results: Sequence[Any] | Exception) -> None:
-        """Each with its own, or all with the same exception."""
-        resolve(batch, [results] * len(batch) if isinstance(results, Exception) else results)
-        for _ in batch:
-            self._pending.task_done()
+            self._done(batch, results)
 
 
 class _Transaction:

@@ -14,7 +14,7 @@ import contextlib
 import fcntl
 import os
 import sqlite3
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from time import perf_counter
@@ -24,8 +24,8 @@ import structlog
 
 from controlplane import metrics
 from controlplane.store import guards, sql
-from controlplane.store.batches import Waiting, foretell, gathered, operation_of, resolve
-from controlplane.store.port import Call, Calls, Item, Op, T, Together
+from controlplane.store.batches import Batching, Waiting, foretell, gathered, operation_of
+from controlplane.store.port import Call, Calls, Op, T
 from shared.errors import StorageFull, TranscoderError, Unavailable
 
 log = structlog.get_logger()
@@ -34,10 +34,11 @@ MAX_BATCH: Final = 64
 _CACHED_STATEMENTS: Final = 256
 
 
-class SqliteStore:
+class SqliteStore(Batching):
     """Raises Unavailable at opening when the file is of a newer release."""
 
     def __init__(self, path: Path) -> None:
+        super().__init__()
         self._queries = sql.queries(sql.SQLITE)
         self._lock = only_one(path)
         path.touch(mode=0o600)  # SQLite would let everybody read it, and makes its other files as this one is
@@ -45,30 +46,8 @@ class SqliteStore:
         _migrate(self._writer)
         self._reader = _connect(path, read_only=True)
         self._idle: sqlite3.Connection | None = self._writer
-        self._pending: asyncio.Queue[Waiting] = asyncio.Queue()
         self._committer = ThreadPoolExecutor(1, thread_name_prefix="sqlite-commit")
         self._writing = asyncio.create_task(self._write_batches(), name="sqlite-writer")
-
-    async def write(self, operation: Op[T], then: Callable[[T], None] | None = None) -> T:
-        future: asyncio.Future[T] = asyncio.get_running_loop().create_future()
-        self._put(Waiting(future, then, operation=operation))
-        return await future
-
-    async def write_together(
-        self,
-        together: Together[Item, T],
-        item: Item,
-        then: Callable[[T], None] | None = None,
-        foretell: Callable[[T], None] | None = None,
-    ) -> T:
-        future: asyncio.Future[T] = asyncio.get_running_loop().create_future()
-        self._put(Waiting(future, then, foretell, together=together, item=item))
-        return await future
-
-    def _put(self, waiting: Waiting) -> None:
-        if self._writing.done():
-            raise Unavailable("The database is closed.")
-        self._pending.put_nowait(waiting)
 
     async def read(self, operation: Op[T]) -> T:
         """On the event loop: a point read takes less time than handing it to a thread would.
@@ -82,9 +61,7 @@ class SqliteStore:
 
     async def close(self) -> None:
         """After what was asked for before has been committed."""
-        await self._pending.join()
-        self._writing.cancel()
-        await asyncio.gather(self._writing, return_exceptions=True)
+        await self._finish_writing()
         self._committer.shutdown()
         self._reader.close()
         self._writer.close()
@@ -104,9 +81,7 @@ class SqliteStore:
                 self._idle = self._writer
                 results = failed or results
                 metrics.committed(len(batch), perf_counter() - began)
-            resolve(batch, [_refusal(results)] * len(batch) if isinstance(results, sqlite3.Error) else results)
-            for _ in batch:
-                self._pending.task_done()
+            self._done(batch, _refusal(results) if isinstance(results, sqlite3.Error) else results)
 
     def _execute(self, parcels: list[list[Waiting]]) -> list[Any] | sqlite3.Error:
         """Runs every operation under a savepoint of its own in one transaction; a result is a value or an exception."""
