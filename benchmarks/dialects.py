@@ -19,8 +19,7 @@ import gc
 import json
 import multiprocessing
 import statistics
-import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from itertools import count, islice
 from typing import Any
 from urllib.parse import urlsplit
@@ -30,7 +29,7 @@ import uvloop
 from aiohttp import web
 
 from benchmarks.service import machine, running
-from benchmarks.submits import CALLERS, pause
+from benchmarks.submits import Request, load, pause
 from controlplane.dialects.elastictranscoder.jobs.documents import document
 from controlplane.dialects.elastictranscoder.jobs.structures import CreateJob
 from tests.contract.dialects.elastictranscoder.signing import Signer
@@ -40,8 +39,6 @@ LADDER = ("1351620000001-200010", "1351620000001-200020", "1351620000001-200030"
 MOST_PER_SECOND = 6000
 """So many requests are made for every second: more than will be sent."""
 LIKELY_PER_SECOND = 2000
-
-Request = tuple[bytes, Mapping[str, str]]
 
 
 def job(pipeline_id: str) -> dict[str, Any]:
@@ -90,26 +87,6 @@ def made(requests: Iterator[Request], seconds: float) -> Iterator[Request]:
     gc.collect()
     gc.freeze()
     return iter(ready)
-
-
-async def load(url: str, requests: Iterator[Request], seconds: float) -> float:
-    """Answers per second that 32 callers get, each sending its next request when it has the answer to the last."""
-    done = 0
-    end = time.monotonic() + seconds
-
-    async def caller(session: aiohttp.ClientSession) -> None:
-        nonlocal done
-        while time.monotonic() < end:
-            body, headers = next(requests)
-            async with session.post(url, data=body, headers=headers) as response:
-                assert response.status == 201, await response.text()
-                await response.read()
-                done += 1
-
-    async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=CALLERS)) as session:
-        began = time.monotonic()
-        await asyncio.gather(*(caller(session) for _ in range(CALLERS)))
-        return done / (time.monotonic() - began)
 
 
 def listen(port: Any) -> None:

@@ -17,7 +17,7 @@ import json
 import multiprocessing
 import statistics
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from itertools import count
 from typing import Any
 
@@ -29,6 +29,8 @@ from benchmarks.service import machine, running
 from shared.jobspec import JobDocument
 
 CALLERS = 32
+Request = tuple[bytes, Mapping[str, str]]
+"""Its body and its headers."""
 LADDER = ("1351620000001-200010", "1351620000001-200020", "1351620000001-200030", "1351620000001-200040")
 
 
@@ -93,7 +95,11 @@ def recipes(body: bytes) -> Iterator[bytes]:
     return (film.replace(b'"sound.mp3"', b'"sound-%08d.mp3"' % number) for number, film in enumerate(films(body)))
 
 
-async def load(url: str, bodies: Iterator[bytes], headers: dict[str, str], seconds: float) -> float:
+def headed(bodies: Iterator[bytes], headers: Mapping[str, str]) -> Iterator[Request]:
+    return ((body, headers) for body in bodies)
+
+
+async def load(url: str, requests: Iterator[Request], seconds: float) -> float:
     """Answers per second that 32 callers get, each sending its next request when it has the answer to the last."""
     done = 0
     end = time.monotonic() + seconds
@@ -101,7 +107,8 @@ async def load(url: str, bodies: Iterator[bytes], headers: dict[str, str], secon
     async def caller(session: aiohttp.ClientSession) -> None:
         nonlocal done
         while time.monotonic() < end:
-            async with session.post(url, data=next(bodies), headers=headers) as response:
+            body, headers = next(requests)
+            async with session.post(url, data=body, headers=headers) as response:
                 assert response.status == 201, await response.text()
                 await response.read()
                 done += 1
@@ -147,10 +154,10 @@ def main() -> None:
         for _ in range(chosen.rounds):
             url = f"{service['url']}/v1/jobs"
             theirs.append(
-                uvloop.run(load(f"http://127.0.0.1:{port.value}/v1/jobs", films(body), headers, chosen.seconds))
+                uvloop.run(load(f"http://127.0.0.1:{port.value}/v1/jobs", headed(films(body), headers), chosen.seconds))
             )
-            ours.append(uvloop.run(load(url, films(body), headers, chosen.seconds)))
-            anew.append(uvloop.run(load(url, recipes(body), headers, chosen.seconds)))
+            ours.append(uvloop.run(load(url, headed(films(body), headers), chosen.seconds)))
+            anew.append(uvloop.run(load(url, headed(recipes(body), headers), chosen.seconds)))
     print(machine())
     print(f"bare aiohttp         {statistics.median(theirs):8.0f}   ({min(theirs):.0f} to {max(theirs):.0f})")
     for name, rates in (("submits per second", ours), ("each another recipe", anew)):
