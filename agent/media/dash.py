@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from base64 import b64encode
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -62,10 +63,19 @@ class Representation:
         return Kind.VIDEO if self.sample_rate is None else Kind.BOTH
 
     @property
+    def longest(self) -> float:
+        """Seconds of its longest fragment."""
+        return max(reference.seconds for reference in self.index.references)
+
+    @property
     def peak_rate(self) -> int:
-        return max(
-            round(reference.size * 8 / reference.seconds) for reference in self.index.references if reference.seconds
-        )
+        """Bits per second at which a player that has waited for as long as the longest fragment lasts never waits again.
+
+        What is left for the last one may be a single picture: its bits have that time, too.
+        """
+        sizes = [reference.size * 8 for reference in self.index.references]
+        seconds = sum(reference.seconds for reference in self.index.references)
+        return math.ceil(max(max(sizes) / self.longest, sum(sizes) / seconds))
 
 
 @dataclass(frozen=True)
@@ -80,7 +90,7 @@ class Protection:
 def manifest(
     representations: Sequence[Representation], texts: Sequence[Text] = (), *, protection: Protection | None = None
 ) -> bytes:
-    longest = max(r.seconds for representation in representations for r in representation.index.references)
+    longest = max(representation.longest for representation in representations)
     mpd = ET.Element(
         "MPD",
         {

@@ -12,13 +12,13 @@ from agent.media.filters.colour import (
     recoding_of_stills,
 )
 from agent.media.filters.forks import split
-from agent.media.filters.joining import ended
+from agent.media.filters.joining import ended, filled, held
 from agent.media.filters.picture import Picture, Stills, deinterlaced, drawn, drawn_on_gpu, palette, scan, thumbnails
 from agent.media.filters.sound import as_loud, heard, single_channels
 from agent.media.filters.watermarks import Mark
 
 __all__ = [
     "MATRIX_TAGS", "Colours", "Conversion", "Mark", "Matrix", "Picture", "Stills", "as_loud", "colours", "deinterlaced", "drawn",
-    "drawn_on_gpu", "ended", "heard", "high_dynamic_range", "matrix_of", "palette", "recoding", "recoding_of_stills",
-    "scan", "single_channels", "split", "thumbnails",
+    "drawn_on_gpu", "ended", "filled", "heard", "held", "high_dynamic_range", "matrix_of", "palette", "recoding",
+    "recoding_of_stills", "scan", "single_channels", "split", "thumbnails",
 ]  # fmt: skip

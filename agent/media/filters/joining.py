@@ -67,6 +67,16 @@ def silence(sample_rate: int, channels: int, samples: int, *, number: int) -> St
     return sound.filter("atrim", end_sample=samples)
 
 
+def held(stream: Stream, frames: int) -> Stream:
+    """The last picture stays for so many more."""
+    return stream.filter("tpad", stop_mode="clone", stop=frames) if frames else stream
+
+
+def filled(stream: Stream, seconds: float) -> Stream:
+    """At least so long: what is missing is silent."""
+    return stream.filter("apad", whole_dur=f"{seconds:.6f}")
+
+
 def ended(stream: Stream, frames: int | None) -> Stream:
     """After the last filter: the one for rates is not told when what was cut before it is over, and adds a picture."""
     return stream if frames is None else stream.filter("trim", end_frame=frames)

@@ -1,4 +1,7 @@
-"""Where renditions that players switch between start anew: all of them at the same pictures."""
+"""Where renditions that players switch between start anew, and where they end: all of them at the same pictures.
+
+Players wait at the end of a picture for the sound that is missing, or the other way round, and some never go on.
+"""
 
 from __future__ import annotations
 
@@ -9,11 +12,14 @@ from fractions import Fraction
 from functools import reduce
 from typing import Final
 
-from agent.media.planning.planned import PlannedOutput
+from agent.media.planning.planned import PlannedAudio, PlannedOutput, PlannedVideo
+from shared.jobspec import Container
 from shared.protocol import PlaylistSpec
 
 TOLERANCE: Final = Fraction(1, 10)
 """Of its length by which a segment may become longer or shorter for the sake of the others."""
+LEAST: Final = 0.1
+"""Seconds that lengths of picture and sound differ by in ordinary files."""
 
 
 def aligned(outputs: Sequence[PlannedOutput], playlists: Iterable[PlaylistSpec]) -> tuple[PlannedOutput, ...]:
@@ -21,8 +27,8 @@ def aligned(outputs: Sequence[PlannedOutput], playlists: Iterable[PlaylistSpec])
     found = {output.index: output for output in outputs}
     for group in _groups(found, playlists):
         members = [found[index] for index in group]
-        grid = _grid(members)
-        found |= {member.index: replace(member, every=_every(member, members, grid)) for member in members}
+        grid, end = _grid(members), _end(members)
+        found |= {member.index: _until(end, replace(member, every=_every(member, members, grid))) for member in members}
     return tuple(found[output.index] for output in outputs)
 
 
@@ -74,3 +80,32 @@ def _whole(seconds: Fraction, rate: Fraction) -> Fraction:
 def _common_divisor(one: Fraction, other: Fraction) -> Fraction:
     denominator = math.lcm(one.denominator, other.denominator)
     return Fraction(math.gcd(int(one * denominator), int(other * denominator)), denominator)
+
+
+def _end(members: Sequence[PlannedOutput]) -> float | None:
+    """Of the longest, where players fetch them in parts and their lengths are known."""
+    ends = [part.seconds for member in members for part in (member.video, member.audio) if part is not None]
+    known = [seconds for seconds in ends if seconds is not None]
+    return max(known) if len(known) == len(ends) and all(map(_is_in_parts, members)) else None
+
+
+def _is_in_parts(member: PlannedOutput) -> bool:
+    return member.is_segmented or member.spec.settings.container is Container.FMP4
+
+
+def _until(end: float | None, member: PlannedOutput) -> PlannedOutput:
+    if end is None:
+        return member
+    return replace(member, video=_held(member.video, end), audio=_filled(member.audio, end))
+
+
+def _held(video: PlannedVideo | None, end: float) -> PlannedVideo | None:
+    if video is None or video.seconds is None or end - video.seconds < LEAST:
+        return video
+    return replace(video, seconds=end, held=round((end - video.seconds) * video.picture.rate))
+
+
+def _filled(audio: PlannedAudio | None, end: float) -> PlannedAudio | None:
+    if audio is None or audio.seconds is None or end - audio.seconds < LEAST:
+        return audio
+    return replace(audio, seconds=end, filled=end)

@@ -103,7 +103,7 @@ def _decodes_on_gpu(outputs: Sequence[PlannedOutput], shown: Programme) -> bool:
 
 def _is_marked_on_gpu(output: PlannedOutput) -> bool:
     video = output.video
-    return video is not None and video.encoder.on_gpu and video.picture.stays_on_gpu and bool(video.picture.marks)
+    return video is not None and video.stays_on_gpu and bool(video.picture.marks)
 
 
 def _picture_streams(
@@ -182,10 +182,10 @@ def _picture(
 ) -> Stream:
     assert shown.whole.video is not None
     last = shown.pictures_at(planned.picture.rate)
-    if on_gpu and planned.encoder.on_gpu and planned.picture.stays_on_gpu:
+    if on_gpu and planned.stays_on_gpu:
         return filters.ended(filters.drawn_on_gpu(stream, planned.picture, marks), last)
     stream = filters.drawn(stream, planned.picture, shown.whole.video.frame_rate, marks, on_gpu=on_gpu)
-    stream = filters.ended(stream, last)
+    stream = filters.ended(filters.held(stream, planned.held), last)
     return filters.palette(stream, planned.picture) if settings.codec is VideoCodec.GIF else stream
 
 
@@ -198,6 +198,8 @@ def _sounds(stream: Stream, planned: PlannedAudio, loudness: Loudness | None) ->
         channels=planned.source_channels,
         sample_format=planned.encoder.sample_format,
     )
+    if planned.filled is not None:
+        stream = filters.filled(stream, planned.filled)
     if planned.tracks == 1:
         return [stream]
     return filters.single_channels(stream, planned.source_channels, tracks=planned.tracks)

@@ -33,7 +33,14 @@ class PlannedVideo:
     encoder: encoders.VideoEncoder
     picture: Picture
     seconds: float | None
-    """How long the source's picture is, where its container says so."""
+    """How long it will be, where the source's container says so."""
+    held: int = 0
+    """Pictures for which the last one of the source stays, until the sound is over."""
+
+    @property
+    def stays_on_gpu(self) -> bool:
+        """From its decoder to its encoder, where both are on a card: no filter there repeats a picture."""
+        return self.encoder.on_gpu and self.picture.stays_on_gpu and not self.held
 
 
 @dataclass(frozen=True)
@@ -45,6 +52,8 @@ class PlannedAudio:
     """More than one: every channel is a track of its own."""
     source_channels: int
     seconds: float | None
+    filled: float | None = None
+    """Seconds from the beginning up to which silence follows it, until the picture is over."""
 
 
 @dataclass(frozen=True)

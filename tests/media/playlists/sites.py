@@ -27,10 +27,10 @@ AUDIO = {"codec": "aac", "bit_rate": 64_000, "channels": 2, "sample_rate": 48_00
 SMALLER = {**VIDEO, "max_width": 128, "max_height": 72}
 
 
-def film(target: Path, seconds: float = SECONDS) -> Path:
-    """A picture that never stands still, with a tone."""
+def film(target: Path, seconds: float = SECONDS, heard: float | None = None) -> Path:
+    """A picture that never stands still, with a tone that is heard as long, or otherwise."""
     picture = ("-f", "lavfi", "-i", f"testsrc2=size=192x108:rate=25:duration={seconds}")
-    sound = ("-f", "lavfi", "-i", f"sine=frequency=440:sample_rate=48000:duration={seconds}")
+    sound = ("-f", "lavfi", "-i", f"sine=frequency=440:sample_rate=48000:duration={heard or seconds}")
     ffmpeg(
         *picture, *sound, "-c:v", "libx264", "-preset", "ultrafast", "-pix_fmt", "yuv420p", "-c:a", "aac", str(target)
     )

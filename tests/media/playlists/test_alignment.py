@@ -1,4 +1,4 @@
-"""Renditions of one playlist are cut at the same frames, at rates that no whole number of seconds divides."""
+"""Renditions of one playlist are cut at the same frames, at rates that no whole number of seconds divides, and end together."""
 
 from __future__ import annotations
 
@@ -9,7 +9,17 @@ import pytest
 
 from shared.jobspec import PlaylistFormat
 from tests.fields import shows
-from tests.media.playlists.sites import SMALLER, VIDEO, a_playlist, an_output, cut, frame_hashes, site
+from tests.media.playlists.sites import (
+    AUDIO,
+    SMALLER,
+    VIDEO,
+    a_playlist,
+    an_output,
+    cut,
+    film,
+    frame_hashes,
+    site,
+)
 
 pytestmark = pytest.mark.media
 
@@ -36,6 +46,27 @@ def test_no_rendition_differs_by_a_frame_in_its_boundaries(source: Path, tmp_pat
     of_files = [frames_of_ranges(folder, f"f{n}.mp4.m3u8", tmp_path) for n in range(2)]
     assert of_streams[0] == of_streams[1] == of_files[0] == of_files[1]
     assert len(of_streams[0]) == 4, "three whole segments, and what is left of five seconds"
+
+
+@pytest.mark.parametrize(("picture", "sound"), [(2.0, 5.0), (5.0, 2.0)], ids=["the sound", "the picture"])
+def test_picture_and_sound_last_as_long_as_the_longer(tmp_path: Path, picture: float, sound: float) -> None:
+    """Players wait for what is missing, and some never go on."""
+    outputs = (
+        an_output(0, "both", "ts", video=VIDEO, audio=AUDIO),
+        an_output(1, "v.mp4", "fmp4", video=VIDEO),
+        an_output(2, "a.mp4", "fmp4", audio=AUDIO),
+    )
+    playlists = (
+        a_playlist(PlaylistFormat.HLS_V4, (0,), key="both.m3u8"),
+        a_playlist(PlaylistFormat.CMAF, (1, 2), key="apart.m3u8", index=1),
+    )
+    folder, made = site(tmp_path, film(tmp_path / "film.mp4", picture, sound), *outputs, playlists=playlists)
+    assert {output.duration for output in made.outputs.values()} == {5.0}
+    assert frames_of_ranges(folder, "both_v4.m3u8", tmp_path) == [50, 50, 25]
+    assert frames_of_ranges(folder, "v.mp4.m3u8", tmp_path) == [50, 50, 25]
+    for name in ("both.ts", "a.mp4"):
+        heard = frame_hashes("-i", str(folder / name), stream="a")
+        assert len(heard) * 1024 / 48_000 == pytest.approx(5.0, abs=0.1)
 
 
 def frames_of_ranges(folder: Path, playlist: str, scratch: Path) -> list[int]:

@@ -1,19 +1,23 @@
-"""Renditions of a playlist start their segments at the same pictures."""
+"""Renditions of a playlist start their segments at the same pictures, and end together."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from fractions import Fraction
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agent.media import Device, PlannedOutput, plan
+from agent.media import Device, MediaFacts, PlannedOutput, plan
 from agent.media.framerate import NOMINAL
 from shared.jobspec import PlaylistFormat
 from shared.protocol import OutputSpec
-from tests.unit.agent.media.builders import a_movie, a_playlist, a_task, an_output, settings
+from tests.unit.agent.media.builders import AUDIO, a_movie, a_playlist, a_task, an_output, settings
 
 NTSC = Fraction(30000, 1001)
+SOURCE = a_movie(frame_rate=Fraction(60))
+SOUND_LASTS = a_movie(duration=50.0)
+PICTURE_LASTS = a_movie(audio=replace(AUDIO, duration=50.0))
 
 
 def a_rendition(index: int, rate: str, seconds: float | None = 6.0) -> OutputSpec:
@@ -26,9 +30,13 @@ def together(*outputs: OutputSpec, form: PlaylistFormat = PlaylistFormat.HLS_V3)
     return alone(*outputs, playlists=task.playlists)
 
 
-def alone(*outputs: OutputSpec, playlists: tuple = ()) -> tuple[PlannedOutput, ...]:  # type: ignore[type-arg]
+def alone(
+    *outputs: OutputSpec,
+    playlists: tuple = (),  # type: ignore[type-arg]
+    source: MediaFacts = SOURCE,
+) -> tuple[PlannedOutput, ...]:
     task = a_task(*outputs, playlists=playlists)
-    (only,) = plan(task, (a_movie(frame_rate=Fraction(60)),), device=Device.CPU, threads=2).passes
+    (only,) = plan(task, (source,), device=Device.CPU, threads=2).passes
     return only.outputs
 
 
@@ -65,6 +73,38 @@ def test_groups_of_pictures_that_differ_are_cut_to_the_shortest() -> None:
     assert {output.every for output in both} == {1}
     same = together(fragmented(0, "30"), fragmented(1, "30"), form=PlaylistFormat.MPEG_DASH)
     assert {output.every for output in same} == {None}
+
+
+def test_what_is_fetched_in_parts_has_picture_and_sound_to_its_end() -> None:
+    [output] = alone(a_rendition(0, "25"), source=SOUND_LASTS)
+    assert output.video is not None
+    assert output.audio is not None
+    assert (output.video.held, output.video.seconds, output.audio.filled) == (125, 55.0, None)
+    [output] = alone(a_rendition(0, "25"), source=PICTURE_LASTS)
+    assert output.video is not None
+    assert output.audio is not None
+    assert (output.video.held, output.audio.filled, output.audio.seconds) == (0, 55.0, 55.0)
+
+
+def test_sound_apart_and_silent_pictures_end_together() -> None:
+    picture = an_output(settings(container="ts", video={"codec": "h264", "frame_rate": "25"}), segment_duration=6.0)
+    sound = an_output(settings(container="ts", audio={"codec": "aac"}), 1, segment_duration=6.0)
+    playlists = (a_playlist(PlaylistFormat.HLS_V4, 0, 1),)
+    silent, heard = alone(picture, sound, playlists=playlists, source=SOUND_LASTS)
+    assert silent.video is not None
+    assert (silent.video.held, silent.seconds, heard.seconds) == (125, 55.0, 55.0)
+    silent, heard = alone(picture, sound, source=SOUND_LASTS)
+    assert (silent.seconds, heard.seconds) == (50.0, 55.0), "no playlist wants them to"
+
+
+def test_other_files_are_as_long_as_what_they_are_made_of() -> None:
+    [output] = alone(an_output("000010"), source=SOUND_LASTS)
+    assert output.video is not None
+    assert (output.video.held, output.video.seconds) == (0, 50.0)
+    unknown = replace(SOUND_LASTS, duration_is_exact=False)
+    [output] = alone(a_rendition(0, "25"), source=unknown)
+    assert output.video is not None
+    assert (output.video.held, output.video.seconds) == (0, None)
 
 
 @given(

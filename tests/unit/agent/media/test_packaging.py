@@ -8,6 +8,8 @@ import m3u8
 import pytest
 
 from agent.media import Package, package
+from agent.media.boxes import ByteRange, Index, Reference
+from agent.media.dash import Representation
 from shared.failures import Failure, FailureCode
 from shared.jobspec import PlaylistFormat
 from shared.protocol import OutputSpec, PlaylistSpec
@@ -126,6 +128,13 @@ def test_a_dash_manifest_has_sets_of_picture_and_of_sound() -> None:
     assert base.get("indexRange") == "24-87"
     [sound] = sets[1].findall("mpd:Representation", MPD)
     assert (sound.get("audioSamplingRate"), sound.get("codecs")) == ("48000", "mp4a.40.2")
+
+
+def test_the_rate_of_what_is_left_in_the_end_is_none_that_players_need() -> None:
+    header = ByteRange(0, 99)
+    references = (Reference(250_000, 2.0), Reference(500_000, 2.0), Reference(60_000, 0.04))
+    one = Representation("0", "v.mp4", Index(header, header, references, 100, b""), (), duration=4.04)
+    assert one.peak_rate == 500_000 * 8 / 2.0
 
 
 def test_pictures_with_sound_are_a_set_of_their_own() -> None:
