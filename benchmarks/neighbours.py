@@ -1,7 +1,7 @@
 """What does one tenant that calls as often as it may cost another?
 
 A small job of one tenant is created twenty times a second, of an idle service and while 32 callers of another tenant send what
-takes long to read, at the rates that every tenant has; side by side, in turns.
+takes long to read, or ask for what takes long to find, at the rates that every tenant has; side by side, in turns.
 
     python -m benchmarks.neighbours [--rounds 3] [--seconds 5]
 """
@@ -19,7 +19,7 @@ from collections import Counter
 from collections.abc import Mapping
 from itertools import count
 from pathlib import Path
-from typing import Any
+from typing import Any, Final, NamedTuple
 
 import aiohttp
 import uvloop
@@ -31,41 +31,75 @@ from tests.e2e.processes import Client, running
 
 CALLERS = 32
 DEFAULT_RATES = {"TRANSCODER_REQUESTS_PER_MINUTE": "6000"}
+UNTHROTTLED = 6_000_000
+"""Calls per minute, while it is prepared."""
 ANSWERED_ALREADY = 1.0
 """Seconds after which what comes is the rate, and no longer the first burst."""
+JOBS = 2_500
+"""To search, of 2.7 KB each in a list."""
 
 
-def bodies(pipeline_id: str) -> Mapping[str, bytes]:
+class Request(NamedTuple):
+    method: str
+    path: str
+    body: bytes | None = None
+
+
+LOOKS: Final = {
+    "searches for nothing": Request("GET", "/v1/jobs?metadata.nobody=ever"),
+    "pages of 200 jobs": Request("GET", "/v1/jobs?page_size=200"),
+}
+
+
+def submissions(pipeline_id: str) -> Mapping[str, Request]:
     """The largest documents, which say nothing, and one that asks for as much as a job may have."""
     most = a_document(
         pipeline_id,
         inputs=[{"key": f"in/{number}.mp4"} for number in range(200)],
         outputs=[{"key": f"{number}.mp4", "settings": mp4_settings()} for number in range(30)],
     )
-    return {
+    bodies = {
         "largest, of empty inputs": b'{"inputs":[' + b",".join([b"{}"] * 87_000) + b"]}",
         "largest, of unknown fields": json.dumps({f"field{number}": 1 for number in range(14_000)}).encode(),
         "200 inputs, 30 outputs": json.dumps(most).encode(),
     }
+    return {name: Request("POST", "/v1/jobs", body) for name, body in bodies.items()}
 
 
-def send(url: str, key: str, body: bytes, seconds: float) -> None:
+async def fill(neighbour: Client, operator: Client, tenant_id: str, pipeline_id: str) -> None:
+    """With jobs to be looked at, faster than anybody may."""
+    path, at_once = f"/v1/tenants/{tenant_id}", asyncio.Semaphore(CALLERS)
+
+    async def submit(number: int) -> None:
+        outputs = [{"key": f"{number}.mp4", "settings": mp4_settings()}]
+        notes = {f"note{note}": "v" * 50 for note in range(10)}
+        async with at_once:
+            await neighbour.call("POST", "/v1/jobs", a_document(pipeline_id, outputs=outputs, metadata=notes))
+
+    await operator.call("PATCH", path, {"rates": {"create": UNTHROTTLED}})
+    await asyncio.gather(*(submit(number) for number in range(JOBS)))
+    await operator.call("PATCH", path, {"rates": {"create": None}})
+
+
+def send(url: str, key: str, request: Request, seconds: float) -> None:
     """In a process of its own, and at once again when refused."""
 
     async def attack() -> None:
         headers = {"Authorization": f"Bearer {key}", "Content-Type": "application/json"}
         async with aiohttp.ClientSession(headers=headers, connector=aiohttp.TCPConnector(limit=CALLERS)) as session:
             answers: Counter[int] = Counter()
-            await asyncio.gather(*(_calls(session, url, body, seconds, answers) for _ in range(CALLERS)))
+            await asyncio.gather(*(_calls(session, url, request, seconds, answers) for _ in range(CALLERS)))
         print(f"    {', '.join(f'{count} x {status}' for status, count in sorted(answers.items()))}", flush=True)
 
     uvloop.run(attack())
 
 
-async def _calls(session: aiohttp.ClientSession, url: str, body: bytes, seconds: float, answers: Counter[int]) -> None:
+async def _calls(
+    session: aiohttp.ClientSession, url: str, request: Request, seconds: float, answers: Counter[int]
+) -> None:
     end = time.monotonic() + seconds
     while time.monotonic() < end:
-        async with session.post(f"{url}/v1/jobs", data=body) as answer:
+        async with session.request(request.method, url + request.path, data=request.body) as answer:
             await answer.read()
         answers[answer.status] += 1
         await asyncio.sleep(0.02 if answer.status == 429 else 0)
@@ -93,10 +127,11 @@ async def beside(tenant: Client, pipeline_id: str, seconds: float, numbers: coun
     return took
 
 
-async def _neighbour(url: str, operator: Client) -> Client:
+async def _neighbour(url: str, operator: Client) -> tuple[Client, str]:
+    """And its number."""
     made = await operator.call("POST", "/v1/tenants", {"name": "neighbour"})
     key = await operator.call("POST", f"/v1/tenants/{made['id']}/keys", {})
-    return Client(url, key["key"])
+    return Client(url, key["key"]), made["id"]
 
 
 async def measured(rounds: int, seconds: float) -> None:
@@ -104,12 +139,13 @@ async def measured(rounds: int, seconds: float) -> None:
     print(machine())
     with tempfile.TemporaryDirectory(prefix="bench-") as folder:
         async with running(Path(folder) / "state", DEFAULT_RATES) as (server, tenant, operator):
-            neighbour = await _neighbour(server.url, operator)
+            neighbour, tenant_id = await _neighbour(server.url, operator)
             pipeline_id, theirs = await a_pipeline(tenant), await a_pipeline(neighbour)
+            await fill(neighbour, operator, tenant_id, theirs)
             for _ in range(rounds):
                 _tell("idle", await creating(tenant, pipeline_id, seconds, numbers))
-                for name, body in bodies(theirs).items():
-                    attack = (server.url, neighbour.key, body)
+                for name, request in {**submissions(theirs), **LOOKS}.items():
+                    attack = (server.url, neighbour.key, request)
                     _tell(name, await beside(tenant, pipeline_id, seconds, numbers, *attack))
             await neighbour.close()
 

@@ -43,6 +43,7 @@ from controlplane.domain.notifications import EndpointKind
 from controlplane.http import keys, throttling
 from controlplane.http.answering import answering
 from controlplane.http.connections import Guard
+from controlplane.http.shares import Shares
 from controlplane.http.streams import Streams
 from controlplane.outgoing.posting import Post
 from controlplane.services.audit import Audit, AuditedStore, Sealer
@@ -177,6 +178,7 @@ def make_app(settings: Settings, database: Store, clock: Clock, secret: bytes) -
 
     app[keys.AUDIT] = Audit(store, clock, page_tokens, sealer)
     app[throttling.THROTTLE] = Throttle(clock)
+    app[throttling.SHARES] = Shares(asyncio.get_running_loop().call_later)
     app[keys.MAX_DOCUMENT] = settings.max_document_size
     app[keys.GUARD] = guard
     app[keys.STREAMS] = Streams(settings.max_streams_per_tenant)

@@ -138,6 +138,10 @@ def handler(route: Route, find: Find | None) -> Callable[[web.Request], Awaitabl
     may_break_off = route.may_break_off or route.method == "GET"
     counted_as, changes, name = route.counted_as, route.changes, route.operation
 
+    async def serve(call: Call[Any]) -> web.StreamResponse:
+        reply = await route.serve(call)
+        return reply if isinstance(reply, web.StreamResponse) else _render(reply)
+
     async def handle(request: web.Request) -> web.StreamResponse:
         principal = await authenticated(request)
         limit = request.app[MAX_DOCUMENT] if route.read is not None else 0
@@ -154,15 +158,14 @@ def handler(route: Route, find: Find | None) -> Callable[[web.Request], Awaitabl
         call = Call(principal, route.permission, body, sent, query, request)
         if principal.statements and find is not None:
             principal.check(route.permission, await find(call))
-        reply = await carried_out(
+        return await carried_out(
             call,
-            route.serve,
+            serve,
             operation=name,
             changes=changes,
             may_break_off=may_break_off,
             is_stream=route.is_stream,
         )
-        return reply if isinstance(reply, web.StreamResponse) else _render(reply)
 
     return handle
 

@@ -94,7 +94,7 @@ async def _served(
     audit = call.request.app[AUDIT]
     if is_stream:
         await audit.settle(acting)
-    answer = await (metered(call.request, serve(call)) if is_metered else serve(call))
+    answer = await (metered(call.request, call.principal, partial(serve, call)) if is_metered else serve(call))
     await audit.settle(acting)
     return answer
 

@@ -2,36 +2,53 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine, Generator
+from collections.abc import Callable, Coroutine, Generator, Sequence
 from typing import Any, Generic, TypeVar
+
+from controlplane.http.shares import Share
 
 T = TypeVar("T")
 
 
 class Metered(Generic[T]):
-    """What runs a coroutine, and knows how long it worked: what others do while it waits is not counted."""
+    """What runs a coroutine step by step, each in its turn, and knows how long it worked: what others do while it waits is
+    not counted."""
 
-    def __init__(self, work: Coroutine[Any, Any, T], worked: Callable[[], float]) -> None:
+    def __init__(self, work: Coroutine[Any, Any, T], worked: Callable[[], float], share: Share) -> None:
         self.seconds = 0.0
         self._work = work
         self._worked = worked
+        self._share = share
 
     def __await__(self) -> Generator[Any, None, T]:
-        thrown: BaseException | None = None
+        awaited: Sequence[Any] = ()
         while True:
-            began = self._worked()
+            thrown = yield from self._wait(awaited)
             try:
-                awaited = self._work.send(None) if thrown is None else self._work.throw(thrown)
+                awaited = [self._step(thrown)]
             except StopIteration as stop:
                 result: T = stop.value
                 return result
-            finally:
-                self.seconds += self._worked() - began
-            try:
-                yield awaited
-                thrown = None
-            except GeneratorExit:
-                self._work.close()
-                raise
-            except BaseException as error:  # its own to deal with: it may be canceled
-                thrown = error
+
+    def _wait(self, awaited: Sequence[Any]) -> Generator[Any, None, BaseException | None]:
+        """For what the work waits for, and then for its turn; or until something is thrown at it."""
+        try:
+            yield from awaited
+            yield from self._share.turn().__await__()
+        except GeneratorExit:
+            self._work.close()
+            raise
+        except BaseException as error:  # its own to deal with, and at once: it may be canceled
+            return error
+        return None
+
+    def _step(self, thrown: BaseException | None) -> Any:
+        """What it waits for next. Raises StopIteration at its end."""
+        began = self._worked()
+        try:
+            return self._work.send(None) if thrown is None else self._work.throw(thrown)
+        finally:
+            seconds = self._worked() - began
+            self.seconds += seconds
+            if thrown is None:
+                self._share.done(seconds)

@@ -6,7 +6,7 @@ come at once, how many more may now, and in how many seconds all may again.
 
 from __future__ import annotations
 
-from collections.abc import Coroutine, Hashable
+from collections.abc import Callable, Coroutine, Hashable
 from typing import Any, Final, NamedTuple, TypeVar
 
 from aiohttp import web
@@ -17,10 +17,12 @@ from controlplane.auth.throttling import Throttle, Verdict
 from controlplane.domain.throttle import Operation, Pace, more_calls, weight
 from controlplane.http.keys import CLOCK
 from controlplane.http.metering import Metered
+from controlplane.http.shares import Shares
 from shared.errors import Throttled, TranscoderError
 
 T = TypeVar("T")
 THROTTLE: Final = web.AppKey("throttle", Throttle)
+SHARES: Final = web.AppKey("shares", Shares)
 
 
 class _Count(NamedTuple):
@@ -67,9 +69,11 @@ def count_work(request: web.Request, seconds: float) -> None:
     count_more(request, more_calls(seconds))
 
 
-async def metered(request: web.Request, serving: Coroutine[Any, Any, T]) -> T:
-    """Serves a call, and counts its work; not that of streams, which live long and of which there are few."""
-    work = Metered(serving, request.app[CLOCK].worked)
+async def metered(request: web.Request, principal: Principal, serve: Callable[[], Coroutine[Any, Any, T]]) -> T:
+    """Serves a call within its tenant's share, and counts its work; not that of streams, which live long and of which there
+    are few. Raises Throttled when too many wait for that share."""
+    share = request.app[SHARES].of(principal)
+    work = Metered(serve(), request.app[CLOCK].worked, share)
     try:
         answer = await work
     except TranscoderError:

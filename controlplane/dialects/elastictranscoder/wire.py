@@ -131,6 +131,9 @@ def handler(operation: Operation) -> Callable[[web.Request], Awaitable[web.Respo
     has_names = bool(PLACEHOLDER.search(operation.path))
     changes, audited_as = operation.changes, operation.audited_as
 
+    async def serve(call: Call[Any]) -> web.Response:
+        return _rendered(call.request, await operation.serve(call), operation.status)
+
     async def handle(request: web.Request) -> web.Response:
         request[SIGNED] = caller = await signed(request)
         principal = caller.principal
@@ -146,9 +149,9 @@ def handler(operation: Operation) -> Callable[[web.Request], Awaitable[web.Respo
         try:
             if principal.statements and not operation.shows_what_may_be_seen:
                 principal.check(operation.permission, await operation.find(call))
-            answer = await carried_out(
+            return await carried_out(
                 call,
-                operation.serve,
+                serve,
                 operation=audited_as,
                 changes=changes,
                 may_break_off=operation.may_break_off,
@@ -157,7 +160,6 @@ def handler(operation: Operation) -> Callable[[web.Request], Awaitable[web.Respo
             if operation.noun is None:
                 raise
             raise NotThere(operation.noun, principal.tenant, request.match_info["Id"]) from error
-        return _rendered(request, answer, operation.status)
 
     return handle
 

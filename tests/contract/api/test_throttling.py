@@ -52,6 +52,22 @@ async def test_a_call_that_takes_much_work_counts_as_several(service: Service, t
         assert (answer.status, answer.headers["RateLimit-Remaining"]) == (status, str(BURST - 4))
 
 
+async def test_a_burst_of_long_looks_is_worked_at_in_turns_and_others_are_answered_meanwhile(
+    service: Service, operator: Caller, tenant: Caller
+) -> None:
+    stranger = await service.tenant("stranger")
+    await operator.call("PATCH", f"/v1/tenants/{tenant.tenant_id}", {"rates": {"list": 600_000}})
+    service.clock.work_per_look = 0.5
+    looks = [asyncio.create_task(tenant.get("/v1/jobs")) for _ in range(5)]
+    await asyncio.wait(looks, return_when=asyncio.FIRST_COMPLETED)
+    assert (await stranger.post("/v1/buckets", {"name": "new"})).status == 201
+    assert (await stranger.get("/v1/buckets")).status == 200
+    assert not all(look.done() for look in looks)
+    for look in looks:
+        look.cancel()
+    await asyncio.gather(*looks, return_exceptions=True)
+
+
 async def test_users_do_not_multiply_what_their_tenant_may(service: Service, tenant: Caller) -> None:
     """Ten calls a second of five kinds, and five cancels."""
     users = []

@@ -7,6 +7,12 @@ import asyncio
 import pytest
 
 from controlplane.http.metering import Metered
+from controlplane.http.shares import Share
+
+
+@pytest.fixture
+async def share() -> Share:
+    return Share(asyncio.get_running_loop().call_later)
 
 
 class Work:
@@ -17,7 +23,7 @@ class Work:
         return self.done
 
 
-async def test_what_others_do_while_a_call_waits_is_not_counted() -> None:
+async def test_what_others_do_while_a_call_waits_is_not_counted(share: Share) -> None:
     work, waits, goes_on = Work(), asyncio.Event(), asyncio.Event()
 
     async def serve() -> str:
@@ -32,7 +38,7 @@ async def test_what_others_do_while_a_call_waits_is_not_counted() -> None:
         work.done += 100
         goes_on.set()
 
-    metered = Metered(serve(), work.worked)
+    metered = Metered(serve(), work.worked, share)
 
     async def call() -> str:
         return await metered
@@ -41,7 +47,7 @@ async def test_what_others_do_while_a_call_waits_is_not_counted() -> None:
     assert (answer, metered.seconds) == ("answer", 3)
 
 
-async def test_a_refusal_is_counted_and_passed_on() -> None:
+async def test_a_refusal_is_counted_and_passed_on(share: Share) -> None:
     work = Work()
 
     async def serve() -> None:
@@ -49,13 +55,13 @@ async def test_a_refusal_is_counted_and_passed_on() -> None:
         work.done += 1
         raise LookupError
 
-    metered = Metered(serve(), work.worked)
+    metered = Metered(serve(), work.worked, share)
     with pytest.raises(LookupError):
         await metered
     assert metered.seconds == 1
 
 
-async def test_a_caller_that_goes_away_cancels_what_it_waits_for() -> None:
+async def test_a_caller_that_goes_away_cancels_what_it_waits_for(share: Share) -> None:
     waits, saw_it = asyncio.Event(), asyncio.Event()
 
     async def serve() -> None:
@@ -67,7 +73,7 @@ async def test_a_caller_that_goes_away_cancels_what_it_waits_for() -> None:
             raise
 
     async def call() -> None:
-        await Metered(serve(), Work().worked)
+        await Metered(serve(), Work().worked, share)
 
     calling = asyncio.create_task(call())
     await waits.wait()
