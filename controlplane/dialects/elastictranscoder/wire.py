@@ -180,18 +180,22 @@ def arn(call: Call[Any], kind: str, name: str) -> str:
 
 
 def _understood(operation: Operation, request: web.Request, sent: bytes, *, has_names: bool) -> BaseModel:
-    """Members of path, query and body together. Whatever the content type says, a body is JSON; one may be missing."""
+    """Members of path, query and body together. Whatever the content type says, a body is JSON; one may be missing.
+
+    Older clients say what the path names once more in the query or the body; what is told in two ways is refused.
+    """
     if not has_names and not request.query_string:
         return operation.read(sent or b"{}")
-    given = {**request.query, **request.match_info}
     try:
         body = orjson.loads(sent or b"{}")
-        everything = orjson.dumps({**body, **given})
-    except (ValueError, TypeError) as error:  # no JSON, no object, or one that is nested too deep
+        told = [*request.match_info.items(), *request.query.items(), *body.items()]
+        everything = orjson.dumps(dict(told))
+    except (ValueError, TypeError, AttributeError) as error:  # no JSON, no object, or one that is nested too deep
         raise MalformedRequest("The body is not a JSON object.") from error
-    twice = body.keys() & given.keys()
-    if twice:
-        raise MalformedRequest(f"{min(twice)} is told twice.")
+    members: dict[str, Any] = {}
+    for name, value in told:
+        if members.setdefault(name, value) != value:
+            raise MalformedRequest(f"{name} is told twice, in two ways.")
     return operation.takes.model_validate_json(everything)  # strict, as JSON is: with lists, not tuples
 
 

@@ -27,6 +27,27 @@ async def test_what_is_no_object_is_no_request(client: Client, pipeline: str, bo
     assert told(answer) == (400, "ValidationException", "The body is not a JSON object.")
 
 
+async def test_what_the_path_names_may_be_told_once_more(client: Client, pipeline: str) -> None:
+    """As boto 2 and the guide's own examples do."""
+    assert (await client.get(f"/jobsByPipeline/{pipeline}?PipelineId={pipeline}")).json["Jobs"] == []
+    assert (await client.get("/jobsByStatus/Error?Status=Error&Ascending=true")).json["Jobs"] == []
+    for path, document in (("/status", {"Status": "Paused"}), ("/notifications", {"Notifications": {}})):
+        answer = await client.post(f"/pipelines/{pipeline}{path}", {"Id": pipeline, **document})
+        assert answer.status == 200, answer.content
+    assert (await client.put(f"/pipelines/{pipeline}", {"Id": pipeline, "Name": "b"})).json["Pipeline"]["Name"] == "b"
+
+
+@pytest.mark.parametrize("name", ["1111111111111-abcdef", None, 7, ["x"]])
+async def test_what_is_told_in_two_ways_is_refused(client: Client, pipeline: str, name: Any) -> None:
+    answer = await client.put(f"/pipelines/{pipeline}", {"Id": name, "Name": "b"})
+    assert told(answer) == (400, "ValidationException", "Id is told twice, in two ways.")
+
+
+async def test_a_parameter_is_told_in_one_way(client: Client, pipeline: str) -> None:
+    answer = await client.get("/pipelines?Ascending=true&Ascending=false")
+    assert told(answer) == (400, "ValidationException", "Ascending is told twice, in two ways.")
+
+
 async def test_of_many_faults_some_are_told(client: Client) -> None:
     answer = await client.post("/pipelines", {f"Member{number}": number for number in range(900)})
     status, name, message = told(answer)
