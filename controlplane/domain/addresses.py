@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from typing import Final
@@ -32,6 +33,9 @@ _NOT_HOSTS: Final[tuple[Network, ...]] = tuple(
         ),
     )
 )
+
+_ENDS_IN_A_NUMBER: Final = re.compile(r"(^|\.)([0-9]+|0x[0-9a-f]*)\.?$")
+"""No name does: a host like `127.1` or `0x7f000001` is an address, as old resolvers read it."""
 
 
 def is_public(address: Address) -> bool:
@@ -62,6 +66,8 @@ def target(text: str, allowed: Sequence[Network]) -> URL:
     if port not in (80, 443) and (port is None or port < 1024):
         raise _refused("The port is 80, 443, or one from 1024 on.")
     literal = _literal(host)
+    if literal is None and _ENDS_IN_A_NUMBER.search(host):
+        raise _refused("An IP address is written as four decimal numbers, or in brackets.")
     if literal is not None and not may_reach(literal, allowed, is_plain=url.scheme == "http"):
         raise _refused("This address is not public.")
     return url
