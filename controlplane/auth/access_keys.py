@@ -27,7 +27,8 @@ from shared.ids import KeyId, TenantId
 log = structlog.get_logger()
 
 PREFIX: Final = "AKIA"
-_CALL: Final = b"amz-sdk-invocation-id"
+_CALLS: Final = (b"amz-sdk-invocation-id", b"aws-sdk-invocation-id")
+"""The second is that of the SDKs for PHP and Android."""
 _REGION: Final = re.compile(r"[a-z]{2,3}(-[a-z]{1,16}){1,3}-[0-9]{1,2}", re.ASCII)
 _ID_LETTERS: Final = string.ascii_uppercase + "234567"
 _SECRET_LETTERS: Final = string.ascii_letters + string.digits
@@ -113,9 +114,10 @@ class AccessKeys:
                 raise Forbidden("A page of some other site asks, in a browser: where nobody signs, none is let in.")
             return Signed(await self._anybody(text), await body(), None)
         claimed = sigv4.readable(text)
-        known = self._remembered(claimed.access_key_id) if claimed is not None else None
-        if claimed is None or known is None:
-            return await self._bearers.guessed(address, self._introduced(text, head, body))
+        known = self._known.get(claimed.access_key_id) if claimed is not None else None
+        if claimed is None or known is None or not self._is_fresh(known):
+            introduced = self._introduced(text, head, body)
+            return await self._bearers.guessed(address, introduced, is_known=known is not None)
         try:
             return self._checked(claimed, known, head, await body())
         except Unauthenticated:
@@ -127,10 +129,14 @@ class AccessKeys:
         self._known = {}
 
     async def _introduced(self, authorization: str, head: sigv4.Head, body: Callable[[], Awaitable[bytes]]) -> Signed:
-        """Who is let in is remembered."""
+        """Who is let in is remembered; also when it has to be looked up again, so that no guesser from there keeps it out."""
         claimed = sigv4.claim(authorization)
         remembered = self._known  # what is looked up while everybody is forgotten may be out of date: it is not kept
-        known = await self._found(claimed.access_key_id)
+        try:
+            known = await self._found(claimed.access_key_id)
+        except Unauthenticated:
+            remembered.pop(claimed.access_key_id, None)
+            raise
         let_in = self._checked(claimed, known, head, await body())
         if len(remembered) >= MOST_KNOWN:
             remembered.clear()
@@ -142,15 +148,12 @@ class AccessKeys:
         if self._mode is Mode.KEY_ONLY:
             return Signed(known.principal, sent, None, region)
         signed_at = sigv4.check(claimed, known.secret, head, sent, to_datetime(self._clock.now_ms()))
-        call = head.headers.get(_CALL, b"").decode("latin-1")
+        call = next((head.headers[name] for name in _CALLS if name in head.headers), b"").decode("latin-1")
         return Signed(known.principal, sent, Replay(f"{claimed.signature} {call}", int(signed_at.timestamp())), region)
 
-    def _remembered(self, key_id: str) -> _Known | None:
-        """Who was let in is remembered for a second."""
-        known = self._known.get(key_id)
-        if known is None or known.until <= self._clock.monotonic() or self._is_over(known.expires_at):
-            return None
-        return known
+    def _is_fresh(self, known: _Known) -> bool:
+        """What was looked up holds for a second."""
+        return known.until > self._clock.monotonic() and not self._is_over(known.expires_at)
 
     async def _found(self, key_id: str) -> _Known:
         holder = await self._store.read(identity.key_holder(KeyId(key_id))) if "\0" not in key_id else None

@@ -21,4 +21,6 @@ __all__ = ["OPERATIONS", "PATHS", "PREFIX", "refusal", "routes"]
 
 
 def routes() -> list[web.RouteDef]:
-    return [web.route(operation.method, operation.path, handler(operation)) for operation in OPERATIONS]
+    """By their methods and no other: aiohttp would answer HEAD beside GET."""
+    alone = {"GET": {"allow_head": False}}
+    return [web.route(one.method, one.path, handler(one), **alone.get(one.method, {})) for one in OPERATIONS]

@@ -38,11 +38,12 @@ async def test_a_create_that_comes_again_is_answered_as_the_first_time(
     assert made(await other.send("POST", target, body, other.signed("POST", target, body))) != made(first)
 
 
-async def test_two_calls_of_one_second_that_ask_for_the_same_are_two(client: Client, pipeline: str) -> None:
+@pytest.mark.parametrize("name", ["amz-sdk-invocation-id", "aws-sdk-invocation-id"])
+async def test_two_calls_of_one_second_that_ask_for_the_same_are_two(client: Client, pipeline: str, name: str) -> None:
     """Clients number them, and sign no numbers."""
     target, body = f"{VERSION}/pipelines", json.dumps(PIPELINE).encode()
     headers = client.signed("POST", target, body)
-    numbered = [headers | {"amz-sdk-invocation-id": number} for number in ("one", "one", "two")]
+    numbered = [headers | {name: number} for number in ("one", "one", "two")]
     first, again, second = [made(await client.send("POST", target, body, sent)) for sent in numbered]
     assert first == again != second
 

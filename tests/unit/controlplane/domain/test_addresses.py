@@ -122,13 +122,17 @@ def test_an_address_is_refused_by_name(text: str) -> None:
     assert refused.value.pointer == "/url"
 
 
-@pytest.mark.parametrize("host", ["127.1", "2130706433", "0X7F000001", "017700000001", "0177.0.0.1", "0", "93.184.215.14."])
+@pytest.mark.parametrize(
+    "host", ["127.1", "2130706433", "0X7F000001", "017700000001", "0177.0.0.1", "0", "93.184.215.14."]
+)
 def test_an_ip_address_is_written_in_one_way(host: str) -> None:
     with pytest.raises(InvalidField, match="four decimal numbers"):
         target(f"https://{host}/", ())
 
 
-@pytest.mark.parametrize("host", ["1.example.com", "example.com.", "0x7f.example", "4chan.example", "deadbeef", "x.0xg"])
+@pytest.mark.parametrize(
+    "host", ["1.example.com", "example.com.", "0x7f.example", "4chan.example", "deadbeef", "x.0xg"]
+)
 def test_a_name_may_have_numbers(host: str) -> None:
     assert target(f"https://{host}/", ()).scheme == "https"
 
