@@ -75,6 +75,7 @@ class FailureReason(StrEnum):
     HARDWARE_FAILED = "hardware_failed"  # the card is gone, or stopped working
     INPUT_CHANGED = "input_changed"
     FAILED_BEFORE = "failed_before"  # and was not tried again
+    MISDESCRIBED = "misdescribed"  # perhaps: it was read as the job says, with its container or its key
     UNDECODABLE = "undecodable"
     UNKNOWN = "unknown"
 

@@ -18,7 +18,7 @@ class AttemptFailed(Exception):
 INPUT_MISSING: Final = Failure(
     cause=Cause.INPUT,
     code=FailureCode.INPUT_MISSING,
-    message="The input object no longer exists. Upload it again and submit a new job.",
+    message="The input is not in its bucket. Upload it and submit a new job.",
 )
 COMPANION_MISSING: Final = Failure(
     cause=Cause.INPUT,

@@ -11,7 +11,7 @@ from agent.media import MediaFacts, MediaRefused, counting, ffprobe_argv, hints,
 from agent.process import Exit
 from agent.racing import Interrupted
 from shared.errors import StaleLease
-from shared.failures import Failure
+from shared.failures import Failure, FailureReason
 from shared.protocol import DetectedProperties, InputSpec, PartSpec, TranscodeFile
 
 Capture = Callable[[Sequence[str]], Awaitable[tuple[bytes, Exit]]]
@@ -26,7 +26,7 @@ class Probing:
     def __init__(self, task: TranscodeFile, inputs: Sequence[InputSpec], capture: Capture, patiently: Capture) -> None:
         self._parts = task.parts
         self._is_cut = len(task.parts) > 1 or any(output.clip for output in task.outputs)
-        self._sizes = {source.index: source.size for source in inputs}
+        self._inputs = {source.index: source for source in inputs}
         self._capture = capture
         self._patiently = patiently
         self._files: dict[tuple[int, str], MediaFacts] = {}
@@ -36,7 +36,7 @@ class Probing:
         spec = self._parts[number]
         key = (spec.source, spec.container)
         if key not in self._files:
-            self._files[key] = await self._probe(number, spec)
+            self._files[key] = await self._probe(spec)
         facts = self._files[key]
         if counting.needs_counting(facts, is_cut=self._is_cut or spec.clip is not None):
             command = counting.counting_argv(_name(spec), facts, demuxer=hints.demuxer(spec))
@@ -56,17 +56,28 @@ class Probing:
             woven = interlacing.parse_idet(seen)
         return hints.hinted(interlacing.settled(file, spec.interlaced, woven), spec)
 
-    async def _probe(self, number: int, spec: PartSpec) -> MediaFacts:
+    async def _probe(self, spec: PartSpec) -> MediaFacts:
         output, ended = await self._capture(ffprobe_argv(_name(spec), hints.demuxer(spec)))
         try:
-            return parse_probe(output, size=self._sizes[spec.source], stderr=ended.stderr, container=spec.container)
+            size = self._inputs[spec.source].size
+            return parse_probe(output, size=size, stderr=ended.stderr, container=spec.container)
         except MediaRefused as refused:
-            raise AttemptFailed(self._naming(number, refused.failure)) from refused
+            failure = self._blaming(spec, refused.failure)
+            raise AttemptFailed(naming(self._parts, spec.source, failure)) from refused
 
-    def _naming(self, number: int, failure: Failure) -> Failure:
-        if len(self._parts) == 1:
+    def _blaming(self, spec: PartSpec, failure: Failure) -> Failure:
+        """A job that describes its input wrongly is no reason to refuse the next one with that input."""
+        if spec.container == "auto" and self._inputs[spec.source].encryption is None:
             return failure
-        return failure.model_copy(update={"message": f"Input {number + 1}: {failure.message}"[:255]})
+        return failure.model_copy(update={"reason": FailureReason.MISDESCRIBED})
+
+
+def naming(parts: Sequence[PartSpec], source: int, failure: Failure) -> Failure:
+    """Which of several inputs it is about: the first that comes from that place in the workspace."""
+    if len(parts) == 1:
+        return failure
+    number = next(number for number, part in enumerate(parts, start=1) if part.source == source)
+    return failure.model_copy(update={"message": f"Input {number}: {failure.message}"[:255]})
 
 
 def _name(spec: PartSpec) -> str:

@@ -21,7 +21,7 @@ from agent.jobs.fetch import OnBytes, fetch
 from agent.jobs.finishing import finish
 from agent.jobs.outcome import is_added_to, raise_if_nothing_came, results, staged
 from agent.jobs.pictures import art, stills
-from agent.jobs.probing import Probing, tell_probed
+from agent.jobs.probing import Probing, naming, tell_probed
 from agent.jobs.publish import publish
 from agent.jobs.refragmenting import refragmented
 from agent.jobs.running import Running
@@ -164,8 +164,10 @@ class Transcode:
             if source.encryption is not None:
                 await asyncio.to_thread(decrypt, target, source.encryption)
         except AttemptFailed as failed:
-            if source.is_input or failed.failure.cause is Cause.NODE:
+            if failed.failure.cause is Cause.NODE:
                 raise
+            if source.is_input:
+                raise AttemptFailed(naming(self._task.parts, source.index, failed.failure)) from failed
             self._lost[source.index] = failed.failure if source.encryption else COMPANION_MISSING
 
     async def _probe(self) -> tuple[MediaFacts, ...]:

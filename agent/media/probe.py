@@ -78,10 +78,10 @@ def _parsed(output: bytes, size: int, stderr: bytes) -> MediaFacts:
             FailureCode.INPUT_UNSUPPORTED, f"The input has more than {argv.MAX_STREAMS} streams; remove some."
         )
     begin = _seconds(answer["format"].get("start_time")) or 0.0
-    video = next((video for stream in streams if (video := _video(stream, begin))), None)
+    video = next((video for stream in sorted(streams, key=_rank) if (video := _video(stream, begin))), None)
     if video is not None:
         video = replace(video, bit_rate=_bit_rate(video.index, streams, answer["format"]))
-    audio = next((audio for stream in streams if (audio := _audio(stream, begin))), None)
+    audio = next((audio for stream in sorted(streams, key=_rank) if (audio := _audio(stream, begin))), None)
     if video is None and audio is None:
         _refuse_by(stderr)
     return MediaFacts(
@@ -124,6 +124,15 @@ def _refuse_by(stderr: bytes) -> None:
 
 def _refused(code: FailureCode, message: str) -> MediaRefused:
     return MediaRefused(Failure(cause=Cause.INPUT, code=code, message=message))
+
+
+STILL_CODECS: Final = frozenset({"bmp", "gif", "mjpeg", "png", "tiff", "webp"})
+"""Of covers that do not say that they are: beside other pictures, these are not the film."""
+
+
+def _rank(stream: Mapping[str, Any]) -> tuple[bool, bool]:
+    """The lowest is taken, and of several the first: no still, and what the file calls its default."""
+    return stream.get("codec_name") in STILL_CODECS, not stream.get("disposition", {}).get("default")
 
 
 def _video(stream: Mapping[str, Any], begin: float) -> VideoFacts | None:

@@ -121,14 +121,14 @@ def _judged(
     _check_planned(output, counted)
     thumbnails = () if output.thumbnails is None else _thumbnails(output, output.thumbnails, files, read)
     size = sum(segment.size for segment in segments) or files[output.file]
-    return Verified(output, round(_duration(output, counted), 3), size, segments, thumbnails)
+    return Verified(output, round(_duration(output, counted, declared), 3), size, segments, thumbnails)
 
 
-def _duration(output: PlannedOutput, counted: _Counted) -> float:
-    """Without the packet that encoders of sound put in front and what fills up the last one."""
-    planned = (output.audio and output.audio.seconds) or output.source_seconds
+def _duration(output: PlannedOutput, counted: _Counted, declared: float) -> float:
+    """Without the packet that encoders of sound put in front and what fills up the last one: as planned, else as declared."""
+    planned = (output.audio and output.audio.seconds) or output.source_seconds or declared
     heard = counted.audio_seconds or 0.0
-    return max(counted.video_seconds or 0.0, heard if planned is None else min(heard, planned))
+    return max(counted.video_seconds or 0.0, min(heard, planned) if planned else heard)
 
 
 # What is there --------------------------------------------------------------------------------------------------------
@@ -164,6 +164,8 @@ def _counted(output: PlannedOutput, answers: Sequence[dict[str, Any]]) -> _Count
 
 def _video_packets(planned: PlannedVideo, answer: dict[str, Any]) -> int:
     stream = next((s for s in _streams(answer) if s.get("codec_type") == "video"), None)
+    if stream is not None and not _packets(stream):
+        raise _input_fault(FailureCode.INPUT_UNHANDLED, "No picture came of the input, or of the part that is used.")
     if stream is None or stream.get("codec_name") != planned.encoder.probed_as:
         raise _unlike("its picture is missing or of another codec")
     frame = planned.picture.sizing.frame
@@ -245,9 +247,13 @@ def _is_whole_jpg(name: str, size: int, planned: PlannedThumbnails, read: Read) 
 
 
 def _check_whole(counted: _Counted, declared: float) -> None:
-    """An output that says it is longer than its packets are was not written to its end."""
+    """An output that says it is longer than its packets are was not written to its end. In one that says it is shorter,
+    packets lie upon each other: times went back, or the sound or the picture of the input became another kind in its midst.
+    """
     if declared - counted.seconds > _slack(declared):
         raise _unwritten()
+    if declared and counted.seconds - declared > _slack(declared):
+        raise _input_fault(FailureCode.INPUT_UNHANDLED, _UNEVEN)
 
 
 def _check_planned(output: PlannedOutput, counted: _Counted) -> None:
@@ -263,6 +269,11 @@ def _check_planned(output: PlannedOutput, counted: _Counted) -> None:
     if output.seconds is None and output.source_seconds is not None:
         slack = max(SLACK_SECONDS, _share(output, output.source_seconds))
         _compare(counted.seconds, output.source_seconds, slack)
+
+
+_UNEVEN: Final = (
+    "Times in the input go back, or its sound or picture changes its kind midway. Remux or convert it first."
+)
 
 
 def _share(output: PlannedOutput, seconds: float) -> float:

@@ -89,7 +89,10 @@ def own_fault(finished: Finished) -> Failure | None:
 
 
 def _is_of_the_input(failure: Failure) -> bool:
-    return failure.code is FailureCode.QUARANTINED or (failure.cause is Cause.INPUT and failure.code in _OWN)
+    if failure.code is FailureCode.QUARANTINED:
+        return True
+    is_perhaps_of_the_job = failure.reason is FailureReason.MISDESCRIBED
+    return failure.cause is Cause.INPUT and failure.code in _OWN and not is_perhaps_of_the_job
 
 
 def _again(last: Failure) -> Failure:

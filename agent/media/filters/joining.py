@@ -82,8 +82,9 @@ def ended(stream: Stream, frames: int | None) -> Stream:
     return stream if frames is None else stream.filter("trim", end_frame=frames)
 
 
-def pictures_in_a_row(streams: Sequence[Stream]) -> Stream:
-    return ffmpeg.filter(streams, "concat", n=len(streams), v=1, a=0)
+def pictures_in_a_row(streams: Sequence[Stream], rate: Fraction) -> Stream:
+    """Counted anew: of a single picture `concat` cannot tell how long it is shown, and lays the next over it."""
+    return paced(ffmpeg.filter(streams, "concat", n=len(streams), v=1, a=0), rate)
 
 
 def sounds_in_a_row(streams: Sequence[Stream]) -> Stream:

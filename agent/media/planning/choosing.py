@@ -32,9 +32,9 @@ NO_STILLS: Final[Stills] = {}
 def refusal(spec: OutputSpec, source: MediaFacts, stills: Stills) -> Failure | None:
     """Why this input cannot become this output with the pictures that are there for it."""
     if spec.settings.video is not None and source.video is None:
-        message = "The input has no picture; use a preset for sound only."
+        message = "There is no picture in the input, or in the part of it that is used; use a preset for sound only."
     elif spec.settings.video is None and source.audio is None:
-        message = "The input has no sound; use a preset with video."
+        message = "There is no sound in the input, or in the part of it that is used; use a preset with video."
     else:
         marked = (stills[mark.input] for mark in spec.watermarks)
         return next((still for still in marked if isinstance(still, Failure)), None)

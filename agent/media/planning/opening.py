@@ -69,7 +69,7 @@ def opened(
     pictures = list(_pictures(shown, shown.canvas, began, on_gpu)) if picture and shown.canvas else []
     sounds = list(_sounds(shown, shown.bed, began, at)) if sound and shown.bed else []
     return Opened(
-        picture=joining.pictures_in_a_row(pictures) if pictures else None,
+        picture=joining.pictures_in_a_row(pictures, shown.rate) if pictures else None,
         sound=joining.sounds_in_a_row(sounds) if sounds else None,
     )
 

@@ -14,8 +14,8 @@ from agent.media.sizing import Size
 from shared.failures import Cause, Failure, FailureCode
 from shared.protocol import PartSpec, Span
 
-LEAST: Final = 0.001
-"""Seconds; what is shorter is nothing."""
+LEAST: Final = 0.0005
+"""Seconds; what is shorter is nothing: the times of clips are told in thousandths."""
 
 
 @dataclass(frozen=True)
@@ -114,7 +114,7 @@ def beyond_end(parts: Sequence[Part]) -> Failure | None:
     """Why the clips cannot be made."""
     for number, one in enumerate(parts):
         length = one.file.duration
-        if length is not None and one.start > 0 and one.start >= length - LEAST:
+        if length is not None and _is_beyond(one.start, length, one.file.video):
             return _beyond(f"The clip of input {number + 1} starts at {one.start:g} s", length)
     return None
 
@@ -133,7 +133,7 @@ def clipped(shown: Programme, clip: Span | None) -> Programme | Failure:
         return shown
     end = None if clip.duration is None else clip.start + clip.duration
     length = shown.whole.duration
-    if length is not None and clip.start > 0 and clip.start >= length - LEAST:
+    if length is not None and _is_beyond(clip.start, length, shown.whole.video):
         return _beyond(f"The clip of this output starts at {clip.start:g} s", length)
     if not shown.is_stitched:
         return programme((shown.parts[0].within(clip.start, end),))
@@ -148,6 +148,16 @@ def _overlapping(shown: Programme, start: float, end: float | None) -> Iterable[
         if first < lasts - LEAST and (last is None or last > LEAST):
             yield one.within(max(0.0, first), None if last is None or last >= lasts else last)
         at += lasts
+
+
+def _is_beyond(start: float, length: float, video: VideoFacts | None) -> bool:
+    """Whether nothing begins from there on: no sound, or after the last picture has begun."""
+    return start > 0 and (start >= length - LEAST or (video is not None and start > _last(length, video)))
+
+
+def _last(end: float, video: VideoFacts) -> float:
+    """The latest time from which on there is a picture."""
+    return end - float(1 / video.frame_rate) + LEAST
 
 
 def _beyond(what: str, length: float) -> Failure:
@@ -220,6 +230,8 @@ def _cut_stream(stream: StreamT | None, start: float, take: float | None) -> Str
     begins = max(0.0, stream.start - start)
     if stream.duration is None:
         return replace(stream, start=begins)
+    if isinstance(stream, VideoFacts) and start > _last(stream.start + stream.duration, stream):
+        return None
     lasts = stream.start + stream.duration - start - begins
     if take is not None:
         lasts = min(lasts, take - begins)

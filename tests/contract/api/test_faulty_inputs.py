@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from controlplane.domain.faulty import TIMES
-from shared.failures import Cause, Failure, FailureCode
+from shared.failures import Cause, Failure, FailureCode, FailureReason
 from shared.protocol import Failed, Finished, OutputResult
 from shared.statuses import JobStatus
 from tests.contract.api.service import Caller, Node, Service, serving
@@ -98,6 +98,15 @@ async def test_what_lies_in_the_preset_or_the_moment_is_no_fault_of_the_input(
     for code in (FailureCode.PRESET_MISMATCH, FailureCode.INPUT_MISSING):
         for _ in range(TIMES + 1):
             await fails(tenant, node, pipeline, Failure(cause=Cause.INPUT, code=code, message="no"))
+    assert await is_tried(tenant, pipeline)
+
+
+async def test_what_a_job_says_wrongly_of_an_input_is_not_held_against_the_next(
+    tenant: Caller, node: Node, pipeline: str
+) -> None:
+    misread = NOT_MEDIA.model_copy(update={"reason": FailureReason.MISDESCRIBED})
+    for _ in range(TIMES + 1):
+        await fails(tenant, node, pipeline, misread)
     assert await is_tried(tenant, pipeline)
 
 

@@ -67,6 +67,16 @@ def test_the_seam_is_between_two_pictures(tmp_path: Path) -> None:
     assert psnr(decoded[24], decoded[25]) < 20
 
 
+def test_inputs_of_one_picture_are_shown_one_after_the_other(tmp_path: Path) -> None:
+    """Slides: of one picture nobody can tell how long it is shown but by the rate."""
+    slides = [movie(tmp_path / f"{number}.mp4", 0.04 * (number + 1), tone=None) for number in range(2)]
+    task = a_task(an_output(PICTURE), parts=(*parts(2), PartSpec(source=0), PartSpec(source=0)))
+    made = transcoded(tmp_path / "job", slides, task)
+    one, two = pictures(slides[0]), pictures(slides[1])
+    assert_alike(pictures(made.file()), [*one, *two, *one, *one])
+    assert made.outputs[0].duration == pytest.approx(0.2)
+
+
 def test_one_file_may_be_several_inputs(tmp_path: Path) -> None:
     """Once as it is, twice the same stretch of it: it is fetched once."""
     source = movie(tmp_path / "a.mp4", 1)

@@ -162,3 +162,26 @@ def test_too_many_pixels_are_refused() -> None:
 def test_a_stream_without_decoder_is_none() -> None:
     undecodable = {name: value for name, value in VIDEO.items() if name != "pix_fmt"}
     assert refusal(answer(undecodable)).failure.code is FailureCode.BAD_INPUT_FORMAT
+
+
+@pytest.mark.parametrize(
+    ("streams", "film", "sound"),
+    [
+        ((VIDEO, AUDIO, VIDEO | {"index": 2}, AUDIO | {"index": 3}), 0, 1),
+        ((VIDEO | {"codec_name": "mjpeg"}, AUDIO, VIDEO | {"index": 2}), 2, 1),
+        ((VIDEO | {"codec_name": "mjpeg"}, AUDIO), 0, 1),
+        ((VIDEO, AUDIO, AUDIO | {"index": 2, "disposition": {"default": 1}}), 0, 2),
+        ((VIDEO, AUDIO, VIDEO | {"index": 2, "disposition": {"default": 1}}), 2, 1),
+        (
+            (VIDEO | {"codec_name": "png", "disposition": {"default": 1}}, VIDEO | {"index": 1}, AUDIO | {"index": 2}),
+            1,
+            2,
+        ),
+    ],
+    ids=["the first", "no still", "a still alone", "the default sound", "the default picture", "no still by default"],
+)
+def test_of_several_streams_one_is_the_film(streams: tuple[dict[str, Any], ...], film: int, sound: int) -> None:
+    facts = parse_probe(answer(*streams), size=1)
+    assert facts.video is not None
+    assert facts.audio is not None
+    assert (facts.video.index, facts.audio.index) == (film, sound)

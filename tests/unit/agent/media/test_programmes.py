@@ -15,7 +15,7 @@ from agent.media import Device, MediaFacts, plan, stretches
 from agent.media.counting import counted, needs_counting
 from agent.media.hints import hinted
 from agent.media.interlacing import Woven, needs_a_look, parse_idet, settled
-from agent.media.planning.programme import Part, clipped, programme
+from agent.media.planning.programme import Part, beyond_end, clipped, programme
 from agent.sandbox.launcher import ORDER_SIZE
 from shared.failures import Failure, FailureCode
 from shared.protocol import PartSpec, Span
@@ -74,11 +74,21 @@ def test_parts_are_whole_pictures_and_nowhere_further_off_than_half_of_one(lengt
         assert abs(count / 24 - seconds) <= 0.5 / 24 + 1e-9
 
 
+@pytest.mark.parametrize(("start", "is_beyond"), [(9.9, False), (9.958, False), (9.97, True), (10, True), (0, False)])
+def test_after_the_last_picture_has_begun_no_clip_begins(start: float, is_beyond: bool) -> None:
+    failure = beyond_end([a_part(lasting(10), start=start)])
+    assert (failure is not None and failure.code is FailureCode.CLIP_BEYOND_END) is is_beyond
+
+
+def test_a_clip_of_a_thousandth_of_a_second_has_its_picture() -> None:
+    assert a_part(lasting(10), take=0.001).facts.video is not None
+
+
 @given(st.floats(min_value=0, max_value=200), st.floats(min_value=0.1, max_value=200) | st.none())
 def test_a_clip_lasts_as_long_as_it_says_or_as_there_is(start: float, duration: float | None) -> None:
     shown = programme(tuple(a_part(lasting(seconds)) for seconds in (30, 40, 50)))
     stretch = clipped(shown, Span(start=start, duration=duration))
-    if start >= 120 - 0.001:
+    if start > 120 - 1 / 24 + 0.0005:  # the last picture has begun
         assert isinstance(stretch, Failure)
         assert stretch.code is FailureCode.CLIP_BEYOND_END
         return

@@ -56,25 +56,26 @@ STITCHED_INPUTS = f"""
     [s15]setsar=1/1[s16];
     [s16]trim=end_frame=150[s17];
     [s5][s14][s17]concat=a=0:n=3:v=1[s18];
-    [s18]fps=30000/1001:start_time=0[s19];
-    [s19]scale=1280:720[s20];
-    [s20]format=yuv420p[s21];
-    [s21]setsar=1/1[s22];
-    [s22]trim=end_frame=539[s23];
-    [0:1]aresample=48000:async=1:first_pts=0[s24];
-    [s24]aformat=channel_layouts=stereo:sample_fmts=fltp:sample_rates=48000[s25];
-    [s25]apad=pad_dur=0.100000[s26];
-    [s26]atrim=end_sample=144000[s27];
-    [3]aformat=channel_layouts=stereo:sample_fmts=fltp:sample_rates=48000[s28];
-    [s28]atrim=end_sample=480000[s29];
-    [4:1]aresample=48000:async=1:first_pts=0[s30];
-    [s30]aformat=channel_layouts=stereo:sample_fmts=fltp:sample_rates=48000[s31];
-    [s31]apad=pad_dur=0.100000[s32];
-    [s32]atrim=end_sample=240000[s33];
-    [s27][s29][s33]concat=a=1:n=3:v=0[s34];
-    [s34]aresample=44100:async=1:first_pts=0[s35];
-    [s35]aformat=channel_layouts=stereo:sample_rates=44100[s36]
--map [s23] -map [s36] -f mp4 -a53cc 0 -b:a 160000 -b:v 2400000 -bufsize 48000000 -c:a aac -c:v libx264 -g 90 -level:v 3.1
+    [s18]setpts=N*1/30/TB[s19];
+    [s19]fps=30000/1001:start_time=0[s20];
+    [s20]scale=1280:720[s21];
+    [s21]format=yuv420p[s22];
+    [s22]setsar=1/1[s23];
+    [s23]trim=end_frame=539[s24];
+    [0:1]aresample=48000:async=1:first_pts=0[s25];
+    [s25]aformat=channel_layouts=stereo:sample_fmts=fltp:sample_rates=48000[s26];
+    [s26]apad=pad_dur=0.100000[s27];
+    [s27]atrim=end_sample=144000[s28];
+    [3]aformat=channel_layouts=stereo:sample_fmts=fltp:sample_rates=48000[s29];
+    [s29]atrim=end_sample=480000[s30];
+    [4:1]aresample=48000:async=1:first_pts=0[s31];
+    [s31]aformat=channel_layouts=stereo:sample_fmts=fltp:sample_rates=48000[s32];
+    [s32]apad=pad_dur=0.100000[s33];
+    [s33]atrim=end_sample=240000[s34];
+    [s28][s30][s34]concat=a=1:n=3:v=0[s35];
+    [s35]aresample=44100:async=1:first_pts=0[s36];
+    [s36]aformat=channel_layouts=stereo:sample_rates=44100[s37]
+-map [s24] -map [s37] -f mp4 -a53cc 0 -b:a 160000 -b:v 2400000 -bufsize 48000000 -c:a aac -c:v libx264 -g 90 -level:v 3.1
     -map_chapters -1 -map_metadata -1 -maxrate 4800000 -movflags +faststart -preset veryfast -profile:v baseline
     -threads 2 -x264-params b-pyramid=none file:out/o0.mp4
 """
@@ -112,25 +113,26 @@ STITCHED_INPUTS_ON_A_GPU = f"""
     [s19]setsar=1/1[s20];
     [s20]trim=end_frame=150[s21];
     [s7][s18][s21]concat=a=0:n=3:v=1[s22];
-    [s22]fps=30000/1001:start_time=0[s23];
-    [s23]scale=1280:720[s24];
-    [s24]format=yuv420p[s25];
-    [s25]setsar=1/1[s26];
-    [s26]trim=end_frame=539[s27];
-    [0:1]aresample=48000:async=1:first_pts=0[s28];
-    [s28]aformat=channel_layouts=stereo:sample_fmts=fltp:sample_rates=48000[s29];
-    [s29]apad=pad_dur=0.100000[s30];
-    [s30]atrim=end_sample=144000[s31];
-    [3]aformat=channel_layouts=stereo:sample_fmts=fltp:sample_rates=48000[s32];
-    [s32]atrim=end_sample=480000[s33];
-    [4:1]aresample=48000:async=1:first_pts=0[s34];
-    [s34]aformat=channel_layouts=stereo:sample_fmts=fltp:sample_rates=48000[s35];
-    [s35]apad=pad_dur=0.100000[s36];
-    [s36]atrim=end_sample=240000[s37];
-    [s31][s33][s37]concat=a=1:n=3:v=0[s38];
-    [s38]aresample=44100:async=1:first_pts=0[s39];
-    [s39]aformat=channel_layouts=stereo:sample_rates=44100[s40]
--map [s27] -map [s40] -f mp4 -a53cc 0 -b:a 160000 -b:v 2400000 -bf 0 -bufsize 48000000 -c:a aac -c:v h264_nvenc -forced-idr 1
+    [s22]setpts=N*1/30/TB[s23];
+    [s23]fps=30000/1001:start_time=0[s24];
+    [s24]scale=1280:720[s25];
+    [s25]format=yuv420p[s26];
+    [s26]setsar=1/1[s27];
+    [s27]trim=end_frame=539[s28];
+    [0:1]aresample=48000:async=1:first_pts=0[s29];
+    [s29]aformat=channel_layouts=stereo:sample_fmts=fltp:sample_rates=48000[s30];
+    [s30]apad=pad_dur=0.100000[s31];
+    [s31]atrim=end_sample=144000[s32];
+    [3]aformat=channel_layouts=stereo:sample_fmts=fltp:sample_rates=48000[s33];
+    [s33]atrim=end_sample=480000[s34];
+    [4:1]aresample=48000:async=1:first_pts=0[s35];
+    [s35]aformat=channel_layouts=stereo:sample_fmts=fltp:sample_rates=48000[s36];
+    [s36]apad=pad_dur=0.100000[s37];
+    [s37]atrim=end_sample=240000[s38];
+    [s32][s34][s38]concat=a=1:n=3:v=0[s39];
+    [s39]aresample=44100:async=1:first_pts=0[s40];
+    [s40]aformat=channel_layouts=stereo:sample_rates=44100[s41]
+-map [s28] -map [s41] -f mp4 -a53cc 0 -b:a 160000 -b:v 2400000 -bf 0 -bufsize 48000000 -c:a aac -c:v h264_nvenc -forced-idr 1
     -g 90 -gpu 1 -level:v 3.1 -map_chapters -1 -map_metadata -1 -maxrate 4800000 -movflags +faststart -preset p4
     -profile:v baseline -rc vbr -rc-lookahead 20 -refs 3 -spatial-aq 1 -threads 2 -tune hq file:out/o0.mp4
 """
@@ -188,12 +190,13 @@ LAST_FEEDER = f"""
     [s0]setsar=1/1[s1];
     [s1]trim=end_frame=150[s2];
     [s2]concat=a=0:n=1:v=1[s3];
-    [1:1]aresample=48000:async=1:first_pts=0[s4];
-    [s4]aformat=channel_layouts=stereo:sample_fmts=fltp:sample_rates=48000[s5];
-    [s5]apad=pad_dur=0.100000[s6];
-    [s6]atrim=end_sample=240000[s7];
-    [s7]concat=a=1:n=1:v=0[s8]
--map [s3] -map [s8] -f nut -c:a pcm_f32le -c:v rawvideo -fps_mode passthrough -threads 2 -write_index 0 file:in/joined1
+    [s3]setpts=N*1/30/TB[s4];
+    [1:1]aresample=48000:async=1:first_pts=0[s5];
+    [s5]aformat=channel_layouts=stereo:sample_fmts=fltp:sample_rates=48000[s6];
+    [s6]apad=pad_dur=0.100000[s7];
+    [s7]atrim=end_sample=240000[s8];
+    [s8]concat=a=1:n=1:v=0[s9]
+-map [s4] -map [s9] -f nut -c:a pcm_f32le -c:v rawvideo -fps_mode passthrough -threads 2 -write_index 0 file:in/joined1
 """
 FED = f"""
 {PROCESS}
@@ -208,19 +211,20 @@ FED = f"""
     [s4]tpad=stop_duration=0.100000:stop_mode=clone[s5];
     [s5]trim=end_frame=540[s6];
     [s6]concat=a=0:n=1:v=1[s7];
-    [s7]fps=30000/1001:start_time=0[s8];
-    [s8]scale=1280:720[s9];
-    [s9]format=yuv420p[s10];
-    [s10]setsar=1/1[s11];
-    [s11]trim=end_frame=539[s12];
-    [0:1]aresample=48000:async=1:first_pts=0[s13];
-    [s13]aformat=channel_layouts=stereo:sample_fmts=fltp:sample_rates=48000[s14];
-    [s14]apad=pad_dur=0.100000[s15];
-    [s15]atrim=end_sample=864000[s16];
-    [s16]concat=a=1:n=1:v=0[s17];
-    [s17]aresample=44100:async=1:first_pts=0[s18];
-    [s18]aformat=channel_layouts=stereo:sample_rates=44100[s19]
--map [s12] -map [s19] -f mp4 -a53cc 0 -b:a 160000 -b:v 2400000"""
+    [s7]setpts=N*1/30/TB[s8];
+    [s8]fps=30000/1001:start_time=0[s9];
+    [s9]scale=1280:720[s10];
+    [s10]format=yuv420p[s11];
+    [s11]setsar=1/1[s12];
+    [s12]trim=end_frame=539[s13];
+    [0:1]aresample=48000:async=1:first_pts=0[s14];
+    [s14]aformat=channel_layouts=stereo:sample_fmts=fltp:sample_rates=48000[s15];
+    [s15]apad=pad_dur=0.100000[s16];
+    [s16]atrim=end_sample=864000[s17];
+    [s17]concat=a=1:n=1:v=0[s18];
+    [s18]aresample=44100:async=1:first_pts=0[s19];
+    [s19]aformat=channel_layouts=stereo:sample_rates=44100[s20]
+-map [s13] -map [s20] -f mp4 -a53cc 0 -b:a 160000 -b:v 2400000"""
 FED_FOR_X264 = f"""{FED} -bufsize 48000000 -c:a aac -c:v libx264 -g 90 -level:v 3.1
     -map_chapters -1 -map_metadata -1 -maxrate 4800000 -movflags +faststart -preset veryfast -profile:v baseline
     -threads 2 -x264-params b-pyramid=none file:out/o0.mp4

@@ -91,6 +91,29 @@ def test_without_a_promise_anything_but_nothing_will_do() -> None:
     assert made.failure().cause is Cause.INPUT
 
 
+def test_packets_that_lie_upon_each_other_are_no_output() -> None:
+    """Of an input without a promise: of 9 s of sound, 3 lie at one moment."""
+    made = Produced(an_output("200010", segment_duration=20.0), replace(MOVIE, duration_is_exact=False))
+    made.streams[1] |= {"nb_read_packets": str(round(58.0 * 44100 / 1024))}
+    failure = made.failure()
+    assert (failure.cause, failure.code) == (Cause.INPUT, FailureCode.INPUT_UNHANDLED)
+    assert "changes its kind midway" in failure.message
+
+
+def test_what_encoders_put_before_the_sound_is_no_part_of_how_long_an_output_is() -> None:
+    made = Produced(an_output("000010"), replace(MOVIE, duration_is_exact=False))
+    made.streams[0] |= {"nb_read_packets": "1"}
+    made.streams[1] |= {"nb_read_packets": str(round(55.0 * 44100 / 1024) + 2)}
+    made.declared = 55.0
+    assert made.verified().duration == 55.0
+
+
+def test_an_output_without_a_picture_is_not_tried_again() -> None:
+    made = Produced(an_output("000010"), replace(MOVIE, duration_is_exact=False))
+    made.streams[0] |= {"nb_read_packets": "0", "codec_name": None}
+    assert made.failure().cause is Cause.INPUT
+
+
 def test_a_promise_of_the_whole_file_counts_where_streams_make_none() -> None:
     assert MOVIE.video is not None
     assert MOVIE.audio is not None
