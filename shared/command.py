@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from importlib.metadata import entry_points
+from typing import Any
 
 import click
 
@@ -18,6 +19,13 @@ class Programs(click.Group):
             command: click.Command = entry.load()
             return command
         return None
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """What only root or the service's user may read is told in a sentence, whichever command met it."""
+        try:
+            return super().invoke(ctx)
+        except PermissionError as error:
+            raise click.ClickException(f"{error.filename}: permission denied. Try again with sudo.") from error
 
 
 @click.command(cls=Programs, context_settings={"help_option_names": ["-h", "--help"]})

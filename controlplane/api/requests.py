@@ -53,7 +53,7 @@ NamedUser = Annotated[UserId, StringConstraints(pattern=_PLAIN)]
 
 def _some_action(pattern: str) -> str:
     if not any(matches(pattern, action) for action in GRANTS[Role.TENANT_ADMIN]):
-        raise ValueError("no action has such a name")
+        raise ValueError(f"There is no action {pattern!r}; there are jobs:read, jobs:* and others.")
     return pattern
 
 

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from itertools import chain, repeat
 from typing import Any, Final
 
+import click
+
 LADDER: Final = (("1500k", "1351620000001-200020"), ("1000k", "1351620000001-200030"), ("600k", "1351620000001-200040"))
 """Renditions of the default job: HLS 1.5M, 1M and 600k."""
 MP4: Final = "1351620000001-000010"
@@ -36,6 +38,14 @@ def from_presets(pipeline_id: str, key: str, prefix: str, presets: Sequence[dict
         for preset in presets
     ]
     return {"pipeline_id": pipeline_id, "inputs": [{"key": key}], "output_key_prefix": prefix, "outputs": outputs}
+
+
+def note(text: str) -> tuple[str, str]:
+    """An entry of a job's metadata, as it is given to --metadata."""
+    key, equals, value = text.partition("=")
+    if not equals:
+        raise click.BadParameter(f"{text!r} is not KEY=VALUE.", param_hint="--metadata")
+    return key, value
 
 
 def inputs(keys: Sequence[str], told: object) -> list[dict[str, Any]]:

@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from controlplane.commands import output, watching
+from controlplane.commands import documents, output, watching
 from controlplane.commands.client import Api, api_command
 from shared.statuses import JobStatus
 from shared.terminal import console, progress_console
@@ -67,7 +67,7 @@ async def list_(
         "pipeline_id": pipeline_id,
         "cluster_id": cluster_id,
         "ascending": str(ascending).lower(),
-        **dict(_note(text) for text in notes),
+        **{f"metadata.{key}": value for key, value in map(documents.note, notes)},
     }
     async for job in api.pages("/v1/jobs", page_size=min(limit, 200), **query):
         found.append(job)
@@ -96,13 +96,6 @@ async def follow(api: Api, format_: str) -> None:
             click.echo(f"{event['at']}  {event['job_id']}  {kind}")
 
 
-def _note(text: str) -> tuple[str, str]:
-    key, equals, value = text.partition("=")
-    if not equals:
-        raise click.BadParameter(f"{text!r} is not KEY=VALUE.", param_hint="--metadata")
-    return f"metadata.{key}", value
-
-
 @jobs.command()
 @click.argument("job_id")
 @output.format_option
@@ -122,7 +115,12 @@ async def why(api: Api, job_id: str, format_: str) -> None:
     if format_ == "json":
         output.document(waiting)
     elif waiting is not None:
-        output.pairs([("Waits", waiting["message"]), ("Code", waiting["code"]), *waiting["details"].items()])
+        details = ((name, _detail(value)) for name, value in waiting["details"].items())
+        output.pairs([("Waits", waiting["message"]), ("Code", waiting["code"]), *details])
+
+
+def _detail(value: Any) -> Any:
+    return " ".join(f"{key}={one}" for key, one in value.items()) if isinstance(value, dict) else value
 
 
 @jobs.command()

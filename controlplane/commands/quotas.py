@@ -90,6 +90,9 @@ def _show_drift(found: list[dict[str, Any]], format_: str) -> None:
         "COUNTED": lambda drift: str(drift["counted"]),
         "FOUND": lambda drift: str(drift["found"]),
     }
+    if not found and format_ == "table":
+        click.echo("Every counter equals its recount.", err=True)
+        return
     output.listed(found, columns, format_)
 
 

@@ -56,15 +56,18 @@ def run(config: Path | None, host: str | None, port: int | None, state: Path | N
     "--name", "names", multiple=True, help="A name or address by which nodes reach it: makes a certificate. Repeatable."
 )
 def init(config: Path | None, state: Path | None, names: tuple[str, ...]) -> None:
-    """Make an operator and print the operator's key, once; the database too, where there is none. The service must be down."""
+    """Make an operator and print its key, which is shown this once.
+
+    The database is made too where there is none. The service must be down.
+    """
     chosen = settings_before_tls(config, state)
     _become_owner(chosen.state)
-    if names:
-        _certify(chosen, names)
     try:
-        click.echo(asyncio.run(_make_operator(chosen)))
+        key = asyncio.run(_set_up(chosen, names))
     except (TranscoderError, OSError) as error:
         raise click.ClickException(str(error)) from error
+    click.echo("The operator's key, shown this once:", err=True)
+    click.echo(key)
 
 
 @server.command()
@@ -149,12 +152,18 @@ def _become_owner(state: Path) -> None:
         os.setuid(owner.st_uid)
 
 
-async def _make_operator(chosen: settings.Settings) -> str:
-    """On record like every other change: whoever may write the state made it."""
+async def _set_up(chosen: settings.Settings, names: Sequence[str]) -> str:
+    """Makes a certificate for `names`, if there are any, and an operator, whose key is returned.
+
+    First the database is opened: a service that has it keeps its certificate. The operator is on record like every other change:
+    whoever may write the state made it.
+    """
     store, clock = await open_store(chosen), SystemClock()
     sealer = Sealer(store, clock, chosen.seal_interval)
     ACTING.set(Acting(f"local:{os.getuid()}", "local", None, "", "", "server_init", (), is_owed=True))
     try:
+        if names:
+            _certify(chosen, names)
         made = await Tenants(AuditedStore(store, clock, sealer), clock).create_operator("init")
         await sealer.seal()
         return made

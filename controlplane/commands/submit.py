@@ -29,8 +29,11 @@ from shared.terminal import progress_console
     type=click.File(),
     help="A job document to send, the keys of its inputs replaced by the FILEs; - reads it.",
 )
-@click.option("--prefix", help="What output keys begin with; made from the name and the time by default.")
-@click.option("--priority", type=click.IntRange(-50, 50))
+@click.option(
+    "--prefix", help="What output keys begin with. By default a new one of name, time and chance; none with --job."
+)
+@click.option("--metadata", "notes", multiple=True, metavar="KEY=VALUE", help="A note kept with the job. Repeatable.")
+@click.option("--priority", type=click.IntRange(-50, 50), help="The highest first; 0 by default.")
 @click.option("--cluster", help="Run in this cluster only.")
 @click.option("--manual", is_flag=True, help="Wait for `transcoder jobs start`.")
 @click.option(
@@ -45,6 +48,7 @@ async def submit(
     presets: tuple[str, ...],
     job_file: IO[str] | None,
     prefix: str | None,
+    notes: tuple[str, ...],
     priority: int | None,
     cluster: str | None,
     manual: bool,
@@ -55,6 +59,8 @@ async def submit(
 
     The job is made under a client request token of its own, used again when the connection breaks: it is made once.
     """
+    if job_file is not None and presets:
+        raise click.UsageError("--job and --preset exclude each other: a job document names its presets itself.")
     console = progress_console(stderr=format_ == "json")
     given = _read_document(job_file) if job_file is not None else None
     chosen = await find_pipeline(api, pipeline)
@@ -62,14 +68,17 @@ async def submit(
     keys = [f"uploads/{uuid.uuid4().hex[:8]}/{file.name}" for file in files]
     for key, file in zip(keys, files, strict=True):
         await upload(api, console, chosen["input_bucket"], key, file)
-    base = prefix if prefix is not None else f"{files[0].stem}-{time.strftime('%Y%m%d-%H%M%S', time.gmtime())}/"
+    base = prefix if prefix is not None else _new_prefix(files[0])
     if given is not None:
-        document = {**given, "pipeline_id": chosen["id"]}
+        named = {"output_key_prefix": prefix} if prefix is not None else {}
+        document = {**given, "pipeline_id": chosen["id"], **named}
     elif asked:
         document = documents.from_presets(chosen["id"], keys[0], base, asked)
     else:
         document = documents.ladder(chosen["id"], keys[0], base)
     document["inputs"] = documents.inputs(keys, document.get("inputs"))
+    if notes:
+        document["metadata"] = {**(document.get("metadata") or {}), **dict(map(documents.note, notes))}
     if priority is not None:
         document["priority"] = priority
     if cluster is not None:
@@ -86,6 +95,11 @@ async def submit(
         output.document(job)
     if watched:
         raise click.exceptions.Exit(watching.EXIT_CODES[job["status"]])
+
+
+def _new_prefix(file: Path) -> str:
+    """One that no other submission of the file has, within the same second either."""
+    return f"{file.stem}-{time.strftime('%Y%m%d-%H%M%S', time.gmtime())}-{uuid.uuid4().hex[:4]}/"
 
 
 def _read_document(file: IO[str]) -> dict[str, Any]:

@@ -11,9 +11,8 @@ from pydantic import Field, StringConstraints
 from shared.models import Sent
 from shared.statuses import JobStatus
 
-TopicArn = Annotated[
-    str, StringConstraints(pattern=r'^arn:aws:sns:[^\x00-\x1f\x7f"\\]*:\w{12}:[^\x00-\x1f\x7f"\\]+$', max_length=512)
-]
+TOPIC_PATTERN: Final = r'^arn:aws:sns:[^\x00-\x1f\x7f"\\]*:\w{12}:[^\x00-\x1f\x7f"\\]+$'
+TopicArn = Annotated[str, StringConstraints(pattern=TOPIC_PATTERN, max_length=512)]
 
 SECOND_MS: Final = 1000
 HOUR_MS: Final = 3600 * SECOND_MS

@@ -69,7 +69,9 @@ def unschedulable(need: Need, sites: Sequence[Site]) -> Waiting | None:
     if not labelled:
         worn = ", ".join(f"{key}={value}" for key, value in sorted(need.labels.items()))
         details = {"labels": dict(need.labels), "nodes": len(here)}
-        return Waiting(Code.NO_NODE_WITH_LABELS, f"No node wears the labels {worn}; there are {len(here)}.", details)
+        return Waiting(
+            Code.NO_NODE_WITH_LABELS, f"No node has the labels {worn}; there are {len(here)} without them.", details
+        )
     if need.hardware is HardwarePreference.REQUIRE:
         lacking = _card_lacking(need, labelled)
         if lacking is not None:
@@ -88,17 +90,19 @@ def for_nodes(need: Need, sites: Iterable[Site]) -> Waiting:
         return Waiting(Code.CLUSTER_PAUSED, "The cluster is paused: nothing new starts in it.", count)
     active = [site for site in open_to_work if site.state is NodeState.ACTIVE and not site.is_to_reprobe]
     if not active:
-        message = f"{_nodes(open_to_work)} could run it, and take no new work: drained, or about to be probed."
+        message = f"{_nodes(open_to_work)} could run it once resumed or probed: no new work goes there now."
         return Waiting(Code.NODES_DRAINED, message, count)
     trusted = [site for site in active if not site.is_set_aside]
     if not trusted:
-        message = f"{_nodes(active)} could run it, and get no work for now, since what they had before failed."
+        message = f"{_nodes(active)} could run it after a pause: what ran there before failed too often."
         return Waiting(Code.NODES_SET_ASIDE, message, count)
     heard_of = [site for site in trusted if not site.is_silent]
     if not heard_of:
-        return Waiting(Code.NODES_SILENT, f"{_nodes(trusted)} could run it, and cannot be heard of.", count)
+        return Waiting(
+            Code.NODES_SILENT, f"{_nodes(trusted)} could run it, but cannot be reached at the moment.", count
+        )
     if not any(placement.grant(need, site.offer) for site in heard_of):
-        return Waiting(Code.NODES_FULL, f"{_nodes(heard_of)} could run it, and have no room for it now.", count)
+        return Waiting(Code.NODES_FULL, f"{_nodes(heard_of)} could run it as soon as there is room.", count)
     return Waiting(Code.IN_TURN, "There is room for it: it begins when its turn comes.", count)
 
 

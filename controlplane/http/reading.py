@@ -9,11 +9,20 @@ from typing import Final
 from aiohttp import web
 from pydantic import ValidationError
 
+from controlplane.domain.notifications import TOPIC_PATTERN
 from controlplane.http.keys import SETTINGS
 from shared.errors import ErrorCode, InvalidField, MalformedRequest, TooLarge, TranscoderError
+from shared.jobspec.fields import ID_PATTERN
 
 MOST_FAULTS: Final = 1000
 
+_DETAILS: Final = {
+    "missing": "This field is required.",
+    "extra_forbidden": "There is no such field.",
+    ID_PATTERN: "No id has this form; they look like 1763750000000-a1b2c3.",
+    TOPIC_PATTERN: "No topic has this form; they look like arn:aws:sns:eu-west-1:123456789012:films-done.",
+}
+"""In our words, by the type of the fault or by the pattern that something does not match."""
 _RENAMED: Final = {"missing": ErrorCode.MISSING_FIELD, "extra_forbidden": ErrorCode.UNKNOWN_FIELD}
 
 
@@ -61,9 +70,7 @@ def invalid(error: ValidationError) -> TranscoderError:
     pointer = "".join("/" + part.replace("~", "~0").replace("/", "~1") for part in location)
     if first["type"] in ("json_invalid", "json_type"):
         return MalformedRequest(f"The body is not JSON: {context.get('error', first['msg'])}.")
-    detail = {"missing": "This field is required.", "extra_forbidden": "There is no such field."}.get(
-        first["type"], first["msg"]
-    )
+    detail = _DETAILS.get(context.get("pattern", first["type"]), first["msg"].removeprefix("Value error, "))
     code = _RENAMED.get(first["type"])
     return TranscoderError.of(code, detail, pointer=pointer) if code else InvalidField(detail, pointer=pointer)
 

@@ -58,7 +58,8 @@ def _short(key: str) -> str:
 ObjectKey = Annotated[str, Field(min_length=1, max_length=1024), AfterValidator(object_key)]
 OutputKey = Annotated[str, Field(min_length=1, max_length=255), AfterValidator(object_key), AfterValidator(_short)]
 KeyPrefix = Annotated[str, Field(max_length=255), AfterValidator(key_prefix), AfterValidator(_short)]
-TranscoderId = Annotated[str, StringConstraints(pattern=r"^[0-9]{13}-[0-9A-Za-z_]{6}$")]
+ID_PATTERN: Final = r"^[0-9]{13}-[0-9A-Za-z_]{6}$"
+TranscoderId = Annotated[str, StringConstraints(pattern=ID_PATTERN)]
 ClientRequestToken = Annotated[str, StringConstraints(pattern=r"^[\x21-\x7e][\x20-\x7e]{0,63}$")]
 MetadataKey = Annotated[str, StringConstraints(pattern=r"^[0-9A-Za-z _.:/=+\-%@]{1,128}$")]
 MetadataValue = Annotated[str, StringConstraints(pattern=r"^[0-9A-Za-z _.:/=+\-%@]{0,256}$")]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from pathlib import Path
 
 import pytest
@@ -44,3 +45,24 @@ async def test_a_tenant_sets_up_its_buckets_and_a_pipeline_and_finds_what_its_jo
         await tenant.say("pipelines", "delete", pipeline_id)
         await asyncio.gather(*(tenant.say("buckets", "delete", name) for name in ("films", "made")))
         assert await tenant.json("buckets", "list") == await tenant.json("pipelines", "list") == []
+
+
+async def test_what_is_submitted_in_one_second_does_not_write_the_same_objects(tmp_path: Path) -> None:
+    """And a document keeps what it says beside what the command line says."""
+    film, document = tmp_path / "film.mp4", tmp_path / "job.json"
+    film.write_bytes(b"x")
+    told = {"outputs": [{"key": "a.mp4", "preset_id": "1351620000001-000010"}], "metadata": {"order": "1"}}
+    document.write_text(json.dumps(told))
+    async with running(tmp_path / "state") as (server, client, _):
+        tenant = CommandLine(server.url, client.key)
+        await asyncio.gather(tenant.say("buckets", "create", "films"), tenant.say("buckets", "create", "made"))
+        await tenant.say("pipelines", "create", "web", "--input-bucket", "films", "--output-bucket", "made")
+        first, second, third, (code, _, complaint) = await asyncio.gather(
+            tenant.json("submit", str(film)),
+            tenant.json("submit", str(film)),
+            tenant.json("submit", str(film), "--job", str(document), "--prefix", "made/", "--metadata", "dish=lasagna"),
+            tenant.tried("submit", str(film), "--job", str(document), "--preset", "1351620000001-000010"),
+        )
+    assert first["output_key_prefix"] != second["output_key_prefix"]
+    assert (third["output_key_prefix"], third["metadata"]) == ("made/", {"order": "1", "dish": "lasagna"})
+    assert (code, "exclude each other" in complaint) == (2, True)

@@ -40,6 +40,16 @@ def test_a_state_that_another_service_has(tmp_path: Path, command: tuple[str, ..
     assert (code, "Traceback" in said, "stop it first" in said) == (1, False, True)
 
 
+def test_a_service_that_runs_keeps_its_certificate_when_it_is_set_up_again(tmp_path: Path) -> None:
+    assert run("server", "init", "--state", tmp_path, "--name", "control.example.net")[0] == 0
+    certificate = (tmp_path / "tls" / "server.pem").read_bytes()
+    lock = only_one(tmp_path / "transcoder.db")
+    code, said = run("server", "init", "--state", tmp_path, "--name", "another.example.net")
+    os.close(lock)
+    assert (code, "stop it first" in said) == (1, True)
+    assert (tmp_path / "tls" / "server.pem").read_bytes() == certificate
+
+
 async def test_a_server_that_never_was_ready_is_killed_without_another_complaint(tmp_path: Path) -> None:
     """What a test tells of it stands in its log, and is not hidden by what is done in the end."""
     lock = only_one(tmp_path / "transcoder.db")

@@ -7,8 +7,9 @@ from collections.abc import Iterator
 
 import click
 import pytest
+from click.testing import CliRunner
 
-from shared.command import main
+from shared.command import Programs, main
 
 GIVEN = {"ctx", "api", "url", "key_file", "ca_file"}
 """What click and `api_command` take and give."""
@@ -32,3 +33,16 @@ def test_a_command_takes_just_the_options_and_arguments_that_it_declares(command
     parameters = inspect.signature(command.callback).parameters.values()
     taken = {one.name for one in parameters if one.kind is not one.VAR_KEYWORD}
     assert declared - GIVEN == taken - GIVEN
+
+
+def test_what_only_root_may_read_is_told_in_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    @click.command()
+    def locked() -> None:
+        raise PermissionError(13, "Permission denied", "/var/lib/transcoder/agent/node.json")
+
+    monkeypatch.setattr(Programs, "get_command", lambda *_: locked)
+    result = CliRunner().invoke(main, ["locked"])
+    assert (result.exit_code, result.output) == (
+        1,
+        "Error: /var/lib/transcoder/agent/node.json: permission denied. Try again with sudo.\n",
+    )

@@ -280,6 +280,20 @@ async def test_a_faulty_job_is_refused_with_a_pointer(tenant: Caller, pipeline: 
     assert (await tenant.get("/v1/jobs")).json["items"] == []
 
 
+async def test_a_refusal_is_told_in_words_for_people(service: Service, operator: Caller, tenant: Caller) -> None:
+    """Not by the pattern that did not match, nor with the name of an exception before it."""
+    wrong = [
+        await tenant.post("/v1/jobs", a_document("web")),
+        await operator.post("/v1/topics", {"arn": "films-done", "url": "https://shop.example/sns"}),
+        await tenant.post("/v1/users", {"name": "a", "permissions": [{"actions": ["jobs:fly"], "resources": ["*"]}]}),
+    ]
+    assert [(answer.status, answer.json["detail"]) for answer in wrong] == [
+        (400, "No id has this form; they look like 1763750000000-a1b2c3."),
+        (400, "No topic has this form; they look like arn:aws:sns:eu-west-1:123456789012:films-done."),
+        (400, "There is no action 'jobs:fly'; there are jobs:read, jobs:* and others."),
+    ]
+
+
 @pytest.mark.parametrize(
     "content",
     [

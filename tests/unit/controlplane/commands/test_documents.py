@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from controlplane.commands.documents import inputs
+import click
+import pytest
+
+from controlplane.commands.documents import inputs, note
 
 
 def test_every_file_is_an_input_and_keeps_what_is_told_of_it() -> None:
@@ -16,3 +19,9 @@ def test_every_file_is_an_input_and_keeps_what_is_told_of_it() -> None:
 
 def test_without_a_document_inputs_are_their_keys() -> None:
     assert inputs(["a.mp4"], None) == [{"key": "a.mp4"}]
+
+
+def test_an_entry_of_metadata_may_have_equals_signs_and_no_less_than_one() -> None:
+    assert note("url=/a?b=c") == ("url", "/a?b=c")
+    with pytest.raises(click.BadParameter):
+        note("url")
