@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
@@ -139,7 +140,7 @@ def _h264_nvenc(video: VideoSettings) -> Options:
 
 
 def _x265(video: VideoSettings) -> Options:
-    options: Options = {"preset": X265_PRESET, **_profile_and_level(video)}
+    options: Options = {"preset": X265_PRESET, "forced-idr": 1, **_profile_and_level(video)}
     if video.bit_rate is not None:
         options |= _average(video)
     else:
@@ -228,15 +229,17 @@ A_LITTLE: Final = 0.004
 """Seconds, less than any picture lasts: times that are computed in other ways may differ in their last digit."""
 
 
-def key_frames(video: VideoSettings, encoder: VideoEncoder, *, every: Fraction | None) -> Options:
+def key_frames(video: VideoSettings, encoder: VideoEncoder, *, rate: Fraction, every: Fraction | None) -> Options:
     """Where pictures start that need no other; `every` some seconds wherever a player may have to start."""
-    options: Options = {"g": 1 if video.max_reference_frames == 0 else video.keyframes_max_distance}
+    most = video.keyframes_max_distance
     if video.codec is VideoCodec.GIF:
         return {}
     if video.codec is VideoCodec.AV1:  # whose encoder starts anew at this distance and nowhere else
-        return options
+        return {"g": most if every is None else _divisor(int(every * rate), most)}
+    group = most if every is None else _even(int(every * rate), most)
+    options: Options = {"g": 1 if video.max_reference_frames == 0 else group}
     if video.fixed_gop:
-        options["keyint_min"] = video.keyframes_max_distance
+        options["keyint_min"] = group
         options |= {"mpv_flags": "+strict_gop"} if video.codec is VideoCodec.MPEG2 else {}
     if every is not None:
         options["force_key_frames"] = f"expr:gte(t,n_forced*{every}-{A_LITTLE})"
@@ -247,6 +250,17 @@ def key_frames(video: VideoSettings, encoder: VideoEncoder, *, every: Fraction |
     ):
         options["sc_threshold"] = encoder.scene_cuts_off
     return options
+
+
+def _even(pictures: int, most: int) -> int:
+    """In how long groups so many pictures come, as few of them as there may be: the last is hardly shorter."""
+    return math.ceil(pictures / math.ceil(pictures / most))
+
+
+def _divisor(pictures: int, most: int) -> int:
+    """The same, where the last must not be shorter; of pictures that only far more groups would share out, all are one."""
+    group = next(group for group in range(min(most, pictures), 0, -1) if pictures % group == 0)
+    return group if group * 2 >= _even(pictures, most) else pictures
 
 
 VIDEO_ENCODERS: Final[Mapping[tuple[Device, VideoCodec], VideoEncoder]] = {

@@ -210,7 +210,7 @@ def _video_options(output: PlannedOutput, planned: PlannedVideo, settings: Video
     options: dict[str, Any] = {
         "c:v": planned.encoder.name,
         **planned.encoder.options(settings),
-        **encoders.key_frames(settings, planned.encoder, every=every),
+        **encoders.key_frames(settings, planned.encoder, rate=planned.picture.rate, every=every),
         **planned.picture.colours.tags,
     }
     if planned.encoder.on_gpu:

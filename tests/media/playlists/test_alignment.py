@@ -9,6 +9,7 @@ import pytest
 
 from shared.jobspec import PlaylistFormat
 from tests.fields import shows
+from tests.media.encoding import key_frame_times
 from tests.media.playlists.sites import (
     AUDIO,
     SMALLER,
@@ -24,6 +25,8 @@ from tests.media.playlists.sites import (
 pytestmark = pytest.mark.media
 
 RATES = ("29.97", "23.97")
+GROUPS = {"keyframes_max_distance": 40, "fixed_gop": True}
+"""Of which no whole number makes two seconds."""
 
 
 @shows("outputs[].segment_duration")
@@ -46,6 +49,20 @@ def test_no_rendition_differs_by_a_frame_in_its_boundaries(source: Path, tmp_pat
     of_files = [frames_of_ranges(folder, f"f{n}.mp4.m3u8", tmp_path) for n in range(2)]
     assert of_streams[0] == of_streams[1] == of_files[0] == of_files[1]
     assert len(of_streams[0]) == 4, "three whole segments, and what is left of five seconds"
+
+
+@shows("settings.video.keyframes_max_distance")
+def test_every_codec_starts_its_segments_alike_where_groups_would_not_fill_them(source: Path, tmp_path: Path) -> None:
+    codecs = ("h264", "hevc", "av1")
+    outputs = [
+        an_output(n, f"{codec}.mp4", "fmp4", video=SMALLER | {"codec": codec, "profile": None, **GROUPS})
+        for n, codec in enumerate(codecs)
+    ]
+    playlists = (a_playlist(PlaylistFormat.CMAF, len(codecs), key="index.m3u8"),)
+    folder, _ = site(tmp_path, source, *outputs, playlists=playlists)
+    for codec in codecs:
+        assert frames_of_ranges(folder, f"{codec}.mp4.m3u8", tmp_path) == [50, 50, 25]
+        assert key_frame_times(folder / f"{codec}.mp4") == [0, 1, 2, 3, 4]
 
 
 @pytest.mark.parametrize(("picture", "sound"), [(2.0, 5.0), (5.0, 2.0)], ids=["the sound", "the picture"])

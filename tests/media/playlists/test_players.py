@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from base64 import b64encode
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -45,6 +46,8 @@ PROTECTION = SegmentProtection(
     )
 )
 
+CORRECTION = 0.5
+"""Seconds by which a clock may go back: a browser that waited for the processor guesses anew where the sound is."""
 LICENSE = LicenseProtection(
     cipher=Cipher(
         mode=EncryptionMode.AES_CTR, key=b64encode(KEY).decode(), initialization_vector=b64encode(IV[:8]).decode()
@@ -58,7 +61,7 @@ def check(told: dict[str, Any]) -> None:
     """Played from its beginning to its end, with picture and sound."""
     assert "error" not in told, told
     assert told["clock"][-1] == pytest.approx(5.0, abs=0.15)
-    assert told["clock"] == sorted(told["clock"])
+    assert all(after > before - CORRECTION for before, after in pairwise(told["clock"]))
     assert told["width"] / told["height"] == pytest.approx(16 / 9, abs=0.01)
     assert told["frames"] > 60
     assert told["sound"] > 0

@@ -89,20 +89,20 @@ A_LADDER_WITH_AN_MP4_AND_THUMBNAILS = f"""
     [s35]setsar=1[s36]
 -map [s8] -map [s14] -f hls -a53cc 0 -avoid_negative_ts disabled -b:a 128000 -b:v 1872000 -bufsize 37440000 -c:a aac -c:v
     libx264 -color_primaries bt709 -color_trc bt709 -colorspace bt709 -flags +cgop -force_key_frames
-    expr:gte(t,n_forced*6-0.004) -g 90 -hls_list_size 0 -hls_playlist_type vod -hls_segment_filename out/o0_%05d.ts
-    -hls_segment_options avoid_negative_ts=disabled -hls_time 6 -keyint_min 90 -level:v 3.1 -map_chapters -1
+    expr:gte(t,n_forced*6-0.004) -g 72 -hls_list_size 0 -hls_playlist_type vod -hls_segment_filename out/o0_%05d.ts
+    -hls_segment_options avoid_negative_ts=disabled -hls_time 6 -keyint_min 72 -level:v 3.1 -map_chapters -1
     -map_metadata -1 -maxrate 3744000 -preset veryfast -profile:v main -sc_threshold 0 -start_number 0 -threads 2
     -x264-params b-pyramid=none file:out/o0.m3u8
 -map [s18] -map [s20] -f hls -a53cc 0 -avoid_negative_ts disabled -b:a 128000 -b:v 872000 -bufsize 17440000 -c:a aac -c:v
     libx264 -color_primaries bt709 -color_trc bt709 -colorspace bt709 -flags +cgop -force_key_frames
-    expr:gte(t,n_forced*6-0.004) -g 90 -hls_list_size 0 -hls_playlist_type vod -hls_segment_filename out/o1_%05d.ts
-    -hls_segment_options avoid_negative_ts=disabled -hls_time 6 -keyint_min 90 -level:v 3.1 -map_chapters -1
+    expr:gte(t,n_forced*6-0.004) -g 72 -hls_list_size 0 -hls_playlist_type vod -hls_segment_filename out/o1_%05d.ts
+    -hls_segment_options avoid_negative_ts=disabled -hls_time 6 -keyint_min 72 -level:v 3.1 -map_chapters -1
     -map_metadata -1 -maxrate 1744000 -preset veryfast -profile:v main -sc_threshold 0 -start_number 0 -threads 2
     -x264-params b-pyramid=none file:out/o1.m3u8
 -map [s24] -map [s26] -f hls -a53cc 0 -avoid_negative_ts disabled -b:a 128000 -b:v 272000 -bf 0 -bufsize 5440000 -c:a aac
     -c:v libx264 -color_primaries bt709 -color_trc bt709 -colorspace bt709 -flags +cgop -force_key_frames
-    expr:gte(t,n_forced*6-0.004) -g 90 -hls_list_size 0 -hls_playlist_type vod -hls_segment_filename out/o2_%05d.ts
-    -hls_segment_options avoid_negative_ts=disabled -hls_time 6 -keyint_min 90 -level:v 3 -map_chapters -1
+    expr:gte(t,n_forced*6-0.004) -g 72 -hls_list_size 0 -hls_playlist_type vod -hls_segment_filename out/o2_%05d.ts
+    -hls_segment_options avoid_negative_ts=disabled -hls_time 6 -keyint_min 72 -level:v 3 -map_chapters -1
     -map_metadata -1 -maxrate 544000 -preset veryfast -profile:v baseline -sc_threshold 0 -start_number 0 -threads 2
     file:out/o2.m3u8
 -map [s30] -map [s32] -f mp4 -a53cc 0 -b:a 160000 -b:v 2400000 -bufsize 48000000 -c:a aac -c:v libx264 -g 90 -level:v 3.1
@@ -265,20 +265,20 @@ A_LADDER_ON_A_GPU = f"""
     [s34]setsar=1[s35]
 -map [s7] -map [s13] -f hls -a53cc 0 -avoid_negative_ts disabled -b:a 128000 -b:v 1872000 -bufsize 37440000 -c:a aac -c:v
     h264_nvenc -color_primaries bt709 -color_trc bt709 -colorspace bt709 -flags +cgop -force_key_frames
-    expr:gte(t,n_forced*6-0.004) -forced-idr 1 -g 90 -gpu 1 -hls_list_size 0 -hls_playlist_type vod
-    -hls_segment_filename out/o0_%05d.ts -hls_segment_options avoid_negative_ts=disabled -hls_time 6 -keyint_min 90
+    expr:gte(t,n_forced*6-0.004) -forced-idr 1 -g 72 -gpu 1 -hls_list_size 0 -hls_playlist_type vod
+    -hls_segment_filename out/o0_%05d.ts -hls_segment_options avoid_negative_ts=disabled -hls_time 6 -keyint_min 72
     -level:v 3.1 -map_chapters -1 -map_metadata -1 -maxrate 3744000 -no-scenecut 1 -preset p4 -profile:v main -rc
     vbr -rc-lookahead 20 -refs 3 -spatial-aq 1 -start_number 0 -strict_gop 1 -threads 2 -tune hq file:out/o0.m3u8
 -map [s16] -map [s18] -f hls -a53cc 0 -avoid_negative_ts disabled -b:a 128000 -b:v 872000 -bufsize 17440000 -c:a aac -c:v
     h264_nvenc -color_primaries bt709 -color_trc bt709 -colorspace bt709 -flags +cgop -force_key_frames
-    expr:gte(t,n_forced*6-0.004) -forced-idr 1 -g 90 -gpu 1 -hls_list_size 0 -hls_playlist_type vod
-    -hls_segment_filename out/o1_%05d.ts -hls_segment_options avoid_negative_ts=disabled -hls_time 6 -keyint_min 90
+    expr:gte(t,n_forced*6-0.004) -forced-idr 1 -g 72 -gpu 1 -hls_list_size 0 -hls_playlist_type vod
+    -hls_segment_filename out/o1_%05d.ts -hls_segment_options avoid_negative_ts=disabled -hls_time 6 -keyint_min 72
     -level:v 3.1 -map_chapters -1 -map_metadata -1 -maxrate 1744000 -no-scenecut 1 -preset p4 -profile:v main -rc
     vbr -rc-lookahead 20 -refs 3 -spatial-aq 1 -start_number 0 -strict_gop 1 -threads 2 -tune hq file:out/o1.m3u8
 -map [s21] -map [s23] -f hls -a53cc 0 -avoid_negative_ts disabled -b:a 128000 -b:v 272000 -bf 0 -bufsize 5440000 -c:a aac
     -c:v h264_nvenc -color_primaries bt709 -color_trc bt709 -colorspace bt709 -flags +cgop -force_key_frames
-    expr:gte(t,n_forced*6-0.004) -forced-idr 1 -g 90 -gpu 1 -hls_list_size 0 -hls_playlist_type vod
-    -hls_segment_filename out/o2_%05d.ts -hls_segment_options avoid_negative_ts=disabled -hls_time 6 -keyint_min 90
+    expr:gte(t,n_forced*6-0.004) -forced-idr 1 -g 72 -gpu 1 -hls_list_size 0 -hls_playlist_type vod
+    -hls_segment_filename out/o2_%05d.ts -hls_segment_options avoid_negative_ts=disabled -hls_time 6 -keyint_min 72
     -level:v 3 -map_chapters -1 -map_metadata -1 -maxrate 544000 -no-scenecut 1 -preset p4 -profile:v baseline -rc
     vbr -rc-lookahead 20 -refs 1 -spatial-aq 1 -start_number 0 -strict_gop 1 -threads 2 -tune hq file:out/o2.m3u8
 -map [s26] -map [s28] -f mp4 -a53cc 0 -b:a 160000 -b:v 2400000 -bf 0 -bufsize 48000000 -c:a aac -c:v h264_nvenc -forced-idr 1

@@ -11,6 +11,8 @@ from agent.media import encoders
 from agent.media.encoders import Device
 from shared.jobspec import AudioCodec, AudioSettings, Container, VideoCodec, VideoSettings
 
+RATE = Fraction(30000, 1001)
+
 
 def video(codec: str = "h264", **fields: Any) -> VideoSettings:
     return VideoSettings.model_validate({"codec": codec, **fields}, strict=False)
@@ -72,17 +74,36 @@ def test_gifs_loop_as_often_as_asked(count: str | int, option: int) -> None:
 def test_key_frames_are_forced_where_segments_begin() -> None:
     settings = video(keyframes_max_distance=90)
     encoder = encoders.video_encoder(Device.CPU, settings, interlaced=False)
-    assert encoders.key_frames(settings, encoder, every=Fraction(3003, 500)) == {
+    assert encoders.key_frames(settings, encoder, rate=RATE, every=Fraction(3003, 500)) == {
         "g": 90,
         "force_key_frames": "expr:gte(t,n_forced*3003/500-0.004)",
         "sc_threshold": 0,
     }
 
 
+@pytest.mark.parametrize(
+    ("codec", "most", "pictures", "group"),
+    [
+        ("h264", 90, 100, 50),
+        ("h264", 100, 100, 100),
+        ("h264", 250, 100, 100),
+        ("h264", 50, 59, 30),
+        ("av1", 90, 100, 50),
+        ("av1", 240, 100, 100),
+        ("av1", 50, 60, 30),
+        ("av1", 50, 59, 59),
+    ],
+)
+def test_segments_are_cut_into_groups_of_one_length(codec: str, most: int, pictures: int, group: int) -> None:
+    settings = video(codec, keyframes_max_distance=most, fixed_gop=True)
+    encoder = encoders.video_encoder(Device.CPU, settings, interlaced=False)
+    assert encoders.key_frames(settings, encoder, rate=RATE, every=pictures / RATE)["g"] == group
+
+
 def test_a_fixed_gop_has_one_length() -> None:
     settings = video("mpeg2", keyframes_max_distance=15, fixed_gop=True)
     encoder = encoders.video_encoder(Device.CPU, settings, interlaced=False)
-    assert encoders.key_frames(settings, encoder, every=None) == {
+    assert encoders.key_frames(settings, encoder, rate=RATE, every=None) == {
         "g": 15,
         "keyint_min": 15,
         "mpv_flags": "+strict_gop",
