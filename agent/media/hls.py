@@ -17,6 +17,8 @@ RANGES: Final = 4
 HEADERS: Final = 5
 """The version from which I-frame playlists name what stands before all of their segments."""
 FRAGMENTS: Final = 7
+NO_CAPTIONS_WITHIN: Final = "CLOSED-CAPTIONS=NONE"
+"""Of every variant, or of none: where nothing is said, some players offer captions that there might be."""
 
 
 @dataclass(frozen=True)
@@ -121,7 +123,7 @@ def master_playlist(
     renditions: Sequence[Rendition] = (),
     stills: Sequence[Stills] = (),
 ) -> bytes:
-    lines = ["#EXTM3U", f"#EXT-X-VERSION:{version}"]
+    lines = ["#EXTM3U", f"#EXT-X-VERSION:{version}", "#EXT-X-INDEPENDENT-SEGMENTS"]
     lines += [f"#EXT-X-MEDIA:{','.join(_of_rendition(rendition))}" for rendition in renditions]
     for variant in variants:
         lines += [f"#EXT-X-STREAM-INF:{','.join(_of_variant(variant))}", variant.uri]
@@ -169,7 +171,8 @@ def _of_variant(variant: Variant) -> list[str]:
     attributes += _of_picture(variant.size, variant.codecs)
     if variant.frame_rate is not None:
         attributes.append(f"FRAME-RATE={float(variant.frame_rate):.3f}")
-    return attributes + [f'{kind}="{group}"' for kind, group in variant.groups]
+    attributes += [f'{kind}="{group}"' for kind, group in variant.groups]
+    return attributes if "CLOSED-CAPTIONS" in dict(variant.groups) else [*attributes, NO_CAPTIONS_WITHIN]
 
 
 def _of_stills(still: Stills) -> list[str]:

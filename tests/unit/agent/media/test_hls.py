@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from fractions import Fraction
 
 import m3u8
@@ -46,7 +47,9 @@ def test_the_target_is_no_shorter_than_any_segment_rounded() -> None:
 def test_a_master_playlist_is_read_back() -> None:
     high = Variant("hls/v.m3u8", ENTRIES, Size(1280, 720), Fraction(30000, 1001), ("avc1.4D401F", "mp4a.40.2"))
     sound = Variant("hls/a.m3u8", (Entry("a", 2.0, 40_000),), None, None, ("mp4a.40.2",))
-    first, second = m3u8.loads(master_playlist([high, sound]).decode()).playlists
+    master = m3u8.loads(master_playlist([high, sound]).decode())
+    assert master.is_independent_segments
+    first, second = master.playlists
     assert (first.uri, first.stream_info.bandwidth, first.stream_info.resolution) == (
         "hls/v.m3u8",
         2_000_000,
@@ -56,6 +59,14 @@ def test_a_master_playlist_is_read_back() -> None:
     assert first.stream_info.codecs == "avc1.4D401F,mp4a.40.2"
     assert first.stream_info.frame_rate == 29.97
     assert (second.uri, second.stream_info.resolution, second.stream_info.codecs) == ("hls/a.m3u8", None, "mp4a.40.2")
+
+
+def test_captions_within_the_pictures_are_there_or_said_not_to_be() -> None:
+    variant = Variant("v.m3u8", ENTRIES, Size(2, 2), Fraction(25), ())
+    groups = (("CLOSED-CAPTIONS", "closed"),)
+    for one, said in ((variant, "NONE"), (replace(variant, groups=groups), "closed")):
+        [told] = m3u8.loads(master_playlist([one, one]).decode()).playlists[:1]
+        assert told.stream_info.closed_captions.strip('"') == said
 
 
 def test_codecs_without_a_string_are_left_out() -> None:
