@@ -14,7 +14,10 @@ import click
 @click.argument("directory", type=click.Path(file_okay=False, path_type=Path))
 @click.pass_context
 def manual(ctx: click.Context, directory: Path) -> None:
-    """Write the manual's pages into DIRECTORY: /usr/local/share/man/man1, say."""
+    """Write the manual's pages into DIRECTORY.
+
+    For instance /usr/local/share/man/man1, where `./run install` puts them.
+    """
     directory.mkdir(parents=True, exist_ok=True)
     for name, text in pages(ctx.find_root().command, "transcoder"):
         (directory / f"{name}.1").write_text(text)

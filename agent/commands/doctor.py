@@ -12,14 +12,14 @@ import tempfile
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
-from typing import Final
+from typing import Final, Literal
 
 import click
 from rich.table import Table
 from rich.text import Text
 
 from agent.client import ControlPlane
-from agent.commands.group import ExitCode, agent, config_option, read_settings, state_option, trust
+from agent.commands.group import ExitCode, agent, config_option, output_option, read_settings, state_option, trust
 from agent.doctor import Finding, Heard, Subject, Verdict, examine
 from agent.identity import Identity, NotJoined, read_credential, read_identity
 from agent.refusals import ProtocolTooOld, Revoked, Unreachable
@@ -39,17 +39,17 @@ _MARKS: Final = {
 
 
 @agent.command(help="Examine this node: what is wrong, and a line to mend it. Exits with 1 when anything fails.")
-@click.option("--json", "as_json", is_flag=True, help="For programs.")
+@output_option
 @state_option
 @config_option
-def doctor(as_json: bool, state: Path | None, config: Path) -> None:
+def doctor(output: Literal["table", "json"], state: Path | None, config: Path) -> None:
     log_alarms()
     settings = read_settings(config, state=state)
     credential = _credential(settings)  # the service's own is readable by root alone
     _become_owner(settings.state)
     found = asyncio.run(_examined(settings, credential))
     fails = any(finding.verdict is Verdict.FAILURE for finding in found)
-    if as_json:
+    if output == "json":
         told = [finding.model_dump(mode="json") for finding in found]
         click.echo(json.dumps({"is_healthy": not fails, "findings": told}, indent=2, ensure_ascii=False))
     else:

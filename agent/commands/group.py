@@ -51,6 +51,17 @@ def state_option(command: Callable[..., Any]) -> Callable[..., Any]:
     )(command)
 
 
+def output_option(command: Callable[..., Any]) -> Callable[..., Any]:
+    return click.option(
+        "-o",
+        "--output",
+        type=click.Choice(["table", "json"]),
+        default="table",
+        show_default=True,
+        help="json: one document.",
+    )(command)
+
+
 def config_option(command: Callable[..., Any]) -> Callable[..., Any]:
     return click.option(
         "--config",

@@ -12,7 +12,7 @@ from agent.installation import InstallationError, install_agent
 
 
 @agent.command(
-    help="Install the systemd units anew, for an upgrade or a new card, and restart the service. Needs root."
+    help="Install the systemd units anew. Needs root.\n\nAfter an upgrade, or for a new card; the service is restarted."
 )
 @state_option
 @config_option

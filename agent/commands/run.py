@@ -30,7 +30,7 @@ log = structlog.get_logger()
 
 
 @agent.command(
-    help="Work for the control plane that was joined, until TERM or INT: the first drains, the second stops."
+    help="Work for the control plane that was joined.\n\nUntil TERM or INT: the first drains, the second stops."
 )
 @click.option("--url", help="The control plane, when it moved since `join`.")
 @click.option(

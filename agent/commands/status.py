@@ -12,7 +12,16 @@ from pydantic import ValidationError
 from rich.table import Table
 
 from agent.client import CLOCK_ALARM, ControlPlane, is_reachable
-from agent.commands.group import ExitCode, agent, config_option, read_settings, refusal, state_option, trust
+from agent.commands.group import (
+    ExitCode,
+    agent,
+    config_option,
+    output_option,
+    read_settings,
+    refusal,
+    state_option,
+    trust,
+)
 from agent.identity import Identity, NotJoined, read_credential, read_identity
 from agent.jobs.journal import Journal
 from agent.refusals import ProtocolTooOld, Revoked, Unreachable
@@ -24,7 +33,7 @@ from shared.terminal import console
 
 
 @agent.command(help="Show this node. Exits with 1 when the agent does not run or the control plane is out of reach.")
-@click.option("-o", "--output", type=click.Choice(["table", "json"]), default="table", show_default=True)
+@output_option
 @state_option
 @config_option
 def status(output: Literal["table", "json"], state: Path | None, config: Path) -> None:

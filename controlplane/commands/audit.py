@@ -76,10 +76,11 @@ async def list_audit(
 def verify_log(
     config: Path | None, state: Path | None, database: Path | None, heads: tuple[str, ...], format_: str
 ) -> None:
-    """Go through the whole log and check that nothing in it was changed, taken away or put in.
+    """Check that nothing in the log was tampered with.
 
-    Reads the database itself, beside the service. Somebody who can write it could make the whole log anew; only a head that
-    was kept elsewhere, in the service's log, shows that. Exit code 1: something is wrong.
+    Goes through the whole log, in the database itself and beside the service, for rows that were changed, taken away or put in.
+    Somebody who can write the database could make the whole log anew; only a head that was kept elsewhere, in the service's log,
+    shows that. Exit code 1: something is wrong.
     """
     known = [_head(text) for text in heads]
     try:

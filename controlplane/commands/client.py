@@ -158,7 +158,12 @@ def api_command(function: Callable[..., Awaitable[None]]) -> Callable[..., None]
     """Gives a command the options of a caller, and its coroutine an open Api as the first argument."""
 
     @click.option(
-        "--url", envvar="TRANSCODER_URL", default="http://127.0.0.1:8080", show_default=True, show_envvar=True
+        "--url",
+        envvar="TRANSCODER_URL",
+        default="http://127.0.0.1:8080",
+        show_default=True,
+        show_envvar=True,
+        help="The control plane.",
     )
     @click.option(
         "--key-file",

@@ -23,11 +23,17 @@ INTERRUPTED = 130
 @click.command()
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.option(
-    "--state", type=click.Path(file_okay=False, path_type=Path), default=Path("transcoder-demo"), show_default=True
+    "--state",
+    type=click.Path(file_okay=False, path_type=Path),
+    default=Path("transcoder-demo"),
+    show_default=True,
+    help="Where the service and the results are kept.",
 )
 @click.option("--insecure-unconfined", is_flag=True, help="Run ffmpeg without a sandbox where none can be made.")
 def demo(file: Path, state: Path, insecure_unconfined: bool) -> None:
-    """Start a service, transcode FILE into an HLS ladder, an MP4 and thumbnails, show where they are, and stop."""
+    """Transcode FILE on this machine and show the results.
+
+    Starts a service, makes an HLS ladder, an MP4 and thumbnails, shows where they are, and stops."""
     log_to_stderr(who_acts)
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(30))
     with up.said_in_a_sentence():

@@ -1,10 +1,11 @@
-"""Job documents that commands make."""
+"""Documents that commands make and read."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from itertools import chain, repeat
-from typing import Any, Final
+from typing import IO, Any, Final
 
 import click
 
@@ -38,6 +39,17 @@ def from_presets(pipeline_id: str, key: str, prefix: str, presets: Sequence[dict
         for preset in presets
     ]
     return {"pipeline_id": pipeline_id, "inputs": [{"key": key}], "output_key_prefix": prefix, "outputs": outputs}
+
+
+def read(file: IO[str], hint: str) -> dict[str, Any]:
+    """A document of somebody's own, given as the option or argument `hint`."""
+    try:
+        document = json.load(file)
+    except ValueError as error:
+        raise click.BadParameter(f"{file.name} is not JSON: {error}", param_hint=hint) from error
+    if not isinstance(document, dict):
+        raise click.BadParameter(f"{file.name} is not a JSON object.", param_hint=hint)
+    return document
 
 
 def note(text: str) -> tuple[str, str]:

@@ -44,6 +44,14 @@ async def list_clusters(api: Api, format_: str) -> None:
     output.listed(found, columns, format_)
 
 
+@clusters.command("delete")
+@click.argument("cluster_id")
+@api_command
+async def delete_cluster(api: Api, cluster_id: str) -> None:
+    """Delete a cluster without nodes."""
+    await api.call("DELETE", f"/v1/clusters/{cluster_id}")
+
+
 @clusters.command("pause")
 @click.argument("cluster_id")
 @api_command
@@ -66,7 +74,7 @@ def nodes() -> None:
 
 
 @nodes.command("list")
-@click.option("--cluster", "cluster_id")
+@click.option("--cluster", "cluster_id", help="Only nodes of this cluster.")
 @output.format_option
 @api_command
 async def list_nodes(api: Api, cluster_id: str | None, format_: str) -> None:
@@ -91,7 +99,9 @@ async def list_nodes(api: Api, cluster_id: str | None, format_: str) -> None:
 
 @nodes.command("join-token")
 @click.argument("cluster_id")
-@click.option("--label", "labels", multiple=True, metavar="KEY=VALUE")
+@click.option(
+    "--label", "labels", multiple=True, metavar="KEY=VALUE", help="A label of the node that joins. Repeatable."
+)
 @output.format_option
 @api_command
 async def join_token(api: Api, cluster_id: str, labels: tuple[str, ...], format_: str) -> None:
@@ -106,7 +116,10 @@ async def join_token(api: Api, cluster_id: str, labels: tuple[str, ...], format_
 @output.format_option
 @api_command
 async def events(api: Api, node_id: str, format_: str) -> None:
-    """What happened to a node: starts, faults, when it was set aside or trusted again, clones."""
+    """What happened to a node.
+
+    Starts, faults, when it was set aside or trusted again, clones.
+    """
     found = (await api.call("GET", f"/v1/nodes/{node_id}/events"))["items"]
     columns: dict[str, output.Show] = {
         "AT": lambda event: event["at"],
@@ -150,7 +163,10 @@ async def resume(api: Api, node_id: str) -> None:
 @click.argument("node_id")
 @api_command
 async def reprobe(api: Api, node_id: str) -> None:
-    """Have a node find out anew what it can do, once nothing runs on it: after a new card or driver, say."""
+    """Have a node find out anew what it can do.
+
+    After a new card or driver, say. It does so once nothing runs on it.
+    """
     node = await api.call("POST", f"/v1/nodes/{node_id}/reprobe")
     click.echo(f"{node['state']}, {node['running']} to end before it probes")
 
@@ -171,7 +187,10 @@ async def label(api: Api, node_id: str, changes: tuple[str, ...], name: str | No
 @click.argument("node_id")
 @api_command
 async def revoke(api: Api, node_id: str) -> None:
-    """Refuse a node's credential from now on; what it runs goes to others. There is no way back: it joins anew."""
+    """Refuse a node's credential, for good.
+
+    What it runs goes to other nodes. There is no way back: the machine joins anew.
+    """
     await api.call("DELETE", f"/v1/nodes/{node_id}")
 
 

@@ -42,12 +42,12 @@ def jobs() -> None:
 
 
 @jobs.command("list")
-@click.option("--status", type=click.Choice([status.value for status in JobStatus]))
-@click.option("--pipeline", "pipeline_id")
-@click.option("--cluster", "cluster_id")
+@click.option("--status", type=click.Choice([status.value for status in JobStatus]), help="Only jobs with this status.")
+@click.option("--pipeline", "pipeline_id", help="Only jobs of this pipeline.")
+@click.option("--cluster", "cluster_id", help="Only jobs that ran, or are to run, in this cluster.")
 @click.option("--metadata", "notes", multiple=True, metavar="KEY=VALUE", help="Only jobs with this in their metadata.")
 @click.option("--ascending", is_flag=True, help="Oldest first.")
-@click.option("--limit", type=click.IntRange(1), default=50, show_default=True)
+@click.option("--limit", type=click.IntRange(1), default=50, show_default=True, help="At most so many.")
 @output.format_option
 @api_command
 async def list_(
@@ -88,7 +88,7 @@ async def list_(
 @output.format_option
 @api_command
 async def follow(api: Api, format_: str) -> None:
-    """What happens to any job, from now on, a line for each event. Until Ctrl-C."""
+    """What happens to all jobs, from now on. A line for each event, until Ctrl-C."""
     async for kind, event in api.stream("/v1/events", last_id=""):
         if format_ == "json":
             click.echo(json.dumps(event))
@@ -128,7 +128,10 @@ def _detail(value: Any) -> Any:
 @output.format_option
 @api_command
 async def watch(api: Api, job_id: str, format_: str) -> None:
-    """Progress until the job has ended: exit code 0 Complete, 1 Error, 5 Canceled."""
+    """Show progress until the job has ended.
+
+    Exit code 0: Complete, 1: Error, 5: Canceled.
+    """
     shown = progress_console(stderr=format_ == "json")
     job = await watching.watch(api, job_id, shown)
     if format_ == "json":
@@ -163,7 +166,10 @@ async def log(api: Api, job_id: str, attempt: int | None, follow: bool, format_:
 @output.format_option
 @api_command
 async def outputs(api: Api, job_id: str, format_: str) -> None:
-    """Links to what a job made, for a player or for curl; good for an hour, or as the operator has it."""
+    """Links to what a job made.
+
+    For a player or for curl; good for an hour, unless the operator has set another time.
+    """
     found = (await api.call("GET", f"/v1/jobs/{job_id}/outputs"))["items"]
     columns: dict[str, output.Show] = {
         "KEY": lambda one: one["key"],
@@ -206,7 +212,10 @@ async def retry(
     tenant_id: str | None,
     format_: str,
 ) -> None:
-    """Make a new job that repeats one that has ended, or one for each that failed."""
+    """Repeat a job that has ended, as a new job.
+
+    With --failed-since, every job that failed since then.
+    """
     if (job_id is None) == (failed_since is None):
         raise click.UsageError("Name a job, or say --failed-since.")
     if failed_since is None:

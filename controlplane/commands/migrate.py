@@ -40,7 +40,9 @@ def migrate() -> None:
 @output.format_option
 @api_command
 async def elastictranscoder(api: Api, files: tuple[Path, ...], to_apply: bool, ids_file: Path, format_: str) -> None:
-    """Make the pipelines, presets and buckets of Amazon Elastic Transcoder that FILEs tell of.
+    """Bring pipelines and presets over from Amazon.
+
+    Makes what FILEs tell of: pipelines and presets of Amazon Elastic Transcoder, and the buckets that they name.
 
     FILEs are what `aws elastictranscoder list-pipelines`, `read-pipeline`, `list-presets` and `read-preset` print as JSON, or
     Terraform's state. Done again, it makes nothing twice.

@@ -15,7 +15,7 @@ _on = click.option(
     "types",
     multiple=True,
     type=click.Choice([happening.value for happening in Happening]),
-    help="What it is told of; several. All by default.",
+    help="What it is told of. Repeatable.",
 )
 _address = click.argument("address", metavar="URL")
 """Not `url`, which is the service's own."""
@@ -33,7 +33,10 @@ def webhooks() -> None:
 @output.format_option
 @api_command
 async def add_webhook(api: Api, address: str, types: tuple[str, ...], description: str, format_: str) -> None:
-    """Be told at URL. Its secret is printed once: messages are signed with it."""
+    """Be told at URL of what happens to jobs.
+
+    Of everything, unless --on says of what. Its secret is printed once: messages are signed with it.
+    """
     wanted: dict[str, Any] = {"url": address, "description": description} | ({"types": list(types)} if types else {})
     _new_secret(await api.call("POST", "/v1/webhooks", wanted), format_)
 
@@ -55,6 +58,7 @@ async def list_webhooks(api: Api, format_: str) -> None:
 
 @webhooks.command("show")
 @click.argument("webhook_id")
+@output.always_json
 @api_command
 async def show_webhook(api: Api, webhook_id: str) -> None:
     """One webhook, as JSON."""
@@ -63,10 +67,11 @@ async def show_webhook(api: Api, webhook_id: str) -> None:
 
 @webhooks.command("set")
 @click.argument("webhook_id")
-@click.option("--address", metavar="URL")
+@click.option("--address", metavar="URL", help="Where it is told from now on.")
 @_on
-@click.option("--description")
+@click.option("--description", help="A line for yourself.")
 @click.option("--enable/--disable", default=None, help="While it is disabled nothing is sent to it.")
+@output.always_json
 @api_command
 async def set_webhook(
     api: Api, webhook_id: str, address: str | None, types: tuple[str, ...], description: str | None, enable: bool | None
@@ -84,7 +89,10 @@ async def set_webhook(
 @output.format_option
 @api_command
 async def rotate_webhook(api: Api, webhook_id: str, keep_old_for: float, format_: str) -> None:
-    """Make a new secret and print it; for a while messages are signed with the old one too."""
+    """Make a new secret and print it.
+
+    For a while messages are signed with the old one too.
+    """
     _new_secret(await api.call("POST", f"/v1/webhooks/{webhook_id}/rotate", {"keep_old_for": keep_old_for}), format_)
 
 
@@ -117,7 +125,10 @@ def topics() -> None:
 @output.format_option
 @api_command
 async def add_topic(api: Api, arn: str, address: str, tenant_id: str | None, confirmed: bool, format_: str) -> None:
-    """Send what pipelines tell the topic ARN to URL, once that has confirmed."""
+    """Put an endpoint behind a topic.
+
+    What pipelines tell the topic ARN is sent to URL, once that has confirmed.
+    """
     made = await api.call("POST", "/v1/topics", {"arn": arn, "url": address, "tenant_id": tenant_id})
     if confirmed:
         made = await api.call("POST", f"/v1/topics/{made['id']}/confirm")
@@ -141,6 +152,7 @@ async def list_topics(api: Api, format_: str) -> None:
 
 @topics.command("show")
 @click.argument("topic_id")
+@output.always_json
 @api_command
 async def show_topic(api: Api, topic_id: str) -> None:
     """One endpoint behind a topic, as JSON."""

@@ -19,6 +19,11 @@ format_option = click.option(
     "-o", "--output", "format_", type=click.Choice(["table", "json"]), default="table", help="json: one document."
 )
 
+always_json = click.option(
+    "-o", "--output", expose_value=False, type=click.Choice(["json"]), help="json, which is what it prints anyway."
+)
+"""For what is shown as JSON alone: programs may ask for that everywhere in the same way."""
+
 
 def listed(items: list[Any], columns: Mapping[str, Show], format_: str) -> None:
     if format_ == "json":

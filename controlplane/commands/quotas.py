@@ -38,7 +38,10 @@ async def show(api: Api, tenant_id: str | None, user_id: str | None, format_: st
 @output.format_option
 @api_command
 async def set_(api: Api, tenant_id: str, limits: tuple[str, ...], format_: str) -> None:
-    """Change some limits of a tenant, from now on: a number, `none`, or `default`. For operators."""
+    """Change limits of a tenant. For operators.
+
+    LIMIT is a number, `none` or `default`; quotas that are not named stay. Holds at once.
+    """
     path = _path(tenant_id, "quotas")
     changed = dict(_limit(text) for text in limits)
     there = await api.call("GET", path)
@@ -54,7 +57,10 @@ async def set_(api: Api, tenant_id: str, limits: tuple[str, ...], format_: str) 
 @output.format_option
 @api_command
 async def set_user(api: Api, tenant_id: str | None, user_id: str, limits: tuple[str, ...], format_: str) -> None:
-    """Limit a user, beside its tenant, from now on: queued_jobs and running_jobs, a number or `none`."""
+    """Limit a user further than its tenant.
+
+    QUOTA is queued_jobs or running_jobs, LIMIT a number or `none`. Holds at once.
+    """
     path = _path(tenant_id, f"users/{user_id}/quotas")
     there = await api.call("GET", path)
     changed = dict(_limit(text, OF_USERS) for text in limits)
@@ -67,7 +73,10 @@ async def set_user(api: Api, tenant_id: str | None, user_id: str, limits: tuple[
 @output.format_option
 @api_command
 async def check(api: Api, format_: str) -> None:
-    """Counters of any tenant that do not equal a recount; exit code 1 when there are some. For operators."""
+    """Recount, and show counters that are wrong. For operators.
+
+    Exit code 1 when there are any.
+    """
     found = (await api.call("GET", "/v1/drift"))["items"]
     _show_drift(found, format_)
     if found:
@@ -79,7 +88,10 @@ async def check(api: Api, format_: str) -> None:
 @output.format_option
 @api_command
 async def repair(api: Api, tenant_id: str | None, format_: str) -> None:
-    """Set the counters that are wrong to the recount, and show what was wrong. For operators."""
+    """Set wrong counters to a recount. For operators.
+
+    Shows what was wrong.
+    """
     _show_drift((await api.call("POST", "/v1/drift/repair", {"tenant_id": tenant_id}))["items"], format_)
 
 
@@ -101,7 +113,13 @@ def _show_drift(found: list[dict[str, Any]], format_: str) -> None:
 @click.option("--since", type=_day, help="The first day, in UTC; the first of the month by default.")
 @click.option("--until", type=_day, help="The last day; today by default.")
 @click.option(
-    "-o", "--output", "format_", type=click.Choice(["table", "json", "csv"]), default="table", show_default=True
+    "-o",
+    "--output",
+    "format_",
+    type=click.Choice(["table", "json", "csv"]),
+    default="table",
+    show_default=True,
+    help="json: one document.",
 )
 @api_command
 async def usage(

@@ -56,7 +56,7 @@ def run(config: Path | None, host: str | None, port: int | None, state: Path | N
     "--name", "names", multiple=True, help="A name or address by which nodes reach it: makes a certificate. Repeatable."
 )
 def init(config: Path | None, state: Path | None, names: tuple[str, ...]) -> None:
-    """Make an operator and print its key, which is shown this once.
+    """Make an operator and print its key, once.
 
     The database is made too where there is none. The service must be down.
     """
@@ -75,7 +75,9 @@ def init(config: Path | None, state: Path | None, names: tuple[str, ...]) -> Non
 @state_option
 @click.argument("names", nargs=-1)
 def certificate(config: Path | None, state: Path | None, names: tuple[str, ...]) -> None:
-    """Make a certificate for NAMES, or renew the one there is for the names it has.
+    """Make a certificate for NAMES, or renew it.
+
+    Without NAMES it is renewed for those that it has.
 
     An authority of this service's own signs it, made the first time; its fingerprint travels in join tokens. The service takes
     the certificate up within half a minute, and drops no connection.
@@ -87,7 +89,10 @@ def certificate(config: Path | None, state: Path | None, names: tuple[str, ...])
 
 @server.command()
 def install() -> None:
-    """Install the systemd unit and start it; `transcoder server init` before it makes the first operator."""
+    """Install the systemd unit and start it.
+
+    `transcoder server init` comes before it: that makes the first operator.
+    """
     try:
         installation.install_controlplane()
     except (installation.InstallationError, OSError) as error:
@@ -100,7 +105,10 @@ def install() -> None:
 @state_option
 @click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
 def backup(config: Path | None, state: Path | None, file: Path) -> None:
-    """Write a backup of the database and the service's secrets to FILE. The service may run. Media are not in it."""
+    """Back the service up into FILE, while it runs.
+
+    The database and the service's secrets; media are not in it.
+    """
     chosen = settings_before_tls(config, state)
     try:
         made = backups.back_up(chosen, config or settings.DEFAULT_FILE, file, dt.datetime.now(dt.UTC))

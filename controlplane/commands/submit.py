@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 import uuid
 from pathlib import Path
@@ -55,14 +54,16 @@ async def submit(
     watched: bool,
     format_: str,
 ) -> None:
-    """Upload FILEs and transcode them, one after the other in every output.
+    """Upload FILEs and submit a job that transcodes them.
+
+    Several files are joined, one after the other, in every output.
 
     The job is made under a client request token of its own, used again when the connection breaks: it is made once.
     """
     if job_file is not None and presets:
         raise click.UsageError("--job and --preset exclude each other: a job document names its presets itself.")
     console = progress_console(stderr=format_ == "json")
-    given = _read_document(job_file) if job_file is not None else None
+    given = documents.read(job_file, "--job") if job_file is not None else None
     chosen = await find_pipeline(api, pipeline)
     asked = [await api.call("GET", f"/v1/presets/{preset}") for preset in presets]
     keys = [f"uploads/{uuid.uuid4().hex[:8]}/{file.name}" for file in files]
@@ -100,16 +101,6 @@ async def submit(
 def _new_prefix(file: Path) -> str:
     """One that no other submission of the file has, within the same second either."""
     return f"{file.stem}-{time.strftime('%Y%m%d-%H%M%S', time.gmtime())}-{uuid.uuid4().hex[:4]}/"
-
-
-def _read_document(file: IO[str]) -> dict[str, Any]:
-    try:
-        document = json.load(file)
-    except ValueError as error:
-        raise click.BadParameter(f"{file.name} is not JSON: {error}", param_hint="--job") from error
-    if not isinstance(document, dict):
-        raise click.BadParameter(f"{file.name} is not a JSON object.", param_hint="--job")
-    return document
 
 
 async def find_pipeline(api: Api, pipeline_id: str | None) -> dict[str, Any]:

@@ -15,7 +15,9 @@ def tenants() -> None:
 
 @tenants.command()
 @click.argument("name")
-@click.option("--weight", type=click.IntRange(1, 1000), default=1, show_default=True)
+@click.option(
+    "--weight", type=click.IntRange(1, 1000), default=1, show_default=True, help="Its share when tenants compete."
+)
 @click.option("--id", "tenant_id", help="Twelve digits: its account number. A random one by default.")
 @output.format_option
 @api_command
@@ -43,6 +45,7 @@ async def list_tenants(api: Api, format_: str) -> None:
 
 @tenants.command("show")
 @click.argument("tenant_id")
+@output.always_json
 @api_command
 async def show_tenant(api: Api, tenant_id: str) -> None:
     """One tenant, as JSON."""
@@ -51,7 +54,7 @@ async def show_tenant(api: Api, tenant_id: str) -> None:
 
 @tenants.command("set")
 @click.argument("tenant_id")
-@click.option("--name")
+@click.option("--name", help="A new name for people.")
 @click.option("--weight", type=click.IntRange(1, 1000), help="Its share when tenants compete.")
 @click.option(
     "--priority-ceiling", type=click.IntRange(-50, 50), help="Up to which its priorities count against others."
@@ -63,6 +66,7 @@ async def show_tenant(api: Api, tenant_id: str) -> None:
     metavar="KIND=CALLS",
     help="Calls per minute of create, start, stop, read, list (of each user) or cancel (of all); `default` undoes it.",
 )
+@output.always_json
 @api_command
 async def set_tenant(
     api: Api,
@@ -93,7 +97,7 @@ def _rate(wish: str) -> tuple[str, int | None]:
 @click.argument("tenant_id")
 @api_command
 async def suspend(api: Api, tenant_id: str) -> None:
-    """Let none of its keys in and start none of its jobs; what runs goes on."""
+    """Let none of a tenant's keys in, start none of its jobs. What runs goes on."""
     await api.call("POST", f"/v1/tenants/{tenant_id}/suspend")
 
 

@@ -75,7 +75,10 @@ class Access(BaseModel):
 @click.option("--json", "as_json", is_flag=True, help="Print one line of JSON when ready.")
 @click.option("--insecure-unconfined", is_flag=True, help="Run ffmpeg without a sandbox where none can be made.")
 def up(state: Path | None, port: int, sample: Path | None, as_json: bool, insecure_unconfined: bool) -> None:
-    """Run control plane and agent on loopback until Ctrl-C: the first drains, the second stops."""
+    """Run a whole service on loopback until Ctrl-C.
+
+    Control plane and agent. The first Ctrl-C drains, the second stops.
+    """
     log_to_stderr(who_acts)
 
     async def main() -> None:

@@ -10,7 +10,11 @@ import click
 from controlplane.commands import output
 from controlplane.commands.client import Api, api_command
 
-_role = click.option("--role", type=click.Choice(["tenant_admin", "tenant_user", "read_only"]))
+_role = click.option(
+    "--role",
+    type=click.Choice(["tenant_admin", "tenant_user", "read_only"]),
+    help="What it may do at most. A new user of a tenant is a tenant_user.",
+)
 _allow = click.option(
     "--allow",
     "statements",
@@ -32,7 +36,7 @@ def users() -> None:
 @output.format_option
 @api_command
 async def create(api: Api, name: str, role: str | None, statements: tuple[str, ...], format_: str) -> None:
-    """Make a user, who needs a key next: `transcoder keys create --user ID`."""
+    """Make a user. A key is the next step: `transcoder keys create --user ID`."""
     wanted = {"name": name, "role": role, "permissions": _permissions(statements)}
     made = await api.call("POST", "/v1/users", wanted)
     output.made(made, format_)
@@ -56,6 +60,7 @@ async def list_users(api: Api, tenant_id: str | None, format_: str) -> None:
 
 @users.command()
 @click.argument("user_id")
+@output.always_json
 @api_command
 async def show(api: Api, user_id: str) -> None:
     """One user, as JSON."""
@@ -64,10 +69,11 @@ async def show(api: Api, user_id: str) -> None:
 
 @users.command("set")
 @click.argument("user_id")
-@click.option("--name")
+@click.option("--name", help="A new name for people.")
 @_role
 @_allow
 @click.option("--allow-all", is_flag=True, help="All that the role allows.")
+@output.always_json
 @api_command
 async def set_user(
     api: Api, user_id: str, name: str | None, role: str | None, statements: tuple[str, ...], allow_all: bool

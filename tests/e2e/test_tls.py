@@ -118,7 +118,7 @@ def test_a_node_needs_nothing_but_its_token(service: Service, tmp_path: Path) ->
 
 def test_a_doctor_finds_the_whole_way_to_the_control_plane_good(service: Service, tmp_path: Path) -> None:
     assert join(service.url, service.join_token(), tmp_path).code == 0
-    examined = transcoder("agent", "doctor", "--json", "--state", tmp_path, "--config", "/nonexistent")
+    examined = transcoder("agent", "doctor", "-o", "json", "--state", tmp_path, "--config", "/nonexistent")
     found = {finding["check"]: finding for finding in json.loads(examined.text)["findings"]}
     for check in ("state", "ffmpeg", "control plane", "tls", "clock", "storage"):
         assert found[check]["verdict"] == "good", found[check]

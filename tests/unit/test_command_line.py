@@ -35,6 +35,22 @@ def test_a_command_takes_just_the_options_and_arguments_that_it_declares(command
     assert declared - GIVEN == taken - GIVEN
 
 
+def summaries(group: click.Group, path: str) -> Iterator[tuple[str, str]]:
+    """(command, its line in its group's help), on a terminal of eighty columns."""
+    context = click.Context(group)
+    names = group.list_commands(context)
+    for name in names:
+        command = group.get_command(context, name)
+        assert command is not None
+        yield f"{path} {name}", command.get_short_help_str(limit=74 - max(map(len, names)))
+        if isinstance(command, click.Group):
+            yield from summaries(command, f"{path} {name}")
+
+
+def test_no_line_of_a_help_is_cut_off() -> None:
+    assert [path for path, summary in summaries(main, "transcoder") if summary.endswith("...")] == []
+
+
 def test_what_only_root_may_read_is_told_in_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
     @click.command()
     def locked() -> None:

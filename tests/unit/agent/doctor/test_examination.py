@@ -72,7 +72,7 @@ def test_the_exit_code_is_for_programs(
 
     monkeypatch.setattr(sys.modules["agent.commands.doctor"], "examine", found)
     arguments = ["doctor", "--state", str(tmp_path), "--config", "/nonexistent"]
-    told = CliRunner().invoke(agent, [*arguments, "--json"])
+    told = CliRunner().invoke(agent, [*arguments, "-o", "json"])
     assert told.exit_code == code
     assert json.loads(told.output) == {
         "is_healthy": code == 0,
@@ -99,7 +99,8 @@ def test_root_looks_with_the_eyes_of_the_services_user_and_leaves_nothing_of_its
             "-m",
             "agent",
             "doctor",
-            "--json",
+            "-o",
+            "json",
             "--state",
             str(state.root),
             "--config",
@@ -114,7 +115,7 @@ def test_root_looks_with_the_eyes_of_the_services_user_and_leaves_nothing_of_its
 
 
 def test_a_machine_without_a_card_that_never_joined_is_told_only_that(tmp_path: Path) -> None:
-    told = CliRunner().invoke(agent, ["doctor", "--json", "--state", str(tmp_path), "--config", "/nonexistent"])
+    told = CliRunner().invoke(agent, ["doctor", "-o", "json", "--state", str(tmp_path), "--config", "/nonexistent"])
     findings = json.loads(told.output)["findings"]
     failed = [found["check"] for found in findings if found["verdict"] == "failure" and found["check"] != "scratch"]
     assert failed == ["control plane"] or failed == ["state", "control plane"]
