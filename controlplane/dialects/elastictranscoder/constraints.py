@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import cache
-from typing import Final
+from typing import Any, Final
 
 from pydantic import ValidationError
 from pydantic.alias_generators import to_pascal
@@ -65,22 +65,36 @@ def _told(error: ErrorDetails) -> str:
     return "" if may_be_secret else f" {_shown(value)}"
 
 
-def _rule(error: ErrorDetails) -> str:
-    kind, context = error["type"], error.get("ctx", {})
-    if kind == "missing" or error["input"] is None:
-        return "not be null"
-    match kind:
-        case "extra_forbidden":
-            return "be one that this operation has"
+def common_rule(error: ErrorDetails, write: Callable[[Any], str]) -> str | None:
+    """What goes on after "Member must", for rules that models of vendors have as well; `write` is how its numbers are told."""
+    context = error.get("ctx", {})
+    match error["type"]:
         case "string_pattern_mismatch":
             return f"satisfy regular expression pattern: {context['pattern'].removeprefix('(?-u)')}"
-        case "literal_error":
+        case "literal_error" | "enum":
             return f"satisfy enum value set: [{', '.join(re.findall(_QUOTED, context['expected']))}]"
         case "string_too_short" | "too_short":
             return f"have length greater than or equal to {context['min_length']}"
         case "string_too_long" | "too_long":
             return f"have length less than or equal to {context['max_length']}"
-    return f"be a {_KINDS[kind]}" if kind in _KINDS else f"be otherwise: {error['msg']}"
+        case "greater_than_equal":
+            return f"have value greater than or equal to {write(context['ge'])}"
+        case "less_than_equal":
+            return f"have value less than or equal to {write(context['le'])}"
+        case "multiple_of":
+            return f"be a multiple of {write(context['multiple_of'])}"
+    return None
+
+
+def _rule(error: ErrorDetails) -> str:
+    kind = error["type"]
+    if kind == "missing" or error["input"] is None:
+        return "not be null"
+    if kind == "extra_forbidden":
+        return "be one that this operation has"
+    if kind in _KINDS:
+        return f"be a {_KINDS[kind]}"
+    return common_rule(error, str) or f"be otherwise: {error['msg']}"
 
 
 _QUOTED: Final = r"'([^']*)'"

@@ -7,13 +7,13 @@ from typing import Any, Final
 import orjson
 from pydantic import ValidationError
 
+from controlplane.dialects.elastictranscoder import faults
 from controlplane.dialects.elastictranscoder.jobs import refusals
 from controlplane.dialects.elastictranscoder.jobs.documents import document
 from controlplane.dialects.elastictranscoder.jobs.structures import CreateJob
 from controlplane.domain import documents
 from controlplane.domain.documents import Made
 from controlplane.domain.recurring import Recurring
-from controlplane.http.reading import invalid
 from shared.jobspec import JobDocument
 from shared.jobspec.job import MOST_INPUTS
 
@@ -46,7 +46,7 @@ def _checked(sent: CreateJob, known: Made | None) -> JobDocument:
             return documents.completed(fields, known)
         return JobDocument.model_validate(fields, strict=False)
     except ValidationError as error:
-        raise refusals.in_wire_names(invalid(error), sent) from error
+        raise refusals.in_wire_names(faults.first(error), sent) from error
 
 
 def _shortened(sent: bytes) -> bytes:

@@ -21,6 +21,7 @@ from controlplane.dialects.elastictranscoder.members import (
     Pixels,
     SizingPolicy,
 )
+from shared.jobspec import sizing
 
 
 def _named(native_of: Mapping[str, Any]) -> Native:
@@ -53,6 +54,9 @@ def _percent(number: float) -> str:
 RATE: Final = Native(read=_kilobits, write=_in_kilobits)
 NUMBER: Final = Native(read=_number, write=str)
 BOUND: Final = Native(read=_pixels, write=str)
+WIDTH: Final = Native(read=lambda length: _pixels(length) or sizing.DEFAULT_WIDTH, write=str)
+HEIGHT: Final = Native(read=lambda length: _pixels(length) or sizing.DEFAULT_HEIGHT, write=str)
+"""Of thumbnails, which natively are small where nothing is told; auto was large."""
 PERCENT: Final = Native(read=float, write=_percent)
 FLAG: Final = _named({"true": True, "false": False})
 SIGN: Final = Native(
@@ -157,8 +161,10 @@ class Thumbnails(Structure):
     interval: Annotated[str, Field(pattern=ASCII + r"^\d{1,5}$"), NUMBER] | None = None
     resolution: Annotated[str, Field(pattern=ASCII + r"^\d{1,5}x\d{1,5}$")] | None = None
     aspect_ratio: AspectRatio | None = None
-    max_width: Annotated[Pixels, BOUND] | None = None
-    max_height: Annotated[Pixels, BOUND] | None = None
+    max_width: Annotated[Pixels, WIDTH] | None = Field(None, description="192 where neither it nor Resolution is sent.")
+    max_height: Annotated[Pixels, HEIGHT] | None = Field(
+        None, description="108 where neither it nor Resolution is sent."
+    )
     sizing_policy: SizingPolicy | None = None
     padding_policy: PaddingPolicy | None = None
 

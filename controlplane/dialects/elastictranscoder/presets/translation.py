@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 import orjson
 from pydantic import ValidationError
 
-from controlplane.dialects.elastictranscoder.constraints import spelled
+from controlplane.dialects.elastictranscoder import faults
+from controlplane.dialects.elastictranscoder.constraints import refused
 from controlplane.dialects.elastictranscoder.conversion import Structure
+from controlplane.dialects.elastictranscoder.faults import Place
 from controlplane.dialects.elastictranscoder.presets.structures import (
     AudioCodecOptions,
     AudioParameters,
@@ -18,9 +20,8 @@ from controlplane.dialects.elastictranscoder.presets.structures import (
     VideoCodecOptions,
     VideoParameters,
 )
-from controlplane.dialects.elastictranscoder.translation import Fields, members, to_native, to_wire
-from controlplane.http.reading import invalid
-from shared.errors import InvalidField, TranscoderError
+from controlplane.dialects.elastictranscoder.translation import Fields, Member, members, to_native, to_wire
+from shared.errors import TranscoderError
 from shared.jobspec import Settings
 
 _OPTIONS: Final[Mapping[str, tuple[type[Structure], type[Structure]]]] = {
@@ -48,6 +49,7 @@ UNUSED_ASPECT_RATIO: Final = "AspectRatio says nothing beside MaxWidth and MaxHe
 
 def settings(sent: CreatePreset) -> tuple[Settings, str | None]:
     """What a preset asks for, and a warning when some of it means nothing. Raises InvalidField in the names of the wire."""
+    _check_one_size(sent.thumbnails)
     native: Fields = {"container": sent.container, "video": None, "audio": None, "thumbnails": None}
     for section in ("video", "audio"):
         parameters = getattr(sent, section)
@@ -59,7 +61,7 @@ def settings(sent: CreatePreset) -> tuple[Settings, str | None]:
     try:
         return Settings.model_validate_json(orjson.dumps(native)), warning
     except ValidationError as error:
-        raise in_wire_names(invalid(error)) from error
+        raise _in_wire_names(faults.first(error, _written), sent) from error
 
 
 def told(found: Settings) -> Fields:
@@ -76,12 +78,13 @@ def told(found: Settings) -> Fields:
     return answer
 
 
-def in_wire_names(error: TranscoderError) -> TranscoderError:
-    """A refusal of native settings, about the members that were sent."""
-    if error.pointer is None:
-        return error
-    place = spelled(_place([int(part) if part.isdecimal() else part for part in error.pointer.split("/")[1:]]))
-    return InvalidField(f"1 validation error detected: Value at '{place}' failed to satisfy constraint: {error.detail}")
+def _check_one_size(thumbnails: Thumbnails | None) -> None:
+    """Natively they have bounds unless others are told, which goes unseen beside a resolution. Raises InvalidField."""
+    if thumbnails is None or thumbnails.resolution is None:
+        return
+    for place, bound in (("maxWidth", thumbnails.max_width), ("maxHeight", thumbnails.max_height)):
+        if bound is not None:
+            raise refused(f"thumbnails.{place}", bound, "be null beside Resolution")
 
 
 def _flat(parameters: Fields) -> Fields:
@@ -128,13 +131,32 @@ def _bounds(native: Mapping[str, Any]) -> Fields:
     }
 
 
-def _place(native: list[str | int]) -> list[str | int]:
-    """Where something of the settings is on the wire, by names of its own."""
-    section, *rest = native
-    if not rest or section not in _OPTIONS:
-        return native
-    for structure, above in zip(_OPTIONS[str(section)], ((), ("codec_options",)), strict=True):
+def _in_wire_names(error: TranscoderError, sent: CreatePreset) -> TranscoderError:
+    """A refusal of native settings, about the members that were sent."""
+    if error.pointer is None:
+        return error
+    place, _ = _member(error.pointer)
+    return faults.told(error, place, sent, faults.renamed(error.detail, CreatePreset))
+
+
+def _written(pointer: str) -> Callable[[Any], str]:
+    """How a value of a native field is told on the wire: rates in thousands."""
+    _, member = _member(pointer)
+    return member.native.write if member is not None and member.native.write is not None else str
+
+
+def _member(pointer: str) -> tuple[Place, Member | None]:
+    """Where something of the settings is on the wire, by names of its own; and the member, where it is no part of one."""
+    section, *rest = [int(part) if part.isdecimal() else part for part in pointer.split("/")[1:]]
+    for structure, above in _PARTS.get(str(section), ()):
         for member in members(structure).values():
-            if member.path == (rest[0],):
-                return [section, *above, member.name, *rest[1:]]
-    return native
+            if rest and member.path == (rest[0],):
+                return (section, *above, member.name, *rest[1:]), member if len(rest) == 1 else None
+    return (section, *rest), None
+
+
+_PARTS: Final[Mapping[str, Sequence[tuple[type[Structure], Place]]]] = {
+    **{section: ((whole, ()), (options, ("codec_options",))) for section, (whole, options) in _OPTIONS.items()},
+    "thumbnails": ((Thumbnails, ()),),
+}
+"""By section: the structures that its fields are in, and in which member each of them is."""

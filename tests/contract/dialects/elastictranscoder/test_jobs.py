@@ -216,7 +216,7 @@ class TestRefusing:
             (
                 {"Outputs": [{"Key": "o", "PresetId": HLS, "SegmentDuration": "61"}]},
                 "Value '61' at 'outputs.1.member.segmentDuration' failed to satisfy constraint: "
-                "Input should be less than or equal to 60",
+                "Member must have value less than or equal to 60",
             ),
             (
                 {"Outputs": [{"Key": "o", "PresetId": HLS, "Captions": {}}]},
@@ -242,7 +242,7 @@ class TestRefusing:
             (
                 {"Inputs": [{"Key": "a", "Encryption": {"Mode": "s3"}}]},
                 "Value 's3' at 'inputs.1.member.encryption.mode' failed to satisfy constraint: "
-                "Input should be 'aes-cbc-pkcs7', 'aes-ctr' or 'aes-gcm'",
+                "Member must satisfy enum value set: [aes-cbc-pkcs7, aes-ctr, aes-gcm]",
             ),
         ],
     )

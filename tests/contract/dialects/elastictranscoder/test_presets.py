@@ -174,9 +174,39 @@ async def test_a_preset_of_ones_own_can_be_deleted_and_none_of_the_services(clie
             {"Video": MINE["Video"] | {"CodecOptions": {"Profile": "main", "Level": "9"}}},
             "Value '9' at 'video.codecOptions.level' failed to satisfy constraint: Member must satisfy enum value set: [1, 1b",
         ),
-        ({"Audio": {"Codec": "mp3", "CodecOptions": {"Profile": "AAC-LC"}}}, "Value at 'audio.codecOptions.profile'"),
+        (
+            {"Audio": {"Codec": "mp3", "CodecOptions": {"Profile": "AAC-LC"}}},
+            "Value 'AAC-LC' at 'audio.codecOptions.profile'",
+        ),
         ({"Video": MINE["Video"] | {"Colour": "red"}}, "Value at 'video.colour'"),
-        ({"Video": MINE["Video"] | {"MaxWidth": "1281"}}, "Value at 'video.maxWidth' failed to satisfy constraint"),
+        (
+            {"Video": MINE["Video"] | {"MaxWidth": "1281"}},
+            "Value '1281' at 'video.maxWidth' failed to satisfy constraint: Member must be a multiple of 2",
+        ),
+        (
+            {"Audio": MINE["Audio"] | {"BitRate": "999"}},
+            "Value '999' at 'audio.bitRate' failed to satisfy constraint: Member must have value less than or equal to 512",
+        ),
+        (
+            {"Video": MINE["Video"] | {"CodecOptions": {"Profile": "main", "MaxBitRate": "10"}}},
+            "Value '10' at 'video.codecOptions.maxBitRate' failed to satisfy constraint: MaxBitRate is at least BitRate.",
+        ),
+        (
+            {"Video": MINE["Video"] | {"Resolution": "640x360"}},
+            "Value '1280' at 'video.maxWidth' failed to satisfy constraint: MaxWidth does not go with Resolution",
+        ),
+        (
+            {"Video": MINE["Video"] | {"Watermarks": [{"Id": "a", "MaxWidth": "101%", "MaxHeight": "9%"}]}},
+            "Value '101%' at 'video.watermarks.1.member.maxWidth' failed to satisfy constraint: A length has at most 100%.",
+        ),
+        (
+            {"Video": {name: value for name, value in MINE["Video"].items() if name != "Codec"}},
+            "Value null at 'video.codec' failed to satisfy constraint: Member must not be null",
+        ),
+        (
+            {"Thumbnails": MINE["Thumbnails"] | {"Resolution": "640x360"}},
+            "Value '192' at 'thumbnails.maxWidth' failed to satisfy constraint: Member must be null beside Resolution",
+        ),
     ],
 )
 async def test_what_is_wrong_with_a_preset_is_told_by_the_name_of_the_member(
@@ -185,6 +215,25 @@ async def test_what_is_wrong_with_a_preset_is_told_by_the_name_of_the_member(
     status, name, message = clients.told(await client.post("/presets", MINE | change))
     assert (status, name) == (400, "ValidationException")
     assert message.startswith(f"1 validation error detected: {sentence}"), message
+
+
+@pytest.mark.parametrize(
+    ("sent", "bounds"),
+    [
+        ({"MaxWidth": "auto", "MaxHeight": "auto"}, (1920, 1080)),
+        ({"MaxWidth": "320", "MaxHeight": "auto"}, (320, 1080)),
+        ({"MaxWidth": "auto", "MaxHeight": "90"}, (1920, 90)),
+        ({}, (192, 108)),
+    ],
+)
+async def test_thumbnails_without_bounds_are_large(
+    client: Client, sent: dict[str, str], bounds: tuple[int, int]
+) -> None:
+    """As the guide has it for auto, and Terraform's own example asks for."""
+    made = (await client.post("/presets", MINE | {"Thumbnails": {"Format": "png", "Interval": "2", **sent}})).json
+    assert made["Preset"]["Thumbnails"] == {"Format": "png", "Interval": "2", **sent}
+    native = (await client.caller.get(f"/v1/presets/{made['Preset']['Id']}")).json["settings"]["thumbnails"]
+    assert (native["max_width"], native["max_height"]) == bounds
 
 
 async def test_all_that_is_wrong_is_told_at_once(client: Client) -> None:
