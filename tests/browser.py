@@ -8,7 +8,7 @@ import re
 import shutil
 import signal
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -43,11 +43,42 @@ video.addEventListener("ended", () => tell({
   clock, captions: Object.values(captions), width: video.videoWidth, height: video.videoHeight,
   frames: video.getVideoPlaybackQuality().totalVideoFrames, sound: video.webkitAudioDecodedByteCount}));
 window.addEventListener("error", event => fail(event.message));
-const begin = () => { video.playbackRate = 2; video.play().catch(fail); };
+let begin = () => { video.playbackRate = 2; video.play().catch(fail); };
 %s
 </script>"""
 
+JOURNEY = """
+const until = (so, what) => new Promise((go, stop) => {
+  const began = Date.now();
+  const look = () => so() ? go() : Date.now() - began > 20000 ? stop("waited for " + what) : setTimeout(look, 50);
+  look();
+});
+const visited = [];
+const travel = async (seconds, width) => {
+  const again = () => { if (video.currentTime > seconds + 1) video.currentTime = seconds; };
+  video.currentTime = seconds;
+  await until(() => !video.seeking && video.readyState > 2, "the picture at " + seconds);
+  await video.play();
+  await until(() => again() || !width || video.videoWidth === width, "a picture " + width + " wide");
+  await until(() => video.currentTime > seconds + 0.2, "the clock behind " + seconds);
+  visited.push([video.currentTime, video.videoWidth]);
+};
+let underway = false;
+begin = async () => {
+  if (underway) return;
+  underway = true;
+  try {
+    for (const [seconds, width] of %s) {
+      if (width) await choose(width);
+      await travel(seconds, width);
+    }
+    tell({visited});
+  } catch (why) { fail(why); }
+};
+"""
+"""Before a player: it goes to some seconds, one after the other, where the picture is to be so wide, if that is said."""
 HLS = """
+const choose = width => { hls.currentLevel = hls.levels.findIndex(level => level.width === width); };
 const hls = new Hls();
 hls.on(Hls.Events.ERROR, (_, data) => { if (data.fatal) fail(data.type + ": " + data.details); });
 hls.on(Hls.Events.MANIFEST_PARSED, begin);
@@ -55,12 +86,21 @@ hls.loadSource("%s"); hls.attachMedia(video);
 """
 DASH = """
 const player = dashjs.MediaPlayer().create();
+const choose = width => {
+  player.updateSettings({streaming: {abr: {autoSwitchBitrate: {video: false}}}});
+  const one = player.getRepresentationsByType("video").find(one => one.width === width);
+  player.setRepresentationForTypeById("video", one.id, true);
+};
 player.on(dashjs.MediaPlayer.events.ERROR, event => fail(JSON.stringify(event.error)));
 player.on(dashjs.MediaPlayer.events.CAN_PLAY, begin);
 player.initialize(video, "%s", false);
 """
 SHAKA = """
 const player = new shaka.Player();
+const choose = width => {
+  player.configure({abr: {enabled: false}});
+  player.selectVariantTrack(player.getVariantTracks().find(track => track.width === width), true);
+};
 player.addEventListener("error", event => fail(event.detail.code));
 player.attach(video).then(() => {
   player.configure({drm: {clearKeys: %s}});
@@ -68,6 +108,13 @@ player.attach(video).then(() => {
 }).then(begin).catch(fail);
 """
 """Keys by their ids, both in hexadecimal, as JSON; then the address."""
+
+
+def travelled(
+    folder: Path, script: bytes, how: str, stops: Sequence[tuple[float, int | None]], **served: Any
+) -> dict[str, Any]:
+    """Where the clock stood a little later, and how wide the picture was, at each stop."""
+    return played(folder, script, JOURNEY % json.dumps(stops) + how, **served)
 
 
 def played(folder: Path, script: bytes, how: str, *, origin: Callable[[str], bytes] | None = None) -> dict[str, Any]:

@@ -13,7 +13,7 @@ import pytest
 from shared.jobspec import PlaylistFormat
 from shared.jobspec.encryption import EncryptionMode
 from shared.protocol import Cipher, LicenseProtection, OutputSpec, PlaylistSpec, SegmentProtection
-from tests.browser import DASH, HLS, SHAKA, needs_browser, played
+from tests.browser import DASH, HLS, SHAKA, needs_browser, played, travelled
 from tests.media.playlists.origin import Origin
 from tests.media.playlists.sites import AUDIO, IV, KEY, SMALLER, VIDEO, a_playlist, an_output, site
 from tests.players import player
@@ -65,6 +65,30 @@ def check(told: dict[str, Any]) -> None:
     assert told["width"] / told["height"] == pytest.approx(16 / 9, abs=0.01)
     assert told["frames"] > 60
     assert told["sound"] > 0
+
+
+STOPS = ((2.5, None), (1.0, 128), (3.0, 192), (0.2, 128), (4.5, None))
+
+
+@pytest.mark.parametrize(
+    ("outputs", "form", "name", "how", "of"),
+    [
+        pytest.param(TOGETHER, PlaylistFormat.HLS_V3, "hls", HLS, "film.m3u8", id="HLSv3"),
+        pytest.param(APART, PlaylistFormat.HLS_V4, "hls", HLS, "film.m3u8", id="HLSv4 with sound apart"),
+        pytest.param(FRAGMENTED, PlaylistFormat.MPEG_DASH, "dash", DASH, "film.mpd", id="MPEG-DASH"),
+        pytest.param(FRAGMENTED, PlaylistFormat.CMAF, "shaka", SHAKA % ("{}", "%s"), "film.mpd", id="CMAF"),
+    ],
+)
+def test_players_go_anywhere_and_change_the_picture_on_the_way(
+    source: Path, tmp_path: Path, outputs: tuple[OutputSpec, ...], form: PlaylistFormat, name: str, how: str, of: str
+) -> None:
+    playlists = (a_playlist(form, len(outputs), key="film.mpd" if form is PlaylistFormat.MPEG_DASH else "film.m3u8"),)
+    folder, _ = site(tmp_path, source, *outputs, playlists=playlists)
+    told = travelled(folder, player(name), how % f"/{of}", STOPS)
+    assert "error" not in told, told
+    for (clock, width), (stop, wanted) in zip(told["visited"], STOPS, strict=True):
+        assert stop + 0.2 < clock <= 5.1
+        assert width == wanted or wanted is None
 
 
 @pytest.mark.parametrize(
