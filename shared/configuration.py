@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import sys
+import tomllib
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import click
-from pydantic import BaseModel
+from pydantic import BaseModel, ValidationError
 from rich.table import Table
 
 from shared.terminal import console
@@ -27,6 +29,18 @@ def origins(kind: type[BaseModel], sources: Sequence[tuple[str, Mapping[str, Any
         name: next((origin for origin, values in sources if values.keys() & {name, field.validation_alias}), DEFAULT)
         for name, field in kind.model_fields.items()
     }
+
+
+def faults(error: ValidationError | tomllib.TOMLDecodeError, file: Path) -> str:
+    """A sentence for each setting that is wrong, or for a `file` that is no TOML."""
+    if isinstance(error, tomllib.TOMLDecodeError):
+        return f"{file} is not TOML: {error}"
+    lines = []
+    for fault in error.errors(include_input=False, include_url=False):
+        unknown = fault["type"] == "extra_forbidden"
+        said = "there is no such setting" if unknown else fault["msg"].removeprefix("Value error, ")
+        lines.append(f"{'.'.join(map(str, fault['loc'])) or 'settings'}: {said}")
+    return "\n".join(lines)
 
 
 def show(settings: BaseModel, found: Mapping[str, str], *, with_origin: bool, format_: str) -> None:

@@ -7,6 +7,7 @@ import ssl
 from collections.abc import Callable, Coroutine
 from enum import IntEnum
 from pathlib import Path
+from tomllib import TOMLDecodeError
 from typing import Any, TypeVar
 
 import click
@@ -17,6 +18,7 @@ from agent.client import ControlPlane
 from agent.identity import NotJoined, authorities, read_credential, read_identity
 from agent.refusals import ProtocolTooOld, Revoked, Unreachable
 from agent.settings import CONFIG_FILE, Settings, load
+from shared import configuration
 from shared.errors import TranscoderError
 
 ResultT = TypeVar("ResultT")
@@ -75,8 +77,8 @@ def config_option(command: Callable[..., Any]) -> Callable[..., Any]:
 def read_settings(config: Path, **arguments: Any) -> Settings:
     try:
         return load(config, **arguments)
-    except (ValidationError, ValueError) as error:
-        raise refusal(f"The settings are not valid: {error}", ExitCode.MISCONFIGURED) from error
+    except (ValidationError, TOMLDecodeError) as error:
+        raise refusal(configuration.faults(error, config), ExitCode.MISCONFIGURED) from error
 
 
 def control_plane(settings: Settings) -> ControlPlane:

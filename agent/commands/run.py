@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Final
 
 import click
 import structlog
@@ -50,14 +52,11 @@ def run(
     try:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             runner.run(_run(settings))
-    except* Revoked as group:
-        raise refusal(f"This node was revoked: {_first(group)}", ExitCode.REVOKED) from group
-    except* ProtocolTooOld as group:
-        raise refusal(f"This agent must be upgraded: {_first(group)}", ExitCode.PROTOCOL_TOO_OLD) from group
-    except* NotJoined as group:
-        raise refusal(str(_first(group)), ExitCode.MISCONFIGURED) from group
-    except* (ConfinementError, NoFfmpeg, StateInUse, Superseded, TranscoderError) as group:
-        raise refusal(str(_first(group))) from group
+    except Exception as error:
+        refused = _refused(list(_causes(error)))
+        if refused is None:
+            raise
+        raise refused from error
 
 
 async def _run(settings: Settings) -> None:
@@ -85,5 +84,35 @@ def _watchdog_every(microseconds: str | None) -> float | None:
     return int(microseconds) / 1e6 if microseconds else None
 
 
-def _first(error: BaseException) -> BaseException:
-    return _first(error.exceptions[0]) if isinstance(error, BaseExceptionGroup) else error
+def _refused(causes: Sequence[BaseException]) -> click.ClickException | None:
+    """What ends the agent in a sentence, with the exit code by which systemd knows whether to start it again.
+
+    None for what nobody expected. Not with `except*`: Debian 12's Python (3.11.2) wraps what is raised there in a group, which
+    click lets through.
+    """
+    if not all(isinstance(cause, _EXPECTED) for cause in causes):
+        return None
+    return next(
+        refusal(sentence.format(cause), code)
+        for kind, sentence, code in _ENDS
+        for cause in causes
+        if isinstance(cause, kind)
+    )
+
+
+_ENDS: Final[tuple[tuple[type[Exception], str, ExitCode], ...]] = (
+    (Revoked, "This node was revoked: {}", ExitCode.REVOKED),
+    (ProtocolTooOld, "This agent must be upgraded: {}", ExitCode.PROTOCOL_TOO_OLD),
+    (NotJoined, "{}", ExitCode.MISCONFIGURED),
+    *((kind, "{}", ExitCode.FAILURE) for kind in (ConfinementError, NoFfmpeg, StateInUse, Superseded, TranscoderError)),
+)
+"""Of several at once the first that stands here is told."""
+_EXPECTED: Final = tuple(kind for kind, _, _ in _ENDS)
+
+
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    if isinstance(error, BaseExceptionGroup):
+        for one in error.exceptions:
+            yield from _causes(one)
+    else:
+        yield error

@@ -208,7 +208,12 @@ def _opened(url: str, key: str, ca_file: Path | None) -> Api:
 def _why(error: Exception) -> str:
     if isinstance(error, aiohttp.ClientConnectorCertificateError):
         reason = getattr(error.certificate_error, "verify_message", "") or str(error.certificate_error)
-        return f"its certificate is not trusted ({reason}). Name its authority with --ca-file or TRANSCODER_CA_FILE."
+        remedy = (
+            "Use an address that the certificate has."
+            if "mismatch" in reason.lower()
+            else "Name its authority with --ca-file or TRANSCODER_CA_FILE."
+        )
+        return f"its certificate is not trusted ({reason.rstrip('.')}). {remedy}"
     if isinstance(error, aiohttp.ServerDisconnectedError):
         return "it closed the connection without an answer. Where it speaks TLS, the address begins with https."
     return str(error) or type(error).__name__

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
+from tomllib import TOMLDecodeError
 from typing import Final
 
 import click
 from pydantic import ValidationError
 
 from controlplane import settings
+from shared import configuration
 
 config_option: Final = click.option(
     "--config", type=click.Path(dir_okay=False, path_type=Path), help=f"Settings; {settings.DEFAULT_FILE} by default."
@@ -24,12 +26,8 @@ def load_settings(config: Path | None, **given: object) -> settings.Settings:
         return settings.load(config, **given)
     except FileNotFoundError as error:
         raise click.ClickException(f"There is no file {error}.") from error
-    except ValidationError as error:
-        lines = [
-            f"{'.'.join(map(str, fault['loc'])) or 'settings'}: {fault['msg']}"
-            for fault in error.errors(include_input=False, include_url=False)
-        ]
-        raise click.ClickException("\n".join(lines)) from error
+    except (ValidationError, TOMLDecodeError) as error:
+        raise click.ClickException(configuration.faults(error, config or settings.DEFAULT_FILE)) from error
 
 
 def settings_before_tls(config: Path | None, state: Path | None) -> settings.Settings:

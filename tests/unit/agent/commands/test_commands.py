@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import subprocess
 import sys
@@ -13,10 +14,12 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
+from agent.app import Agent
 from agent.commands import agent
 from agent.identity import read_identity
+from agent.refusals import ProtocolTooOld, Revoked
 from agent.settings import load
-from agent.state import State
+from agent.state import State, StateInUse
 from tests.unit.agent.commands import http_stand_in
 from tests.unit.agent.commands.http_stand_in import JOIN_TOKEN, StandInServer
 
@@ -198,3 +201,35 @@ def test_a_setting_that_is_not_valid_is_named(tmp_path: Path) -> None:
     ran = CliRunner().invoke(agent, ["run", "--config", str(config)])
     assert ran.exit_code == 78
     assert "max_cpu_threads" in ran.output
+
+
+@pytest.mark.parametrize(
+    ("ends", "code", "said"),
+    [
+        (Revoked("The credential is revoked."), 77, "This node was revoked: The credential is revoked."),
+        (ProtocolTooOld("It speaks 9."), 76, "This agent must be upgraded: It speaks 9."),
+        (StateInUse("Another agent has it."), 1, "Another agent has it."),
+    ],
+)
+def test_what_ends_the_loops_of_an_agent_is_told_with_its_exit_code(
+    server: StandInServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ends: Exception, code: int, said: str
+) -> None:
+    """By its code systemd knows to start a revoked node no more. Fails with `except*` on the Python of Debian 12."""
+
+    async def run(*_: object) -> None:
+        async with asyncio.TaskGroup() as loops:
+            loops.create_task(asyncio.sleep(3600))
+            raise ends
+
+    join(server, tmp_path)
+    monkeypatch.setattr(Agent, "run", run)
+    ended = call("run", "--state", tmp_path, "--insecure-unconfined")
+    assert (ended.exit_code, ended.output.splitlines()[-1]) == (code, f"Error: {said}")
+
+
+def test_settings_that_are_no_toml_or_unknown_are_told_by_name(tmp_path: Path) -> None:
+    config = tmp_path / "agent.toml"
+    for text, said in (("drain_grace =", f"{config} is not TOML"), ("foo = 1", "foo: there is no such setting")):
+        config.write_text(text)
+        refused = CliRunner().invoke(agent, ["config", "show", "--config", str(config)])
+        assert (refused.exit_code, refused.output.startswith(f"Error: {said}")) == (78, True)
