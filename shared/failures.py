@@ -66,7 +66,8 @@ class FailureReason(StrEnum):
     TOOK_TOO_LONG = "took_too_long"
     WRITE_FAILED = "write_failed"
     OUT_OF_MEMORY = "out_of_memory"
-    ENCODER_KILLED = "encoder_killed"
+    ENCODER_KILLED = "encoder_killed"  # by the machine
+    ENCODER_CRASHED = "encoder_crashed"  # by itself, over what it was given
     HARDWARE_BUSY = "hardware_busy"  # no session is free just now
     HARDWARE_UNSUPPORTED = "hardware_unsupported"  # this card will never encode
     DRIVER_TOO_OLD = "driver_too_old"
@@ -77,6 +78,7 @@ class FailureReason(StrEnum):
     FAILED_BEFORE = "failed_before"  # and was not tried again
     MISDESCRIBED = "misdescribed"  # perhaps: it was read as the job says, with its container or its key
     UNDECODABLE = "undecodable"
+    BIT_RATE_TOO_LOW = "bit_rate_too_low"  # for two passes over what the input shows
     UNKNOWN = "unknown"
 
 

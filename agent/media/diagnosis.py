@@ -72,6 +72,7 @@ _PATTERNS: Final[tuple[tuple[Reason, re.Pattern[bytes]], ...]] = tuple(
                 rb"(?:EncodePicture|Failed locking bitstream|OpenEncodeSessionEx) ?(?:buffer|failed)",
             ),
         ),
+        (Reason.BIT_RATE_TOO_LOW, (rb"bitrate too low for this video", rb"requested bitrate is too low")),
         (Reason.OUT_OF_MEMORY, (rb"Cannot allocate memory", rb"[Oo]ut of memory")),
         (
             Reason.UNDECODABLE,
@@ -102,8 +103,13 @@ OF_HARDWARE: Final = frozenset(
 )
 """Complaints about a card: what it cannot do now, or ever, is done in software."""
 
-_SIGNALS: Final[Mapping[int, Reason]] = {25: Reason.STORAGE_FULL}
-"""The limit on the size of a file, which XFSZ tells of, is what is left of the disk."""
+_SIGNALS: Final[Mapping[int, Reason]] = {
+    6: Reason.ENCODER_CRASHED,
+    8: Reason.ENCODER_CRASHED,
+    11: Reason.ENCODER_CRASHED,
+    25: Reason.STORAGE_FULL,
+}
+"""Of ABRT, FPE and SEGV the node is innocent. The limit on the size of a file, which XFSZ tells of, is what is left of the disk."""
 FAILURES: Final[Mapping[Reason, Failure]] = {
     reason: Failure(cause=cause, code=code, message=message, reason=reason)
     for reason, cause, code, message in (
@@ -132,6 +138,13 @@ FAILURES: Final[Mapping[Reason, Failure]] = {
             FailureCode.INPUT_UNHANDLED,
             "The input cannot be decoded: it is damaged, incomplete or of an unknown kind. Check the file and upload it again.",
         ),
+        (
+            Reason.BIT_RATE_TOO_LOW,
+            Cause.INPUT,
+            FailureCode.PRESET_MISMATCH,
+            "The bit rate is too low for two passes over this input; raise `bit_rate`, or leave out `two_pass`.",
+        ),
+        (Reason.ENCODER_CRASHED, Cause.UNKNOWN, FailureCode.INTERNAL, "The encoder crashed while it made this output."),
         (Reason.ENCODER_KILLED, Cause.NODE, FailureCode.NODE_FAULT, "The encoder was killed on the node."),
         (Reason.UNKNOWN, Cause.UNKNOWN, FailureCode.INTERNAL, "The encoder failed for a reason that is not known."),
     )
@@ -146,7 +159,7 @@ def diagnose(exit_code: int, stderr_tail: bytes) -> Failure:
 def reason_of(exit_code: int, stderr_tail: bytes) -> Reason:
     """A negative code, or one above 128, is the signal that ended the process (or what wrapped it)."""
     said = complaint(stderr_tail)
-    if said in LOST_WRITES or said in OF_HARDWARE:
+    if said in LOST_WRITES or said in OF_HARDWARE or said is Reason.BIT_RATE_TOO_LOW:  # and then it crashes
         return said
     signal = -exit_code if exit_code < 0 else exit_code - 128
     if 0 < signal < 65:

@@ -29,6 +29,8 @@ class VideoEncoder:
     options: Callable[[VideoSettings], Options]
     on_gpu: bool = False
     scene_cuts_off: int = 0
+    least: int = 0
+    """Pixels that a picture has at least, across and down."""
     copies_captions: bool = False
     """Whether those in the input's pictures go into its own, unless it is told that they shall not."""
 
@@ -48,6 +50,9 @@ X264_PRESET: Final = "veryfast"
 X265_PRESET: Final = "superfast"
 SVT_PRESET: Final = 9
 """Both about as quick as x264 is with its own."""
+
+MOST_REFERENCES: Final = 6
+"""Of HEVC: with those that B frames need besides, it allows no more."""
 
 PEAK: Final = 2
 """Peak rate per average where settings bound none: what players of adaptive streams allow."""
@@ -94,7 +99,7 @@ def _carried_bit_rate(codec: AudioCodec, wanted: int, *, rate: int, channels: in
     if codec is AudioCodec.VORBIS:
         low, high = next(bounds for least, bounds in _VORBIS_PER_CHANNEL if rate >= least)
         return min(max(wanted, low * channels), high * channels)
-    return wanted
+    return min(wanted, _MOST_OF_OPUS * channels) if codec is AudioCodec.OPUS else wanted
 
 
 def _x264(video: VideoSettings) -> Options:
@@ -145,7 +150,8 @@ def _x265(video: VideoSettings) -> Options:
         options |= _average(video)
     else:
         options |= {"crf": video.quality if video.quality is not None else 28} | _ceiling(video)
-    wanted = {"log-level": "error", "open-gop": 0, "ref": video.max_reference_frames or None}
+    references = min(video.max_reference_frames or 0, MOST_REFERENCES) or None
+    wanted = {"log-level": "error", "open-gop": 0, "ref": references}
     if video.fixed_gop:
         wanted["scenecut"] = 0
     return options | {"x265-params": ":".join(f"{name}={value}" for name, value in wanted.items() if value is not None)}
@@ -153,8 +159,8 @@ def _x265(video: VideoSettings) -> Options:
 
 def _hevc_nvenc(video: VideoSettings) -> Options:
     options = _h264_nvenc(video)
-    if video.bit_rate is None and video.quality is None:
-        options["cq"] = 28
+    if video.bit_rate is None:
+        options["cq"] = 28 if video.quality is None else max(1, video.quality)  # 0 would leave it to the card
     return options
 
 
@@ -266,9 +272,9 @@ def _divisor(pictures: int, most: int) -> int:
 VIDEO_ENCODERS: Final[Mapping[tuple[Device, VideoCodec], VideoEncoder]] = {
     (Device.CPU, VideoCodec.H264): VideoEncoder("libx264", "h264", _x264, copies_captions=True),
     (Device.NVENC, VideoCodec.H264): VideoEncoder("h264_nvenc", "h264", _h264_nvenc, on_gpu=True, copies_captions=True),
-    (Device.CPU, VideoCodec.HEVC): VideoEncoder("libx265", "hevc", _x265),
+    (Device.CPU, VideoCodec.HEVC): VideoEncoder("libx265", "hevc", _x265, least=16),
     (Device.NVENC, VideoCodec.HEVC): VideoEncoder("hevc_nvenc", "hevc", _hevc_nvenc, on_gpu=True, copies_captions=True),
-    (Device.CPU, VideoCodec.AV1): VideoEncoder("libsvtav1", "av1", _svt_av1),
+    (Device.CPU, VideoCodec.AV1): VideoEncoder("libsvtav1", "av1", _svt_av1, least=64),
     (Device.CPU, VideoCodec.MPEG2): VideoEncoder(
         "mpeg2video", "mpeg2video", _mpeg2, scene_cuts_off=1_000_000_000, copies_captions=True
     ),
@@ -332,5 +338,7 @@ _BIT_RATES: Final[Mapping[AudioCodec, tuple[tuple[int, ...], tuple[int, ...]]]] 
         (32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320),
     ),
 }
+_MOST_OF_OPUS: Final = 256_000
+"""Bits per second and channel."""
 _VORBIS_PER_CHANNEL: Final = ((44100, (32_000, 240_000)), (32000, (30_000, 180_000)), (0, (16_000, 80_000)))
 """From this sample rate on: the bits per second and channel that libvorbis can be set to."""

@@ -6,7 +6,7 @@ import math
 from fractions import Fraction
 from typing import Final
 
-from shared.jobspec import VideoSettings
+from shared.jobspec import VideoCodec, VideoSettings
 
 NOMINAL: Final = {
     "10": Fraction(10),
@@ -24,6 +24,8 @@ NOMINAL: Final = {
 HIGHEST: Final = Fraction(60)
 """Of an output that neither names a rate nor a bound."""
 
+HIGHEST_OF_GIF: Final = Fraction(50)
+"""Its time goes in hundredths, and players show for a tenth what is to be shown for less than two of them."""
 _COMMON: Final = (*NOMINAL.values(), Fraction(12), Fraction(48), Fraction(60000, 1001), Fraction(120))
 _FALLBACK: Final = Fraction(25)
 _LEAST_PRESENT: Final = Fraction(2, 3)
@@ -53,6 +55,8 @@ def output_rate(video: VideoSettings, source: Fraction) -> Fraction:
     if video.frame_rate != "auto":
         return NOMINAL[video.frame_rate]
     bound = NOMINAL[video.max_frame_rate] if video.max_frame_rate else HIGHEST
+    if video.codec is VideoCodec.GIF:
+        bound = min(bound, HIGHEST_OF_GIF)
     return source / max(1, math.ceil(source / bound))
 
 

@@ -28,7 +28,7 @@ class Loudness(Sent):
 class AudioSettings(Sent):
     codec: AudioCodec = Field(description="Of the sound; which ones a container carries is told above.")
     bit_rate: Annotated[int, Field(ge=16_000, le=512_000)] | None = Field(
-        None, description="Bits per second; the encoder's own choice when null."
+        None, description="Bits per second, or the nearest that the codec has; the encoder's own choice when null."
     )
     sample_rate: Literal["auto", 22050, 32000, 44100, 48000, 96000, 192000] = Field(
         "auto", description="In hertz; as the input's with auto."

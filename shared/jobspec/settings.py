@@ -41,6 +41,8 @@ class Settings(Sent):
             and self.container is not Container.MXF
         ):
             raise mismatch("audio/packing_mode", "Only mxf packs channels into tracks of their own.")
+        if self.video is None and self.container is Container.MXF:
+            raise mismatch("video", "mxf carries sound with a picture only.")
         if self.thumbnails is not None and self.video is None:
             raise mismatch("thumbnails", "Thumbnails need video.")
         if self.container is Container.FMP4 and self.video is not None and not self.video.fixed_gop:

@@ -50,7 +50,7 @@ class VideoSettings(Sent):
         None, description="Bits of the decoder's rate buffer; ten times `max_bit_rate` when null."
     )
     quality: Annotated[int, Field(ge=0, le=51)] | None = Field(
-        None, description="Constant rate factor, lower is better; instead of `bit_rate`."
+        None, description="Constant rate factor, lower is better; instead of `bit_rate`. From 1 for H.264."
     )
     profile: Literal["baseline", "main", "high", "0", "1", "2", "3"] | None = Field(
         None, description="H.264: baseline, main, high. HEVC: main. VP8: 0 to 3. VP9: 0."
@@ -143,12 +143,25 @@ class VideoSettings(Sent):
             raise mismatch("interlaced_mode", f"{self.codec} is always progressive.")
         if self.interlaced_mode is not InterlacedMode.PROGRESSIVE and self.profile == "baseline":
             raise mismatch("interlaced_mode", "Profile baseline is always progressive.")
+        if self.codec is VideoCodec.GIF and self.frame_rate == "60":
+            raise mismatch("frame_rate", "A gif has at most 50 pictures a second: its time goes in hundredths.")
+        if self.codec is VideoCodec.H264 and self.quality == 0:
+            raise mismatch("quality", "h264 without any loss is of a profile that few players open; 1 is the best.")
         if self.quality is not None and self.codec is VideoCodec.GIF:
             raise mismatch("quality", "A gif has no quality to choose.")
         if len({slot.id for slot in self.watermarks}) < len(self.watermarks):
             raise mismatch("watermarks", "Two slots have the same id.")
         sizing.check_one_way(self, self.resolution, self.aspect_ratio, even=True)
+        self._can_be_so_large()
         return self
+
+    def _can_be_so_large(self) -> None:
+        for field, length in zip(("max_width", "max_height"), self.bounds, strict=True):
+            name = "resolution" if sizing.exact(self.resolution) else field
+            if length < LEAST_PIXELS.get(self.codec, sizing.SMALLEST):
+                raise mismatch(name, f"{self.codec} has at least {LEAST_PIXELS[self.codec]} pixels either way.")
+            if length > MOST_PIXELS.get(self.codec, sizing.LARGEST):
+                raise mismatch(name, f"{self.codec} has at most {MOST_PIXELS[self.codec]} pixels either way.")
 
     @model_validator(mode="after")
     def _is_heeded(self) -> Self:
@@ -158,6 +171,8 @@ class VideoSettings(Sent):
         if self.codec is VideoCodec.GIF and (self.fixed_gop or self.keyframes_max_distance != KEYFRAMES_MAX_DISTANCE):
             field = "fixed_gop" if self.fixed_gop else "keyframes_max_distance"
             raise mismatch(field, "A gif has no key frames.")
+        if self.codec is VideoCodec.GIF and self.bit_rate is not None:
+            raise mismatch("bit_rate", "A gif has no bit rate: its size follows from its pictures.")
         if self.max_bit_rate is not None and not self._is_bounded:
             raise mismatch("max_bit_rate", f"{self.codec} keeps to no highest rate here{self._unless_average}.")
         if self.buffer_size is not None and not self._is_buffered:
@@ -186,6 +201,9 @@ class VideoSettings(Sent):
         return sizing.exact(self.resolution) or size
 
 
+LEAST_PIXELS: Final = {VideoCodec.AV1: 64}
+MOST_PIXELS: Final = {VideoCodec.MPEG2: 4094}
+"""Across and down, where a codec has narrower bounds than all of them."""
 _REFERRING: Final = frozenset({VideoCodec.H264, VideoCodec.HEVC})
 _AVERAGED: Final = frozenset(VideoCodec) - {VideoCodec.AV1, VideoCodec.GIF}
 """Those whose `bit_rate` is met over a buffer."""

@@ -202,7 +202,7 @@ def _broadcast() -> Iterator[SystemPreset]:
 
 
 def _web() -> Iterator[SystemPreset]:
-    gif = {"codec": "gif", "bit_rate": 400_000, "loop_count": "infinite", "frame_rate": "15"}
+    gif = {"codec": "gif", "loop_count": "infinite", "frame_rate": "15"}
     yield _preset("100200", "System preset: Gif (Animated)", container="gif", video=gif)
     flash = _h264("main", "3.1", 1280, 720, 2200, frame_rate="30", max_bit_rate=2200, buffer_size=22_000)
     yield _preset(

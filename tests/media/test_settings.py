@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from shared.failures import FailureReason
 from tests.fields import shows
 from tests.media.encoding import Made, ffmpeg, ffprobe, transcoded
 from tests.media.test_codecs import psnr
@@ -22,7 +23,7 @@ def noisy(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """3 s of a moving picture, the last second of it full of noise, which no encoder makes small."""
     source = tmp_path_factory.mktemp("settings") / "noisy.mp4"
     calm, noise = "testsrc2=s=320x180:r=25:d=2", "color=gray:s=320x180:r=25:d=1,noise=alls=60:allf=t"
-    joined = ("-filter_complex", "[0:v]setsar=1[c];[1:v]setsar=1[n];[c][n]concat=n=2", "-crf", "8")
+    joined = ("-filter_complex", "[0:v]setsar=1/1[c];[1:v]setsar=1/1[n];[c][n]concat=n=2", "-crf", "8")
     ffmpeg("-f", "lavfi", "-i", calm, "-f", "lavfi", "-i", noise, *joined, "-pix_fmt", "yuv420p", str(source))
     return source
 
@@ -41,6 +42,13 @@ def overflow(file: Path, rate: int, seconds: float = 0.04) -> float:
         waiting = max(0.0, waiting + int(packet["size"]) * 8 - rate * seconds)
         most = max(most, waiting)
     return most
+
+
+def test_a_rate_too_low_for_two_passes_is_told_and_no_fault_of_the_node(noisy: Path, tmp_path: Path) -> None:
+    twice = {"codec": "mpeg2", "max_width": 1280, "sizing_policy": "Fit", "bit_rate": 10_000, "two_pass": True}
+    outputs = [an_output(settings(container="ts", video=twice)), an_output(settings(container="mp4", video=SMALL), 1)]
+    made = transcoded(tmp_path / "job", noisy, a_task(*outputs))
+    assert {index: failure.reason for index, failure in made.failures.items()} == {0: FailureReason.BIT_RATE_TOO_LOW}
 
 
 @shows("settings.video.quality")

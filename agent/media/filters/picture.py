@@ -77,7 +77,7 @@ def drawn(stream: Stream, picture: Picture, source_rate: Fraction, stills: Seque
         stream = tone_mapped(stream, hdr)
     stream = _turned(stream, picture.turn).filter("format", picture.pix_fmt)
     stream = _padded(stream, picture.sizing)
-    stream = stream.filter("setsar", _ratio(picture.sizing.pixel_aspect))
+    stream = _shaped(stream, picture.sizing.pixel_aspect)
     if conversion := picture.colours.conversion:
         stream = stream.filter("colorspace", all=conversion.target, iall=conversion.source)
     for mark, still in zip(picture.marks, stills, strict=True):
@@ -94,12 +94,14 @@ def drawn_on_gpu(stream: Stream, picture: Picture, stills: Sequence[Stream]) -> 
     scaled = picture.sizing.scaled
     stream = _at_rate(stream, picture.rate)
     stream = stream.filter("scale_cuda", scaled.width, scaled.height, format=picture.pix_fmt)
-    stream = stream.filter("setsar", _ratio(picture.sizing.pixel_aspect))
+    stream = _shaped(stream, picture.sizing.pixel_aspect)
     for mark, still in zip(picture.marks, stills, strict=True):
         stream = overlaid_on_gpu(stream, mark, still)
     return stream
 
 
+FINEST_SHAPE: Final = 4096
+"""The largest number in the shape of a pixel that encoders of H.264 write."""
 PALETTE_WIDTH: Final = 320
 """Pixels across of the picture that colours are chosen from: half the time of choosing from all, and hardly other colours."""
 
@@ -123,7 +125,7 @@ def thumbnails(stream: Stream, wanted: Stills, *, on_gpu: bool) -> Stream:
         stream = tone_mapped(stream, wanted.hdr)
     stream = stream.filter("format", "rgb24" if wanted.format == "png" else "gbrp")
     stream = _padded(_turned(stream, wanted.turn), wanted.sizing)
-    stream = stream.filter("setsar", 1 if wanted.sizing.pixel_aspect == 1 else _ratio(wanted.sizing.pixel_aspect))
+    stream = _shaped(stream, wanted.sizing.pixel_aspect)
     return stream if wanted.format == "png" else stream.filter("format", "yuvj420p")  # by BT.601, as jpg is
 
 
@@ -180,6 +182,12 @@ def _padded(stream: Stream, sizing: Sizing) -> Stream:
     if not sizing.pads:
         return stream
     return stream.filter("pad", sizing.frame.width, sizing.frame.height, sizing.bars.width, sizing.bars.height)
+
+
+def _shaped(stream: Stream, pixel_aspect: Fraction) -> Stream:
+    """Left to itself, the filter takes the nearest ratio of numbers up to a hundred."""
+    finer = {"max": FINEST_SHAPE} if max(pixel_aspect.as_integer_ratio()) > 100 else {}
+    return stream.filter("setsar", _ratio(pixel_aspect), **finer)
 
 
 def _ratio(value: Fraction) -> str:

@@ -22,7 +22,7 @@ from agent.media.diagnosis import LOST_WRITES
 from agent.media.encoders import Device
 from agent.media.facts import MediaFacts
 from agent.media.planning.alignment import aligned
-from agent.media.planning.choosing import NO_STILLS, Stills, in_software, planned, refusal, too_fast_or_slow
+from agent.media.planning.choosing import NO_STILLS, Stills, in_software, planned, refusal, too_fast_or_slow, too_small
 from agent.media.planning.drawing import drawn
 from agent.media.planning.planned import (
     OUT,
@@ -97,7 +97,9 @@ def plan(
             for spec in of_clip
             if spec.index not in refused
         ]
-        refused.update({output.index: why for output in wanted if (why := too_fast_or_slow(output))})
+        refused.update(
+            {output.index: why for output in wanted if (why := too_fast_or_slow(output) or too_small(output))}
+        )
         outputs = aligned([output for output in wanted if output.index not in refused], task.playlists)
         passes += [drawn(group, stretch, device, threads, gpu) for group in _together(outputs)]
     return Plan(tuple(passes), refused)

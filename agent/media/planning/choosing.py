@@ -48,6 +48,21 @@ def too_fast_or_slow(output: PlannedOutput) -> Failure | None:
     return unfit_for_rate([wanted.format for wanted in output.spec.captions.formats], output.picture.rate)
 
 
+def too_small(output: PlannedOutput) -> Failure | None:
+    """Why its encoder cannot make a picture of this size."""
+    if output.video is None or output.spec.settings.video is None:
+        return None
+    frame, least = output.video.picture.sizing.frame, output.video.encoder.least
+    if min(frame.width, frame.height) >= least:
+        return None
+    codec = output.spec.settings.video.codec
+    message = (
+        f"The picture would have {frame} pixels, and {codec} has at least {least} either way; use another codec, "
+        "or a sizing policy that enlarges it."
+    )
+    return Failure(cause=Cause.INPUT, code=FailureCode.PRESET_MISMATCH, message=message)
+
+
 def planned(spec: OutputSpec, source: MediaFacts, stills: Stills, device: Device) -> PlannedOutput:
     spec = _at_a_rate(spec, source.video)
     settings = spec.settings

@@ -61,7 +61,7 @@ async def test_a_card_that_works_encodes_and_nothing_is_told(
         ("driver_too_old", Reason.DRIVER_TOO_OLD, 0),
         ("gone", Reason.HARDWARE_FAILED, 0),
         ("ten_bit", Reason.PICTURE_UNSUPPORTED, 8),
-        ("crashes", Reason.ENCODER_KILLED, 8),
+        ("crashes", Reason.ENCODER_CRASHED, 8),
     ],
 )
 async def test_what_a_card_fails_at_is_made_in_software_and_the_job_is_told_why(

@@ -24,7 +24,7 @@ from shared.ids import PresetId
 
 operations: Final = Operations()
 
-_ALSO_TOLD: Final = {"1351620000001-000001": {"AspectRatio": "16:9"}}
+_ALSO_TOLD: Final = {"1351620000001-000001": {"AspectRatio": "16:9"}, "1351620000001-100200": {"BitRate": "400"}}
 """What the service's own presets say of their video, and what has no meaning beside the rest of it."""
 
 

@@ -45,6 +45,7 @@ _OF_A_GIF_UNTOLD: Final = ("KeyframesMaxDist", "FixedGOP")
 _BOUNDS: Final = ("MaxWidth", "MaxHeight")
 
 UNUSED_ASPECT_RATIO: Final = "AspectRatio says nothing beside MaxWidth and MaxHeight: it is ignored."
+UNUSED_BIT_RATE: Final = "BitRate says nothing of a gif, whose size follows from its pictures: it is ignored."
 
 
 def settings(sent: CreatePreset) -> tuple[Settings, str | None]:
@@ -57,9 +58,9 @@ def settings(sent: CreatePreset) -> tuple[Settings, str | None]:
             native[section] = _flat(to_native(parameters))
     if sent.thumbnails is not None:
         native["thumbnails"] = to_native(sent.thumbnails)
-    warning = _forget_unused_shape(native)
+    warnings = [warning for forget in (_forget_unused_shape, _forget_unused_rate) if (warning := forget(native))]
     try:
-        return Settings.model_validate_json(orjson.dumps(native)), warning
+        return Settings.model_validate_json(orjson.dumps(native)), " ".join(warnings) or None
     except ValidationError as error:
         raise _in_wire_names(faults.first(error, _written), sent) from error
 
@@ -101,6 +102,13 @@ def _forget_unused_shape(native: Fields) -> str | None:
             del chosen["aspect_ratio"]
             warning = UNUSED_ASPECT_RATIO
     return warning
+
+
+def _forget_unused_rate(native: Fields) -> str | None:
+    """The service asked for one with every picture, and had one in its own preset of a gif."""
+    if native["video"] is None or native["video"].get("codec") != "gif":
+        return None
+    return UNUSED_BIT_RATE if native["video"].pop("bit_rate", None) is not None else None
 
 
 _NEWER: Final = frozenset({"max_width", "max_height", "sizing_policy", "padding_policy", "display_aspect_ratio"})

@@ -9,7 +9,12 @@ from typing import Any, Final
 import pytest
 
 from controlplane.dialects.elastictranscoder.presets.structures import CreatePreset
-from controlplane.dialects.elastictranscoder.presets.translation import UNUSED_ASPECT_RATIO, settings, told
+from controlplane.dialects.elastictranscoder.presets.translation import (
+    UNUSED_ASPECT_RATIO,
+    UNUSED_BIT_RATE,
+    settings,
+    told,
+)
 from shared.ids import PresetId
 from shared.presets import DEPRECATED_IDS, SYSTEM_PRESETS
 from tests.contract.dialects.elastictranscoder import client as clients
@@ -79,7 +84,8 @@ def test_what_the_service_told_of_a_preset_means_what_it_means_here(preset_id: s
     found, _ = settings(CreatePreset.model_validate_json(json.dumps(wire)))
     ours = SYSTEM_PRESETS[PresetId(preset_id)].settings
     assert found == ours
-    video = {name: value for name, value in wire.get("Video", {}).items() if name != "AspectRatio"}
+    meaningless = {"AspectRatio"} | ({"BitRate"} if wire["Container"] == "gif" else set())
+    video = {name: value for name, value in wire.get("Video", {}).items() if name not in meaningless}
     expected = {name: wire[name] for name in ("Audio", "Thumbnails") if name in wire}
     assert told(found) == ({"Video": video} if video else {}) | expected
 
@@ -112,6 +118,15 @@ async def test_a_shape_that_says_nothing_is_warned_of(client: Client) -> None:
     made = await client.post("/presets", MINE | {"Video": MINE["Video"] | {"AspectRatio": "16:9"}})
     assert (made.status, made.json["Warning"]) == (201, UNUSED_ASPECT_RATIO)
     assert made.json["Preset"]["Video"]["AspectRatio"] == "16:9"
+
+
+async def test_a_rate_that_says_nothing_of_a_gif_is_warned_of(client: Client) -> None:
+    gif = {"Codec": "gif", "CodecOptions": {"LoopCount": "Infinite"}, "BitRate": "400", "FrameRate": "15"}
+    made = await client.post("/presets", {"Name": "gif", "Container": "gif", "Video": gif})
+    assert (made.status, made.json["Warning"]) == (201, UNUSED_BIT_RATE)
+    assert made.json["Preset"]["Video"] == gif
+    native = await client.caller.get(f"/v1/presets/{made.json['Preset']['Id']}")
+    assert native.json["settings"]["video"]["bit_rate"] is None
 
 
 @pytest.mark.parametrize("old", DEPRECATED_IDS)

@@ -86,7 +86,7 @@ A_LADDER_WITH_AN_MP4_AND_THUMBNAILS = f"""
     [s4]fps=1/10:round=up:start_time=0[s33];
     [s33]scale=192:108:in_color_matrix=bt709[s34];
     [s34]format=rgb24[s35];
-    [s35]setsar=1[s36]
+    [s35]setsar=1/1[s36]
 -map [s8] -map [s14] -f hls -a53cc 0 -avoid_negative_ts disabled -b:a 128000 -b:v 1872000 -bufsize 37440000 -c:a aac -c:v
     libx264 -color_primaries bt709 -color_trc bt709 -colorspace bt709 -flags +cgop -force_key_frames
     expr:gte(t,n_forced*6-0.004) -g 72 -hls_list_size 0 -hls_playlist_type vod -hls_segment_filename out/o0_%05d.ts
@@ -262,7 +262,7 @@ A_LADDER_ON_A_GPU = f"""
     [s31]format=yuv420p[s32];
     [s32]scale=in_color_matrix=bt709[s33];
     [s33]format=rgb24[s34];
-    [s34]setsar=1[s35]
+    [s34]setsar=1/1[s35]
 -map [s7] -map [s13] -f hls -a53cc 0 -avoid_negative_ts disabled -b:a 128000 -b:v 1872000 -bufsize 37440000 -c:a aac -c:v
     h264_nvenc -color_primaries bt709 -color_trc bt709 -colorspace bt709 -flags +cgop -force_key_frames
     expr:gte(t,n_forced*6-0.004) -forced-idr 1 -g 72 -gpu 1 -hls_list_size 0 -hls_playlist_type vod

@@ -59,6 +59,11 @@ def test_few_reference_frames_leave_no_room_for_pyramids() -> None:
     assert "x264-params" not in options(video(max_reference_frames=4))
 
 
+def test_hevc_refers_to_no_more_frames_than_it_allows() -> None:
+    assert "ref=6" in options(video("hevc", max_reference_frames=16))["x265-params"].split(":")
+    assert "ref=2" in options(video("hevc", max_reference_frames=2))["x265-params"].split(":")
+
+
 def test_headers_tell_the_order_of_fields() -> None:
     assert options(video(interlaced_mode="BottomFirst"))["x264-params"] == "bff=1"
     both = video(interlaced_mode="BottomFirst", max_reference_frames=3)
@@ -144,6 +149,7 @@ def test_channels_are_as_many_as_asked_for_and_possible() -> None:
         ("vorbis", 512_000, 44100, 1, 240_000),
         ("vorbis", 16_000, 44100, 2, 64_000),
         ("aac", 160_000, 44100, 2, 160_000),
+        ("opus", 512_000, 48000, 1, 256_000),
         ("aac", None, 44100, 2, 128_000),
     ],
 )

@@ -46,3 +46,8 @@ def test_without_a_name_the_source_decides_up_to_the_bound() -> None:
     assert chosen(Fraction(60), max_frame_rate="30") == 30
     assert chosen(Fraction(120), max_frame_rate="50") == 40  # a whole number of frames is left out
     assert chosen(Fraction(120)) == 60
+
+
+def test_a_gif_has_no_pictures_that_players_would_slow_down() -> None:
+    assert chosen(Fraction(60), codec="gif") == 30
+    assert chosen(Fraction(50), codec="gif", max_frame_rate="60") == 50

@@ -78,6 +78,17 @@ def test_mpeg2_gets_the_nearest_rate_that_it_has() -> None:
     assert float(output.picture.rate) == pytest.approx(23.976, abs=0.001)
 
 
+@pytest.mark.parametrize(("codec", "least"), [("hevc", 16), ("av1", 64), ("h264", 0)])
+def test_a_picture_too_small_for_its_encoder_is_refused_alone(codec: str, least: int) -> None:
+    fits = an_output(settings(container="mp4", video={"codec": codec, "max_width": 128, "sizing_policy": "Fit"}))
+    shrinks = an_output(settings(container="mp4", video={"codec": codec}), 1)
+    speck = a_movie(width=8, height=8)
+    result = plan(a_task(fits, shrinks), (speck,), device=Device.CPU, threads=2)
+    assert [failure.code for failure in result.refused.values()] == [FailureCode.PRESET_MISMATCH] * bool(least)
+    assert all(f"at least {least}" in failure.message for failure in result.refused.values())
+    assert list(result.refused) == [1] * bool(least)
+
+
 def test_only_transport_streams_are_segmented() -> None:
     segmented, whole = planned(an_output("200010", segment_duration=6.0), an_output("500020", 1, segment_duration=6.0))
     assert (segmented.is_segmented, segmented.file) == (True, "o0.m3u8")
