@@ -49,8 +49,8 @@ let begin = () => { video.playbackRate = 2; video.play().catch(fail); };
 
 JOURNEY = """
 const until = (so, what) => new Promise((go, stop) => {
-  const began = Date.now();
-  const look = () => so() ? go() : Date.now() - began > 20000 ? stop("waited for " + what) : setTimeout(look, 50);
+  let looks = 0;
+  const look = () => so() ? go() : ++looks > 1200 ? stop("waited for " + what) : setTimeout(look, 50);
   look();
 });
 const visited = [];

@@ -81,6 +81,11 @@ class Slots:
             self._grants[ref] = replace(kept, cpu_threads=0, memory=0, scratch=0, pixel_rate=0)
             self.changed.set()
 
+    def encoders(self, ref: AttemptRef) -> frozenset[str]:
+        """Those that work on the card that an attempt has; none, where it has no card."""
+        card = self._grants[ref].gpu
+        return frozenset(name for gpu in self._capacity.gpus if gpu.index == card for name in gpu.encoders)
+
     def widen(self, ref: AttemptRef, threads: int) -> int:
         """More threads for an attempt that needs more than it thought, as far as they are idle; how many it then has."""
         grant = self._grants[ref]

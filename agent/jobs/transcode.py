@@ -14,7 +14,7 @@ from agent.jobs.artwork import adorned
 from agent.jobs.attempt import Attempt
 from agent.jobs.captions import Captions, gather
 from agent.jobs.embedding import embed
-from agent.jobs.encoding import Encoding
+from agent.jobs.encoding import THREADS_PER_RENDITION, Encoding
 from agent.jobs.encryption import decrypt, encrypted
 from agent.jobs.failure import COMPANION_MISSING, COMPANION_TOO_LARGE, SCRATCH_FULL, AttemptFailed
 from agent.jobs.fetch import OnBytes, fetch
@@ -39,16 +39,19 @@ from agent.media import (
     detected,
     inspections,
     judge,
+    lacked,
     media_files,
     package,
     plan,
     stretches,
 )
+from agent.media.diagnosis import FAILURES
 from agent.racing import together, unless
 from agent.sandbox import Exit, Sandbox
 from agent.vigil import Patience
 from shared.clock import Clock
-from shared.failures import Cause, Failure
+from shared.failures import Cause, Failure, FailureReason
+from shared.jobspec import HardwarePreference
 from shared.protocol import DetectedProperties, Finished, InputSpec, TranscodeFile
 from shared.statuses import Phase
 
@@ -84,6 +87,7 @@ class Transcode:
         self._space = space
         self._note = note
         self._client = client
+        self._slots = slots
         self._running = Running(attempt, space, sandbox=sandbox, scratch_left=scratch_left, patience=patience)
         self._encoding = Encoding(
             attempt, task, space, self._running, slots=slots, clock=clock, made=self._look_at, fail=self._fail
@@ -102,7 +106,8 @@ class Transcode:
         await self._unless_ended(tell_probed(self._client, self._attempt, self.detected))
         pictures = await stills(self._task, self._lost, self._space.input, self._running.capture)
         self._captions = await self._gather(facts)
-        planned = await asyncio.to_thread(self._plan, facts, pictures)
+        threads = self._threads()
+        planned = await asyncio.to_thread(self._plan, facts, pictures, threads)
         for index, failure in {**planned.refused, **self._captions.failures}.items():
             self._fail(index, failure)
         await self._enter(Phase.ENCODING)
@@ -213,16 +218,30 @@ class Transcode:
         del self._verified[index]
         self._fail(index, made)
 
-    def _plan(self, facts: tuple[MediaFacts, ...], pictures: Mapping[int, Still | Failure]) -> Plan:
+    def _threads(self) -> int:
+        """More than were granted, where a card lacks an encoder that was counted on; another node may have it."""
+        lacking = lacked(self._task.outputs, self._slots.encoders(self._attempt.ref)) if self._uses_card else 0
+        if lacking and self._task.hardware is HardwarePreference.REQUIRE:
+            raise AttemptFailed(FAILURES[FailureReason.HARDWARE_UNSUPPORTED])
+        if not lacking:
+            return self._order.cpu_threads
+        return self._slots.widen(self._attempt.ref, self._order.cpu_threads + THREADS_PER_RENDITION * lacking)
+
+    @property
+    def _uses_card(self) -> bool:
+        return self._order.nvenc_sessions > 0
+
+    def _plan(self, facts: tuple[MediaFacts, ...], pictures: Mapping[int, Still | Failure], threads: int) -> Plan:
         failed = self._captions.failures
         wanted = tuple(output for output in self._task.outputs if output.index not in failed)
         return plan(
             self._task.model_copy(update={"outputs": wanted}),
             facts,
             pictures,
-            device=Device.NVENC if self._order.nvenc_sessions else Device.CPU,
-            threads=self._order.cpu_threads,
+            device=Device.NVENC if self._uses_card else Device.CPU,
+            threads=threads,
             gpu=self._attempt.gpu or 0,
+            card=self._slots.encoders(self._attempt.ref) if self._uses_card else (),
             tracks=self._captions.embedded(self._task),
         )
 

@@ -20,6 +20,7 @@ below are relative to `out/`.
                    PlannedOutput.index: int; PlannedOutput.encoder: str
                split(p: Pass) -> tuple[Pass, ...]                           one per output: only the guilty one fails
                instead(p: Pass, reason: FailureReason, *, software_threads: int) -> Pass | None     what a card failed at
+               lacked(outputs: Iterable[OutputSpec], card: Collection[str]) -> int      how many a card has no encoder for
     progress   ProgressParser(duration: float).feed(chunk: bytes) -> Sample | None
                    Sample: percent, seconds, fps, speed, eta                         of the pass; percent never falls
     verify     inspections(output: PlannedOutput, files: Mapping[str, int]) -> tuple[Inspection, ...]
@@ -51,6 +52,7 @@ from agent.media.planning import (
     Plan,
     PlannedOutput,
     instead,
+    lacked,
     of_clip,
     plan,
     split,
@@ -64,7 +66,7 @@ from agent.media.verify import Inspection, Read, Verified, inspections, judge, m
 __all__ = [
     "OF_HARDWARE", "Device", "Encrypt", "Feeders", "Inspection", "Join", "Mark", "MediaFacts", "MediaRefused", "Package",
     "Pass", "Plan", "PlannedOutput", "ProgressParser", "Read", "Recipe", "Refragment", "Sample", "Still", "Verified",
-    "demuxer_of", "detected", "diagnose", "ffprobe_argv", "inspections", "instead", "judge", "media_files", "of_clip",
+    "demuxer_of", "detected", "diagnose", "ffprobe_argv", "inspections", "instead", "judge", "lacked", "media_files", "of_clip",
     "package", "parse_probe", "parse_still", "plan", "reason_of", "refragment", "rewritten", "split", "still_probe_argv",
     "stretches", "tracks_file",
 ]  # fmt: skip

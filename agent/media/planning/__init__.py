@@ -14,15 +14,25 @@ muxers      how each container is written
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from typing import Final
 
 from agent.media.diagnosis import LOST_WRITES
-from agent.media.encoders import Device
+from agent.media.encoders import VIDEO_ENCODERS, Device
 from agent.media.facts import MediaFacts
 from agent.media.planning.alignment import aligned
-from agent.media.planning.choosing import NO_STILLS, Stills, in_software, planned, refusal, too_fast_or_slow, too_small
+from agent.media.planning.choosing import (
+    NO_STILLS,
+    Stills,
+    in_software,
+    lacked,
+    on_card,
+    planned,
+    refusal,
+    too_fast_or_slow,
+    too_small,
+)
 from agent.media.planning.drawing import drawn
 from agent.media.planning.planned import (
     OUT,
@@ -41,6 +51,7 @@ from shared.failures import Failure, FailureReason
 from shared.protocol import TranscodeFile
 
 NO_TRACKS: Final[Mapping[int, int]] = {}
+ALL_ENCODERS: Final = frozenset(encoder.name for encoder in VIDEO_ENCODERS.values() if encoder.on_gpu)
 
 __all__ = [
     "OUT",
@@ -52,6 +63,7 @@ __all__ = [
     "PlannedThumbnails",
     "PlannedVideo",
     "instead",
+    "lacked",
     "of_clip",
     "plan",
     "split",
@@ -68,10 +80,11 @@ def plan(
     device: Device,
     threads: int,
     gpu: int = 0,
+    card: Collection[str] = ALL_ENCODERS,
     tracks: Mapping[int, int] = NO_TRACKS,
 ) -> Plan:
-    """`facts`: of every part of the task, hints and all. `gpu` is the card for what is done on one, as NVML counts.
-    `tracks`: how many of captions an output embeds, by its index.
+    """`facts`: of every part of the task, hints and all. `gpu` is the card for what is done on one, as NVML counts,
+    and `card` the encoders that work on it. `tracks`: how many of captions an output embeds, by its index.
 
     Outputs of the same stretch share a decode; others read what they need, and no more.
     """
@@ -90,7 +103,7 @@ def plan(
         refused.update({spec.index: why for spec in of_clip if (why := refusal(spec, stretch.whole, stills))})
         wanted = [
             replace(
-                planned(spec, stretch.whole, stills, device),
+                on_card(planned(spec, stretch.whole, stills, device), card),
                 caption_tracks=tracks.get(spec.index, 0),
                 longest=stretch.longest,
             )

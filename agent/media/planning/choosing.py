@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
 from fractions import Fraction
 from typing import Final
@@ -86,6 +86,22 @@ def _at_a_rate(spec: OutputSpec, source: VideoFacts | None) -> OutputSpec:
     rate = source.bit_rate and min(max(source.bit_rate, LEAST_BIT_RATE), video.max_bit_rate or MOST_BIT_RATE)
     changed = video.model_copy(update={"bit_rate": rate, "two_pass": video.two_pass and rate is not None})
     return spec.model_copy(update={"settings": spec.settings.model_copy(update={"video": changed})})
+
+
+def lacked(outputs: Iterable[OutputSpec], card: Collection[str]) -> int:
+    """How many of them are made in software only because a card lacks their encoders; `card`: those that it has."""
+    hardware = (encoders.VIDEO_ENCODERS.get((Device.NVENC, video.codec)) for video in map(_settings, outputs) if video)
+    return sum(encoder is not None and encoder.name not in card for encoder in hardware)
+
+
+def _settings(output: OutputSpec) -> VideoSettings | None:
+    return output.settings.video
+
+
+def on_card(output: PlannedOutput, card: Collection[str]) -> PlannedOutput:
+    """The same, on a card with these encoders."""
+    video = output.video
+    return in_software(output) if video and video.encoder.on_gpu and video.encoder.name not in card else output
 
 
 def in_software(output: PlannedOutput) -> PlannedOutput:

@@ -10,14 +10,15 @@ import pytest
 from agent.capacity import nvenc
 from agent.capacity.nvenc import Card
 from shared.failures import FailureReason as Reason
-from shared.jobspec import HardwarePreference
-from shared.protocol import Failed, Fallback, Finished, PartSpec, Resume, Span, StartTask
+from shared.jobspec import HardwarePreference, Settings
+from shared.protocol import Failed, Fallback, Finished, OutputSpec, PartSpec, Resume, Span, StartTask
 from tests.contract.agent.control_plane import ControlPlane
 from tests.contract.agent.nodes import Tools, briefly, node
 from tests.unit.agent.builders import GIB, a_start, an_output
 
 STAND_IN = Path(__file__).parent / "nvenc_stand_in"
 SOFTWARE = ("h264_nvenc", "libx264")
+HEVC = Settings.model_validate({"container": "mp4", "video": {"codec": "hevc", "quality": 40}}, strict=False)
 
 
 @pytest.fixture
@@ -113,6 +114,34 @@ async def test_what_a_card_cannot_decode_it_may_still_encode(
     assert event.instead == "h264_nvenc after decoding in software"
 
 
+async def test_what_a_card_has_no_encoder_for_is_made_in_software_beside_it(
+    control: ControlPlane, card: Tools, state: Path
+) -> None:
+    """The stand-in is a card that makes H.264 only. Being asked for more is no fault of it."""
+    async with node(control.url, state, card):
+        ref = await control.grant(nvenc_sessions=2, outputs=(an_output(), an_output(1, settings=HEVC)))
+        await control.until(lambda: ref in control.reports)
+        await control.until(lambda: control.polls[-1].free.nvenc_sessions == 8)
+    outcome = control.reports[ref]
+    assert isinstance(outcome, Finished)
+    assert [output.encoder for output in outcome.outputs] == ["h264_nvenc", "libx265"]
+    assert control.events[ref] == ()
+
+
+async def test_a_job_that_requires_an_encoder_that_a_card_lacks_is_given_back(
+    control: ControlPlane, card: Tools, state: Path
+) -> None:
+    async with node(control.url, state, card):
+        await control.until(lambda: control.polls)
+        order = requiring_hardware(control, an_output(settings=HEVC))
+        await control.order(Resume())
+        await control.until(lambda: order.ref in control.reports)
+        await control.until(lambda: control.polls[-1].free.nvenc_sessions == 8)
+    outcome = control.reports[order.ref]
+    assert isinstance(outcome, Failed)
+    assert outcome.failure.reason is Reason.HARDWARE_UNSUPPORTED
+
+
 async def test_a_job_that_requires_hardware_is_given_back_instead(
     control: ControlPlane, card: Tools, state: Path
 ) -> None:
@@ -161,7 +190,7 @@ async def test_sessions_are_not_given_out_again_at_once(control: ControlPlane, c
     assert (threads, 5) in after, "threads are free while sessions settle"
 
 
-def requiring_hardware(control: ControlPlane) -> StartTask:
-    order = a_start("tk_hw", inputs=(control.input("tk_hw"),), outputs=(an_output(),), nvenc_sessions=1)
+def requiring_hardware(control: ControlPlane, output: OutputSpec | None = None) -> StartTask:
+    order = a_start("tk_hw", inputs=(control.input("tk_hw"),), outputs=(output or an_output(),), nvenc_sessions=1)
     payload = order.payload.model_copy(update={"hardware": HardwarePreference.REQUIRE})
     return control.known(order.model_copy(update={"payload": payload}))
