@@ -79,6 +79,7 @@ class FailureReason(StrEnum):
     MISDESCRIBED = "misdescribed"  # perhaps: it was read as the job says, with its container or its key
     UNDECODABLE = "undecodable"
     BIT_RATE_TOO_LOW = "bit_rate_too_low"  # for two passes over what the input shows
+    UNEVEN = "uneven"  # times in the input go back, or it becomes another kind midway
     UNKNOWN = "unknown"
 
 

@@ -16,7 +16,7 @@ from agent.media.argv import FORMATS, INPUT_GUARDS, STILL_FORMATS
 OLDEST: Final = (5, 1)
 FILTERS: Final = frozenset(
     {
-        "aformat", "anullsrc", "apad", "aresample", "asetpts", "asplit", "atrim", "bwdif", "channelmap", "color",
+        "aformat", "anull", "anullsrc", "apad", "aresample", "asetpts", "asplit", "atrim", "bwdif", "channelmap", "color",
         "colorchannelmixer", "colorspace", "concat", "crop", "format", "fps", "hflip", "idet", "interlace",
         "loudnorm", "metadata", "overlay", "pad", "palettegen", "paletteuse", "premultiply", "scale", "setparams",
         "setpts", "setsar", "split", "tile", "tonemap", "tpad", "transpose", "trim", "unpremultiply", "vflip",

@@ -13,7 +13,7 @@ from agent.jobs.passes import encode_time, encoders_of, failure_of, means_of, sh
 from agent.jobs.running import Running
 from agent.jobs.slots import Slots
 from agent.jobs.workspace import Workspace
-from agent.media import Pass, PlannedOutput, ProgressParser, Sample, instead, split
+from agent.media import Pass, PlannedOutput, ProgressParser, Sample, evenly, instead, split
 from agent.sandbox import Exit
 from agent.vigil import Stage
 from shared.clock import Clock
@@ -62,12 +62,18 @@ class Encoding:
             done += share
 
     async def run(self, encode: Pass, *, done: float, share: float) -> None:
-        """One ffmpeg. What a card fails at is made by other means; else its outputs are made one by one.
+        """One ffmpeg. What a card fails at is made by other means; else its outputs are made one by one. An input that
+        becomes another kind midway is made one kind before.
 
         Either way what other passes finished stays, and only the guilty output fails.
         """
         before = self._space.files()
-        ended = await self._encoded(encode, done=done, share=share)
+        ended, even = await self._encoded(encode, done=done, share=share)
+        if even is not None:
+            self._space.keep_only(before)
+            self._attempt.tail.remark("the input becomes another kind midway: made one kind before")
+            await self.run(even, done=done, share=share)
+            return
         if ended.is_success:
             for output in encode.outputs:
                 await self._made(output, ended)
@@ -105,7 +111,8 @@ class Encoding:
         threads = self._slots.widen(self._attempt.ref, THREADS_PER_RENDITION * len(encode.outputs))
         return instead(encode, reason, software_threads=threads)
 
-    async def _encoded(self, encode: Pass, *, done: float, share: float) -> Exit:
+    async def _encoded(self, encode: Pass, *, done: float, share: float) -> tuple[Exit, Pass | None]:
+        """How it ended, and what is to be made instead of an uneven input."""
         encoders = encoders_of(encode)
         self._attempt.reach(Phase.ENCODING, done, encoder=encoders)
         self._attempt.begin(output.index for output in encode.outputs)
@@ -113,20 +120,26 @@ class Encoding:
         self._attempt.tail.remark(f"output {names} by {encoders} with {encode.threads} threads")
         part = share / len(encode.steps)
         for number, argv in enumerate(encode.steps):
-            ended = await self._step(argv, encode, done=done + number * part, share=part)
-            if not ended.is_success:
+            ended, last = await self._step(argv, encode, done=done + number * part, share=part)
+            even = None if last is None else evenly(encode, last.dropped)
+            if even is not None or not ended.is_success:
                 break
-        return ended
+        return ended, even
 
-    async def _step(self, argv: Sequence[str], encode: Pass, *, done: float, share: float) -> Exit:
+    async def _step(
+        self, argv: Sequence[str], encode: Pass, *, done: float, share: float
+    ) -> tuple[Exit, Sample | None]:
+        """How it ended, and the last that it told of its progress."""
         parser = ProgressParser(encode.duration)
         vigil = self._running.vigil()
         reached = 0.0
+        last: Sample | None = None
 
         def told(chunk: bytes) -> None:
-            nonlocal reached
-            sample: Sample | None = parser.feed(chunk)
+            nonlocal last, reached
+            sample = parser.feed(chunk)
             if sample is not None:
+                last = sample
                 if sample.seconds > reached:
                     reached = sample.seconds
                     vigil.step(Stage.FINISHING if sample.percent >= FINISHING_FROM else Stage.WORKING)
@@ -135,8 +148,9 @@ class Encoding:
 
         started = self._clock.monotonic()
         try:
-            return await self._running.run(
+            ended = await self._running.run(
                 argv, told, wall_time=encode_time(encode), vigil=vigil, feeders=encode.feeders
             )
         finally:
             self.seconds += self._clock.monotonic() - started
+        return ended, last

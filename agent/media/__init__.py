@@ -19,6 +19,7 @@ below are relative to `out/`.
                    Pass.argv: list[str]; Pass.outputs: tuple[PlannedOutput, ...]; Pass.duration: float (0.0: unknown)
                    PlannedOutput.index: int; PlannedOutput.encoder: str
                split(p: Pass) -> tuple[Pass, ...]                           one per output: only the guilty one fails
+               evenly(p: Pass, dropped: int) -> Pass | None       of an input that became another kind midway
                instead(p: Pass, reason: FailureReason, *, software_threads: int) -> Pass | None     what a card failed at
                lacked(outputs: Iterable[OutputSpec], card: Collection[str]) -> int      how many a card has no encoder for
     progress   ProgressParser(duration: float).feed(chunk: bytes) -> Sample | None
@@ -51,6 +52,7 @@ from agent.media.planning import (
     Pass,
     Plan,
     PlannedOutput,
+    evenly,
     instead,
     lacked,
     of_clip,
@@ -66,7 +68,7 @@ from agent.media.verify import Inspection, Read, Verified, inspections, judge, m
 __all__ = [
     "OF_HARDWARE", "Device", "Encrypt", "Feeders", "Inspection", "Join", "Mark", "MediaFacts", "MediaRefused", "Package",
     "Pass", "Plan", "PlannedOutput", "ProgressParser", "Read", "Recipe", "Refragment", "Sample", "Still", "Verified",
-    "demuxer_of", "detected", "diagnose", "ffprobe_argv", "inspections", "instead", "judge", "lacked", "media_files", "of_clip",
-    "package", "parse_probe", "parse_still", "plan", "reason_of", "refragment", "rewritten", "split", "still_probe_argv",
-    "stretches", "tracks_file",
+    "demuxer_of", "detected", "diagnose", "evenly", "ffprobe_argv", "inspections", "instead", "judge", "lacked", "media_files",
+    "of_clip", "package", "parse_probe", "parse_still", "plan", "reason_of", "refragment", "rewritten", "split",
+    "still_probe_argv", "stretches", "tracks_file",
 ]  # fmt: skip

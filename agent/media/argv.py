@@ -62,6 +62,14 @@ def piped(name: str, **options: Any) -> Stream:
     return ffmpeg.input(f"file:{name}", f="concat", **PIPE_GUARDS, **options)
 
 
+def pipe(streams: Sequence[Stream], name: str, *, picture: bool, sound: bool, threads: int) -> Stream:
+    """The other end of one of them: what is neither encoded nor kept."""
+    options: dict[str, Any] = {"f": "nut", "write_index": 0, "threads": threads}
+    options |= {"c:v": "rawvideo", "fps_mode": "passthrough"} if picture else {}
+    options |= {"c:a": "pcm_f32le"} if sound else {}
+    return sink(streams, name, options)
+
+
 def still(name: str, demuxer: str) -> Stream:
     """The one picture in the file `name` of the workspace, guarded."""
     return ffmpeg.input(f"file:{name}", f=demuxer, **PICTURE_GUARDS)

@@ -37,6 +37,8 @@ class VideoFacts:
     """Seconds after the start of the file."""
     primaries: str | None = None
     transfer: str | None = None
+    chroma_location: str | None = None
+    """Where among the others the samples of colour lie."""
     parity: Literal["auto", "tff", "bff"] = "auto"
     """Which field is the first, where each picture does not say so itself."""
     bit_rate: int | None = None
@@ -100,6 +102,13 @@ class MediaFacts:
     audio: AudioFacts | None
     covers: tuple[Cover, ...] = ()
     captions: tuple[CaptionFacts, ...] = ()
+
+    @property
+    def is_broadcast(self) -> bool:
+        """Transport and program streams. ffmpeg counts their times from the first of what it reads of them, which is another
+        time when it reads a picture without its sound.
+        """
+        return self.format in ("mpeg", "mpegts")
 
 
 class MediaRefused(Exception):

@@ -163,6 +163,7 @@ def _video(stream: Mapping[str, Any], begin: float) -> VideoFacts | None:
         start=max(0.0, (_seconds(stream.get("start_time")) or 0.0) - begin),
         primaries=_known(stream.get("color_primaries")),
         transfer=_known(stream.get("color_transfer")),
+        chroma_location=_known(stream.get("chroma_location")),
     )
 
 
@@ -257,4 +258,4 @@ def _ratio(value: object, separator: str) -> Fraction | None:
 
 
 def _known(value: object) -> str | None:
-    return None if value in (None, "unknown", "reserved") else str(value)
+    return None if value in (None, "unknown", "reserved", "unspecified") else str(value)

@@ -18,6 +18,8 @@ class Sample:
     speed: float | None
     eta: float | None
     """Seconds left at the present speed."""
+    dropped: int = 0
+    """Pictures that were made for a time that was over already."""
 
 
 class ProgressParser:
@@ -48,7 +50,10 @@ class ProgressParser:
         if self._block.get(b"progress") == b"end":
             self._percent = 100.0
         speed = _number(self._block.get(b"speed", b"").rstrip(b"x"))
-        return Sample(self._percent, done / 1e6, _number(self._block.get(b"fps")) or None, speed, self._eta(speed))
+        dropped = int(_number(self._block.get(b"drop_frames")) or 0)
+        return Sample(
+            self._percent, done / 1e6, _number(self._block.get(b"fps")) or None, speed, self._eta(speed), dropped
+        )
 
     def _eta(self, speed: float | None) -> float | None:
         if not speed or self._duration <= 0:

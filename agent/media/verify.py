@@ -178,7 +178,7 @@ def _audio_seconds(planned: PlannedAudio, answer: dict[str, Any]) -> float:
     tracks = [s for s in _streams(answer) if s.get("codec_type") == "audio"]
     made = {(s.get("codec_name"), s.get("channels"), s.get("sample_rate")) for s in tracks}
     if made != {(planned.encoder.probed_as, planned.channels, str(planned.sample_rate))}:
-        raise _unlike("its sound is missing or of another kind")
+        raise _unlike("its sound is missing or of another kind", FailureReason.UNEVEN)
     return min(_track_seconds(planned, track, answer) for track in tracks)
 
 
@@ -253,7 +253,7 @@ def _check_whole(counted: _Counted, declared: float) -> None:
     if declared - counted.seconds > _slack(declared):
         raise _unwritten()
     if declared and counted.seconds - declared > _slack(declared):
-        raise _input_fault(FailureCode.INPUT_UNHANDLED, _UNEVEN)
+        raise _Fault(_UNEVEN)
 
 
 def _check_planned(output: PlannedOutput, counted: _Counted) -> None:
@@ -271,8 +271,11 @@ def _check_planned(output: PlannedOutput, counted: _Counted) -> None:
         _compare(counted.seconds, output.source_seconds, slack)
 
 
-_UNEVEN: Final = (
-    "Times in the input go back, or its sound or picture changes its kind midway. Remux or convert it first."
+_UNEVEN: Final = Failure(
+    cause=Cause.INPUT,
+    code=FailureCode.INPUT_UNHANDLED,
+    message="Times in the input go back, or its sound or picture changes its kind midway. Remux or convert it first.",
+    reason=FailureReason.UNEVEN,
 )
 
 
@@ -303,9 +306,9 @@ def _unwritten() -> _Fault:
     return _Fault(Failure(cause=Cause.NODE, code=FailureCode.NODE_FAULT, message=message))
 
 
-def _unlike(difference: str) -> _Fault:
+def _unlike(difference: str, reason: FailureReason | None = None) -> _Fault:
     message = f"The output is not what was asked for: {difference}."
-    return _Fault(Failure(cause=Cause.UNKNOWN, code=FailureCode.INTERNAL, message=message))
+    return _Fault(Failure(cause=Cause.UNKNOWN, code=FailureCode.INTERNAL, message=message, reason=reason))
 
 
 def _slack(seconds: float) -> float:

@@ -87,6 +87,8 @@ def of_pictures(place: int, facts: MediaFacts) -> Extraction | None:
         argv.sink([file[str(facts.video.index)]], f"{OUT}/{name}", {"c:v": "copy", "bsf:v": carrier.filters, "f": form})
         for name, form in zip(names, (carrier.form, "framecrc"), strict=True)
     ]
+    if facts.audio is not None and facts.is_broadcast:
+        sinks.append(argv.nowhere([file[str(facts.audio.index)]], {"c": "copy"}))
     return Extraction(argv.ffmpeg_argv(sinks, threads=1), names)
 
 

@@ -48,7 +48,11 @@ def lasting_sound(stream: Stream, samples: int, *, fill: float) -> Stream:
 def laid(stream: Stream, sample_rate: int, channels: int) -> Stream:
     """Sound like that of every other stretch."""
     stream = stream.filter("aresample", sample_rate, **{"async": 1, "first_pts": 0})
-    layout = LAYOUTS[channels]
+    return of_one_kind(stream, sample_rate, channels)
+
+
+def of_one_kind(stream: Stream, sample_rate: int, channels: int) -> Stream:
+    layout = LAYOUTS[min(channels, max(LAYOUTS))]
     return stream.filter("aformat", sample_fmts=SAMPLES, sample_rates=sample_rate, channel_layouts=layout)
 
 

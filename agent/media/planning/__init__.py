@@ -6,6 +6,7 @@ stretches   where in the whole each input is shown
 alignment   where the renditions of a playlist start their segments
 opening     the beginning of a graph: inputs opened, cut, and put behind each other
 feeding     more inputs than one process holds open
+evening     an input that becomes another kind midway
 choosing    what each output will be, or why it cannot be
 planned     what was chosen, as values
 drawing     the graph of a pass, and its command line
@@ -52,6 +53,8 @@ from shared.protocol import TranscodeFile
 
 NO_TRACKS: Final[Mapping[int, int]] = {}
 ALL_ENCODERS: Final = frozenset(encoder.name for encoder in VIDEO_ENCODERS.values() if encoder.on_gpu)
+MOST_DROPPED: Final = 2
+"""Pictures of an even input: its rate is kept by a filter, behind which none is dropped."""
 
 __all__ = [
     "OUT",
@@ -62,6 +65,7 @@ __all__ = [
     "PlannedOutput",
     "PlannedThumbnails",
     "PlannedVideo",
+    "evenly",
     "instead",
     "lacked",
     "of_clip",
@@ -131,6 +135,15 @@ def split(p: Pass) -> tuple[Pass, ...]:
         drawn((output,), p.programme, p.device, p.threads, p.gpu, decode_on_gpu=p.decodes_on_gpu)
         for output in p.outputs
     )
+
+
+def evenly(p: Pass, dropped: int) -> Pass | None:
+    """The same of an input that is made one kind before, where it turned out to become another midway: then pictures were
+    dropped, since others had been made for their times. None where it did not, or comes from several inputs.
+    """
+    if dropped <= MOST_DROPPED or p.programme.is_uneven or p.programme.is_stitched:
+        return None
+    return drawn(p.outputs, replace(p.programme, is_uneven=True), p.device, p.threads, p.gpu, decode_on_gpu=False)
 
 
 def instead(p: Pass, reason: FailureReason, *, software_threads: int) -> Pass | None:

@@ -31,11 +31,12 @@ def drawn(
 ) -> Pass:
     picture = any(output.video or output.thumbnails for output in outputs)
     sound = any(output.audio for output in outputs)
-    feeders, left = fed(shown, threads=threads, picture=picture, sound=sound)
+    shown = replace(shown, is_uneven=shown.is_uneven or (not picture and _may_be_uneven(shown)))
+    feeders, left = fed(shown, threads=threads, picture=picture, sound=sound, every_field=_every_field(outputs))
     decodes_on_gpu = decode_on_gpu and _decodes_on_gpu(outputs, left)
     on_gpu = decodes_on_gpu and not shown.is_stitched  # several are put on a canvas in memory
     uploads = on_gpu and any(map(_is_marked_on_gpu, outputs))
-    source = shown.whole
+    source = left.whole
     decoding = {**DECODING_ON_GPU, "hwaccel_device": argv.CARD if uploads else gpu} if decodes_on_gpu else {}
     began = opened(left, threads=threads, decoding=decoding, picture=picture, sound=sound)
     pictures = _picture_streams(began.picture, outputs, source, on_gpu=on_gpu)
@@ -61,13 +62,21 @@ def drawn(
     )
 
 
+def _may_be_uneven(shown: Programme) -> bool:
+    """Where there are pictures, one finds out, since some are dropped then. Sound alone is made even at once: it costs little."""
+    return not shown.is_stitched and shown.parts[0].file.is_broadcast
+
+
 def _analysis(output: PlannedOutput, shown: Programme, threads: int) -> list[str]:
-    """The picture alone, through the same filters and encoder, to nowhere."""
+    """The picture alone, through the same filters and encoder, to nowhere. Of broadcasts with the sound, in the same graph:
+    then it begins with the same picture, and shows whether the input becomes another kind midway.
+    """
     settings = output.spec.settings.video
     assert settings is not None
     assert output.video is not None
     silent = replace(output, audio=None, thumbnails=None)
-    began = opened(shown, threads=threads, decoding={}, picture=True, sound=False)
+    is_heard = output.audio is not None and _may_be_uneven(shown)
+    began = opened(shown, threads=threads, decoding={}, picture=True, sound=is_heard)
     [stream] = _picture_streams(began.picture, [silent], shown.whole, on_gpu=False)
     stills = _stills([silent])
     marks = [stills[mark.source].pop(0) for mark in output.video.picture.marks]
@@ -77,8 +86,10 @@ def _analysis(output: PlannedOutput, shown: Programme, threads: int) -> list[str
         **_video_options(output, output.video, settings, 0),
         **_number(output, 1),
         "f": "null",
+        "fps_mode": "vfr",  # as in files, where what is made for the same time is dropped
     }
-    return argv.ffmpeg_argv([argv.sink([shot], f"{OUT}/null", options)], threads=threads)
+    unheard = [argv.nowhere([began.sound.filter("anull")], {})] if is_heard and began.sound is not None else []
+    return argv.ffmpeg_argv([argv.sink([shot], f"{OUT}/null", options), *unheard], threads=threads)
 
 
 def _number(output: PlannedOutput, number: int) -> dict[str, Any]:
@@ -114,9 +125,14 @@ def _picture_streams(
     if users == 0 or stream is None or source.video is None:
         return []
     if source.video.interlaced:
-        every_field = any(output.video is not None and output.video.picture.scan for output in outputs)
+        every_field = _every_field(outputs)
         stream = filters.deinterlaced(stream, parity=source.video.parity, every_field=every_field, on_gpu=on_gpu)
     return filters.split(stream, users)
+
+
+def _every_field(outputs: Sequence[PlannedOutput]) -> bool:
+    """Whether fields are woven again, so that each is to become a picture first."""
+    return any(output.video is not None and output.video.picture.scan is not None for output in outputs)
 
 
 def _sound_streams(stream: Stream | None, outputs: Sequence[PlannedOutput]) -> list[Stream]:

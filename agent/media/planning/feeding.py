@@ -9,11 +9,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from fractions import Fraction
-from typing import Any, Final
+from typing import Final
 
 from agent.media import argv
 from agent.media.facts import AudioFacts, MediaFacts, VideoFacts
 from agent.media.filters import MATRIX_TAGS, high_dynamic_range, matrix_of
+from agent.media.planning.evening import evened
 from agent.media.planning.opening import opened
 from agent.media.planning.planned import Feeders
 from agent.media.planning.programme import Part, Programme
@@ -26,13 +27,13 @@ OF_A_DECODER: Final = 2 << 20
 PICTURES_HELD: Final = 9
 """By a decoder of H.264, measured; codecs with shorter memories hold fewer."""
 
-RAW: Final[dict[str, Any]] = {"f": "nut", "write_index": 0}
-PICTURE: Final[dict[str, Any]] = {"c:v": "rawvideo", "fps_mode": "passthrough"}
-SOUND: Final[dict[str, Any]] = {"c:a": "pcm_f32le"}
 
-
-def fed(shown: Programme, *, threads: int, picture: bool, sound: bool) -> tuple[Feeders | None, Programme]:
+def fed(
+    shown: Programme, *, threads: int, picture: bool, sound: bool, every_field: bool
+) -> tuple[Feeders | None, Programme]:
     """Who feeds a process, and the programme that is left to it. `picture`, `sound`: what is wanted of it."""
+    if shown.is_uneven:
+        return evened(shown, threads=threads, picture=picture, sound=sound, every_field=every_field)
     groups = list(_groups(shown, picture=picture)) if shown.is_stitched else []
     if len(groups) < 2:
         return None, shown
@@ -43,8 +44,8 @@ def fed(shown: Programme, *, threads: int, picture: bool, sound: bool) -> tuple[
         joined = replace(shown, parts=group)
         began = opened(joined, at=at, threads=threads, decoding={}, picture=picture, sound=sound)
         streams = [stream for stream in (began.picture, began.sound) if stream is not None]
-        options = RAW | (PICTURE if began.picture else {}) | (SOUND if began.sound else {}) | {"threads": threads}
-        sink = argv.sink(streams, f"in/{Feeders.pipe(number)}", options)
+        kinds = {"picture": began.picture is not None, "sound": began.sound is not None}
+        sink = argv.pipe(streams, f"in/{Feeders.pipe(number)}", **kinds, threads=threads)
         commands.append(argv.ffmpeg_argv([sink], threads=threads))
         ends.append(at + sum(joined.frames()) / shown.rate)
     facts = _facts(shown, float(ends[-1]), picture=picture, sound=sound)
@@ -98,4 +99,5 @@ def _tags(shown: Programme) -> Mapping[str, str]:
         said = {}
     else:
         said = {"colorspace": first.color_space, "color_primaries": first.primaries, "color_trc": first.transfer}
+        said |= {"chroma_sample_location": first.chroma_location}
     return {"chroma_sample_location": "left"} | {name: value for name, value in said.items() if value is not None}

@@ -65,6 +65,8 @@ class Programme:
     canvas: Canvas | None = None
     """On which pictures of several parts are shown."""
     bed: Bed | None = None
+    is_uneven: bool = False
+    """Whether its picture or sound becomes another kind midway."""
 
     @property
     def is_stitched(self) -> bool:

@@ -21,7 +21,16 @@ from tests.unit.agent.media.builders import a_task, an_output, parts, settings, 
 pytestmark = pytest.mark.media
 
 BT709 = ("-colorspace", "bt709", "-color_primaries", "bt709", "-color_trc", "bt709", *H264, "-c:a", "aac")
-TEN_BITS = ("-c:v", "libx265", "-preset", "ultrafast", "-x265-params", "log-level=none", "-pix_fmt", "yuv420p10le")
+TEN_BITS = (
+    "-c:v",
+    "libx265",
+    "-preset",
+    "ultrafast",
+    "-x265-params",
+    "log-level=none:chromaloc=2",
+    "-pix_fmt",
+    "yuv420p10le",
+)
 TWO_PASSES = settings(
     container="mp4", video={"codec": "h264", "bit_rate": 300_000, "two_pass": True}, audio={"codec": "aac"}
 )

@@ -67,3 +67,9 @@ def test_any_bytes_are_survived(chunks: list[bytes]) -> None:
     parser = ProgressParser(1.0)
     for chunk in chunks:
         parser.feed(chunk)
+
+
+def test_pictures_that_were_dropped_are_told() -> None:
+    sample = ProgressParser(55.0).feed(b"drop_frames=27\nprogress=end\n")
+    assert sample is not None
+    assert sample.dropped == 27

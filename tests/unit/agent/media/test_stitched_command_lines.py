@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from agent.media import Device, MediaFacts, instead, plan
+from agent.media import Device, MediaFacts, evenly, instead, plan
 from agent.media.hints import hinted
 from agent.media.planning import feeding
 from shared.failures import FailureReason
@@ -294,3 +294,57 @@ def test_what_a_card_cannot_decode_of_several_is_decoded_in_memory() -> None:
 def replace_video(**fields: Any) -> MediaFacts:
     assert MOVIE.video is not None
     return replace(MOVIE, video=replace(MOVIE.video, **fields))
+
+
+EVENED = f"""
+{PROCESS}
+-f concat -chroma_sample_location left -format_whitelist concat,nut -fpsprobesize 0 -protocol_whitelist file -threads 2
+-i file:in/joined
+-filter_complex
+    [0:0]scale=1280:720[s0];
+    [s0]format=yuv420p[s1];
+    [s1]setsar=1/1[s2];
+    [s2]fps=30000/1001:start_time=0[s3];
+    [0:1]aresample=44100:async=1:first_pts=0[s4];
+    [s4]aformat=channel_layouts=stereo:sample_rates=44100[s5]
+-map [s3] -map [s5] -f mp4 -a53cc 0 -b:a 160000 -b:v 2400000 -bufsize 48000000 -c:a aac -c:v libx264 -g 90 -level:v 3.1
+    -map_chapters -1 -map_metadata -1 -maxrate 4800000 -movflags +faststart -preset veryfast -profile:v baseline
+    -threads 2 -x264-params b-pyramid=none file:out/o0.mp4
+"""
+EVENING = f"""
+{PROCESS}
+-analyzeduration 30M -format_whitelist {FORMATS} {BOUNDS} -threads 2 -i file:in/0
+-filter_complex
+    [0:0]bwdif=deint=all:mode=send_frame:parity=tff[s0];
+    [s0]scale=1280:720[s1];
+    [s1]format=yuv420p[s2];
+    [0:1]aformat=channel_layouts=stereo:sample_fmts=fltp:sample_rates=48000[s3]
+-map [s2] -map [s3] -f nut -c:a pcm_f32le -c:v rawvideo -fps_mode passthrough -threads 2 -write_index 0 file:in/joined0
+"""
+
+
+def test_an_input_that_becomes_another_kind_midway_is_made_one_kind_before() -> None:
+    woven = replace_video(interlaced=True, parity="tff")
+    [only] = plan(a_task(an_output("000010")), (woven,), device=Device.CPU, threads=2).passes
+    assert evenly(only, dropped=2) is None
+    even = evenly(only, dropped=3)
+    assert even is not None
+    assert even.argv == words(EVENED)
+    assert even.feeders is not None
+    assert even.feeders.commands == (words(EVENING),)
+    assert evenly(even, dropped=100) is None
+
+
+def test_of_several_inputs_none_is_made_even() -> None:
+    [only] = plan(STITCHED, (MOVIE, SECOND, THIRD), device=Device.CPU, threads=2).passes
+    assert evenly(only, dropped=100) is None
+
+
+def test_sound_alone_of_a_broadcast_is_made_even_at_once() -> None:
+    broadcast = replace(MOVIE, format="mpegts", duration_is_exact=False)
+    [only] = plan(a_task(an_output("300010")), (broadcast,), device=Device.CPU, threads=2).passes
+    assert only.feeders is not None
+    [command] = only.feeders.commands
+    assert "-c:v" not in command
+    [other] = plan(a_task(an_output("300010")), (MOVIE,), device=Device.CPU, threads=2).passes
+    assert other.feeders is None
