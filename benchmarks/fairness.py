@@ -108,7 +108,7 @@ class Service:
         """One round, and everything that it gave accepted."""
         free = remaining(self._capacity, ())
         offer = Offer(self._node_id, self._boot_id, CLUSTER, {}, self._capacity, free)
-        granted = self._do(granting.grant_round([offer], now=_ms(at), accept_within=10_000))
+        granted = self._do(granting.grant_round([offer], now=_ms(at), number=0, accept_within=10_000))
         for grant in granted:
             self._do(alone(dispatch.accept, Acceptance(grant.ref, grant.node_id, _ms(at), _ms(at) + 60_000)))
         return granted

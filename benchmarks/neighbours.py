@@ -1,9 +1,11 @@
 """What does one tenant that calls as often as it may cost another?
 
 A small job of one tenant is created twenty times a second, of an idle service and while 32 callers of another tenant send what
-takes long to read, or ask for what takes long to find, at the rates that every tenant has; side by side, in turns.
+takes long to read, or ask for what takes long to find, at the rates that every tenant has; side by side, in turns. Then, while
+nodes wait that have no room and the other tenant submits as fast as it may, before and after 6,500 jobs of its own that each ask
+for another label.
 
-    python -m benchmarks.neighbours [--rounds 3] [--seconds 5]
+    python -m benchmarks.neighbours [--rounds 3] [--seconds 5] [--part calls|needs]
 """
 
 from __future__ import annotations
@@ -16,7 +18,8 @@ import statistics
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
 from itertools import count
 from pathlib import Path
 from typing import Any, Final, NamedTuple
@@ -24,11 +27,15 @@ from typing import Any, Final, NamedTuple
 import aiohttp
 import uvloop
 
+from benchmarks.agents import enrolled
 from benchmarks.service import machine
+from shared.capacity import Free
+from shared.protocol import PollRequest
 from tests.builders import a_document, mp4_settings
 from tests.e2e.callers import a_pipeline
 from tests.e2e.processes import Client, running
 
+PARTS = ("calls", "needs")
 CALLERS = 32
 DEFAULT_RATES = {"TRANSCODER_REQUESTS_PER_MINUTE": "6000"}
 UNTHROTTLED = 6_000_000
@@ -37,6 +44,8 @@ ANSWERED_ALREADY = 1.0
 """Seconds after which what comes is the rate, and no longer the first burst."""
 JOBS = 2_500
 """To search, of 2.7 KB each in a list."""
+NEEDS = 6_500
+NODES = 20
 
 
 class Request(NamedTuple):
@@ -66,19 +75,54 @@ def submissions(pipeline_id: str) -> Mapping[str, Request]:
     return {name: Request("POST", "/v1/jobs", body) for name, body in bodies.items()}
 
 
-async def fill(neighbour: Client, operator: Client, tenant_id: str, pipeline_id: str) -> None:
-    """With jobs to be looked at, faster than anybody may."""
+async def fill(
+    neighbour: Client, operator: Client, tenant_id: str, pipeline_id: str, jobs: int, **changes: Callable[[int], Any]
+) -> None:
+    """With jobs that wait, faster than anybody may; `changes` by the number of each."""
     path, at_once = f"/v1/tenants/{tenant_id}", asyncio.Semaphore(CALLERS)
 
     async def submit(number: int) -> None:
         outputs = [{"key": f"{number}.mp4", "settings": mp4_settings()}]
-        notes = {f"note{note}": "v" * 50 for note in range(10)}
+        differing = {name: change(number) for name, change in changes.items()}
         async with at_once:
-            await neighbour.call("POST", "/v1/jobs", a_document(pipeline_id, outputs=outputs, metadata=notes))
+            await neighbour.call("POST", "/v1/jobs", a_document(pipeline_id, outputs=outputs, **differing))
 
     await operator.call("PATCH", path, {"rates": {"create": UNTHROTTLED}})
-    await asyncio.gather(*(submit(number) for number in range(JOBS)))
+    await asyncio.gather(*(submit(number) for number in range(jobs)))
     await operator.call("PATCH", path, {"rates": {"create": None}})
+
+
+def one_more(pipeline_id: str) -> Request:
+    return Request("POST", "/v1/jobs", json.dumps(a_document(pipeline_id, placement=a_label(0))).encode())
+
+
+def notes(_: int) -> dict[str, str]:
+    return {f"note{note}": "v" * 50 for note in range(10)}
+
+
+def a_label(number: int) -> dict[str, Any]:
+    return {"labels": {"disk": str(number)}}
+
+
+@asynccontextmanager
+async def nodes_without_room(url: str, operator: Client) -> AsyncIterator[None]:
+    """Whose polls are held: there is nothing that they could take, and whenever there is another job it is looked for."""
+    asked = PollRequest(boot_id="boot", free=Free(cpu_threads=1, memory=0, scratch=0), wait=20).model_dump_json()
+
+    async def polls(session: aiohttp.ClientSession, credential: str) -> None:
+        headers = {"Authorization": f"Bearer {credential}"}
+        while True:
+            async with session.post(f"{url}/agent/v1/poll", data=asked, headers=headers) as answer:
+                await answer.read()
+
+    await operator.call("POST", "/v1/clusters", {"id": "c"})
+    async with aiohttp.ClientSession() as session:
+        credentials = [await enrolled(url, operator, session) for _ in range(NODES)]
+        polling = [asyncio.create_task(polls(session, credential)) for credential in credentials]
+        yield
+        for task in polling:
+            task.cancel()
+        await asyncio.gather(*polling, return_exceptions=True)
 
 
 def send(url: str, key: str, request: Request, seconds: float) -> None:
@@ -134,19 +178,28 @@ async def _neighbour(url: str, operator: Client) -> tuple[Client, str]:
     return Client(url, key["key"]), made["id"]
 
 
-async def measured(rounds: int, seconds: float) -> None:
+async def measured(rounds: int, seconds: float, parts: Sequence[str]) -> None:
     numbers = count()
     print(machine())
     with tempfile.TemporaryDirectory(prefix="bench-") as folder:
         async with running(Path(folder) / "state", DEFAULT_RATES) as (server, tenant, operator):
             neighbour, tenant_id = await _neighbour(server.url, operator)
             pipeline_id, theirs = await a_pipeline(tenant), await a_pipeline(neighbour)
-            await fill(neighbour, operator, tenant_id, theirs)
-            for _ in range(rounds):
-                _tell("idle", await creating(tenant, pipeline_id, seconds, numbers))
-                for name, request in {**submissions(theirs), **LOOKS}.items():
-                    attack = (server.url, neighbour.key, request)
-                    _tell(name, await beside(tenant, pipeline_id, seconds, numbers, *attack))
+            if "calls" in parts:
+                await fill(neighbour, operator, tenant_id, theirs, JOBS, metadata=notes)
+                for _ in range(rounds):
+                    _tell("idle", await creating(tenant, pipeline_id, seconds, numbers))
+                    for name, request in {**submissions(theirs), **LOOKS}.items():
+                        attack = (server.url, neighbour.key, request)
+                        _tell(name, await beside(tenant, pipeline_id, seconds, numbers, *attack))
+            if "needs" in parts:
+                async with nodes_without_room(server.url, operator):
+                    attack = (server.url, neighbour.key, one_more(theirs))
+                    for needs in (0, NEEDS):
+                        await fill(neighbour, operator, tenant_id, theirs, needs, placement=a_label)
+                        for _ in range(rounds):
+                            took = await beside(tenant, pipeline_id, seconds, numbers, *attack)
+                            _tell(f"beside {needs} needs", took)
             await neighbour.close()
 
 
@@ -158,8 +211,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--seconds", type=float, default=5)
+    parser.add_argument("--part", choices=PARTS, action="append")
     chosen = parser.parse_args()
-    uvloop.run(measured(chosen.rounds, chosen.seconds))
+    uvloop.run(measured(chosen.rounds, chosen.seconds, chosen.part or PARTS))
 
 
 if __name__ == "__main__":

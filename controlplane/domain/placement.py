@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Final
 
 from shared.capacity import Capacity, Demand, Free, FreeCard, emptiest, remaining
@@ -36,6 +37,11 @@ class Offer:
     is_idle: bool = True
     is_on_trial: bool = False
     """It may take one task, and is trusted again when that succeeds."""
+
+    @cached_property
+    def idle(self) -> Offer:
+        """The node if it did nothing."""
+        return replace(self, free=remaining(self.capacity, ()))
 
     def after(self, grant: Demand) -> Offer:
         return replace(self, free=_less(self.free, self.capacity, grant), is_idle=False)
@@ -103,7 +109,12 @@ def suits(need: Need, *, cluster_id: ClusterId, labels: Mapping[str, str]) -> bo
     """Whether a node is of the kind that is asked for, however busy it may be."""
     if need.cluster_id is not None and need.cluster_id != cluster_id:
         return False
-    return all(labels.get(key) == value for key, value in need.labels.items())
+    return need.labels.items() <= labels.items()
+
+
+def suiting(need: Need, offers: Iterable[Offer]) -> list[Offer]:
+    """Those of the kind that is asked for, which is most quickly seen."""
+    return [offer for offer in offers if suits(need, cluster_id=offer.cluster_id, labels=offer.labels)]
 
 
 def check_hardware(need: Need) -> None:
@@ -157,7 +168,7 @@ def _free_for_software(offer: Offer) -> int:
 
 def could_ever(need: Need, offer: Offer) -> bool:
     """Whether this node could run the task if it did nothing else."""
-    return grant(need, _idle(offer)) is not None
+    return grant(need, offer.idle) is not None
 
 
 def reserved(need: Need, offers: Iterable[Offer]) -> Offer | None:
@@ -165,15 +176,11 @@ def reserved(need: Need, offers: Iterable[Offer]) -> Offer | None:
 
     Without it, small tasks would pass a large one for ever. None when no node here could ever run the task.
     """
-    able = [(offer, held) for offer in offers if (held := grant(need, _idle(offer))) is not None]
+    able = [(offer, held) for offer in offers if (held := grant(need, offer.idle)) is not None]
     if not able:
         return None
     offer, held = max(able, key=lambda pair: (pair[0].free.cpu_threads, pair[0].free.memory))
     return offer.after(held)
-
-
-def _idle(offer: Offer) -> Offer:
-    return replace(offer, free=remaining(offer.capacity, ()))
 
 
 def elsewhere(need: Need, offers: Iterable[Offer], failed_on: Collection[NodeId]) -> list[Offer]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import itertools
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -35,6 +36,8 @@ REDELIVERY_MS: Final = 500
 """An order is repeated when nothing came of it for this long: the answer that held it may have been lost."""
 RETRY_SECONDS: Final = 1.0
 """Between rounds while the database is away."""
+REST_OF_LANES_SECONDS: Final = 0.25
+"""Until a round looks at other lanes, where nothing came of those that the last one looked at."""
 
 
 @dataclass
@@ -77,6 +80,7 @@ class Dispatcher:
         self._heard: dict[NodeId, int] = {}
         self._work = asyncio.Event()
         self._has_new = False
+        self._numbers = itertools.count()
         self._next_at: int | None = None
         self._closing = False
 
@@ -161,7 +165,8 @@ class Dispatcher:
                     delay = RETRY_SECONDS
 
     async def _round(self, now: int) -> float | None:
-        """Seconds until a task may go that waited out a delay when it was last looked whether there is work."""
+        """Seconds until the next is due though nothing happens: a task may go that waited out a delay when it was last looked
+        whether there is work, or a tenant has more lanes than one round looks at."""
         held = [waiter for waiter in self._waiters.values() if not waiter.answer.done()]
         offers = [waiter.offer for waiter in held if waiter.offer and waiter.offer.free.cpu_threads > 0]
         if not offers:
@@ -169,11 +174,13 @@ class Dispatcher:
         may_go, self._has_new = self._has_new, False
         if not may_go:
             may_go, self._next_at = await self._store.read(granting.outlook(now))
-        if may_go:
-            await self._grant(offers, now)
-        return None if self._next_at is None else max(0.001, (self._next_at - self._clock.now_ms()) / 1000)
+        due = None if self._next_at is None else max(0.001, (self._next_at - self._clock.now_ms()) / 1000)
+        if may_go and not await self._grant(offers, now) and await self._store.read(granting.is_crowded()):
+            return REST_OF_LANES_SECONDS if due is None else min(due, REST_OF_LANES_SECONDS)
+        return due
 
-    async def _grant(self, offers: Sequence[Offer], now: int) -> None:
+    async def _grant(self, offers: Sequence[Offer], now: int) -> bool:
+        """Whether anything came of it."""
         accept_within = int(self._settings.accept_within * 1000)
         told: set[NodeId] = set()
 
@@ -184,12 +191,13 @@ class Dispatcher:
                     told.add(node_id)
 
         breaker = self._settings.rules.breaker
-        asked = granting.Round(offers, now, accept_within, breaker)
+        asked = granting.Round(offers, now, next(self._numbers), accept_within, breaker)
         grants = await self._store.write_together(granting.rounds, asked, foretell=foretell)
         _GRANTED.inc(len(grants))
         for node_id, theirs in _by_node(grants).items():
             if node_id not in told:
                 self._tell(node_id, theirs)
+        return bool(grants)
 
     def _tell(self, node_id: NodeId, grants: list[granting.Grant]) -> bool:
         """Answers the poll that is held, if there is one. Whoever is not told finds out with its next."""

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Final
 
 from prometheus_client import CollectorRegistry, Gauge, generate_latest
@@ -71,9 +72,10 @@ class Health:
         self._queued.set(found.queued)
         self._running.set(found.running)
         self._doubted.set(found.doubted)
-        self._age.set(self._since(min(found.oldest.values(), default=None)))
+        oldest = await self._oldest()
+        self._age.set(self._since(min(oldest.values(), default=None)))
         for hardware in HardwarePreference:
-            self._ages.labels(hardware).set(self._since(found.oldest.get(hardware)))
+            self._ages.labels(hardware).set(self._since(oldest.get(hardware)))
         for device in _DEVICES:
             self._held.labels(device).set(found.tasks.get(device, 0))
         self._in_use.labels("cpu_threads").set(found.threads)
@@ -87,6 +89,16 @@ class Health:
         self._outbox_age.set(self._since(found.undelivered_since))
         self._lag.set(self._since(found.unsealed_since))
         return generate_latest(self._registry) + generate_latest(metrics.REGISTRY)
+
+    async def _oldest(self) -> Mapping[str, int]:
+        """When the oldest waiting job was submitted, by what it says about hardware; others have their turn in between."""
+        oldest: dict[str, int] = {}
+        last: int | None = 0
+        while last is not None:
+            found, last = await self._store.read(figures.oldest(last))
+            oldest |= {name: min(at, oldest.get(name, at)) for name, at in found.items()}
+            await asyncio.sleep(0)
+        return oldest
 
     def _speeds(self) -> dict[str, float]:
         speeds: dict[str, float] = defaultdict(float, dict.fromkeys(ENCODERS, 0.0))

@@ -573,21 +573,38 @@ SELECT j.document, t.presets, t.files FROM tasks t JOIN jobs j ON j.id = t.job_i
 -- Dispatch
 
 -- name: heads
--- The first waiting task of every lane that may move; of a tenant with very many lanes, of other ones in each round.
+-- The first waiting task of the lanes that may move. Of a tenant with very many lanes, of those whose place comes next from
+-- where the round starts, as in a ring: `whose` finds the tenants and `step` their lanes one by one, each by an index.
+WITH RECURSIVE step (tenant_id, place, first, nth) AS (
+  SELECT c.tenant_id,
+         COALESCE((SELECT MIN(l.place) FROM lanes l WHERE l.tenant_id = c.tenant_id AND l.waiting > 0 AND l.place >= :start),
+                  (SELECT MIN(l.place) FROM lanes l WHERE l.tenant_id = c.tenant_id AND l.waiting > 0)),
+         CAST(NULL AS BIGINT), 1
+    FROM contenders c
+  UNION ALL
+  SELECT s.tenant_id,
+         COALESCE((SELECT MIN(l.place) FROM lanes l WHERE l.tenant_id = s.tenant_id AND l.waiting > 0 AND l.place > s.place),
+                  (SELECT MIN(l.place) FROM lanes l WHERE l.tenant_id = s.tenant_id AND l.waiting > 0)),
+         COALESCE(s.first, s.place), s.nth + 1
+    FROM step s WHERE s.nth < :most AND (s.first IS NULL OR s.place <> s.first))
 SELECT t.id, t.tenant_id, t.user_id, t.pipeline_id, t.need, t.priority, t.failed_on, t.killed_on, n.running, n.running_cost,
-       n.served, n.weight, n.priority_ceiling, n.max_running, n.is_doubted, l.user_may_run
-  FROM (SELECT a.pipeline_id, a.need, a.user_id, a.tenant_id, u.max_running - u.running AS user_may_run,
-               ROW_NUMBER() OVER (PARTITION BY a.tenant_id ORDER BY (a.id + :now) % 1009, a.id) AS place
-          FROM lanes a JOIN pipelines p ON p.id = a.pipeline_id AND p.status = 'Active'
-          LEFT JOIN user_quotas u ON u.user_id = a.user_id
-         WHERE a.waiting > 0 AND (u.max_running IS NULL OR u.running < u.max_running)) l
-  JOIN tenants n ON n.id = l.tenant_id AND n.suspended_at IS NULL AND (n.max_running IS NULL OR n.running < n.max_running)
-       AND (n.running = 0 OR NOT n.is_doubted)
+       n.served, n.weight, n.priority_ceiling, n.max_running, n.is_doubted, u.max_running - u.running AS user_may_run
+  FROM step s
+  JOIN tenants n ON n.id = s.tenant_id
+  JOIN lanes l ON l.tenant_id = s.tenant_id AND l.place = s.place AND l.waiting > 0
+  JOIN pipelines p ON p.id = l.pipeline_id AND p.status = 'Active'
+  LEFT JOIN user_quotas u ON u.user_id = l.user_id
   JOIN tasks t ON t.id = (
        SELECT w.id FROM tasks w
         WHERE w.pipeline_id = l.pipeline_id AND w.need = l.need AND w.user_id = l.user_id AND w.state = 'Waiting' AND w.not_before <= :now
         ORDER BY w.priority DESC, w.id LIMIT 1)
- WHERE l.place <= :most
+ WHERE (s.first IS NULL OR s.place <> s.first) AND (u.max_running IS NULL OR u.running < u.max_running)
+
+-- name: crowded
+-- Whether a tenant has more lanes than a round looks at.
+SELECT EXISTS (
+  SELECT 1 FROM contenders c
+   WHERE (SELECT l.place FROM lanes l WHERE l.tenant_id = c.tenant_id AND l.waiting > 0 ORDER BY l.place LIMIT 1 OFFSET :most) IS NOT NULL) AS crowded
 
 -- name: lane
 -- The first waiting tasks of one line.
@@ -596,15 +613,10 @@ SELECT id, tenant_id, user_id, pipeline_id, need, priority, failed_on, killed_on
  ORDER BY priority DESC, id LIMIT :size
 
 -- name: outlook
+-- What waits for a pipeline that is paused, or for a user who runs all that they may, counts as well: to tell it apart, all
+-- lanes would have to be looked at.
 SELECT (SELECT MIN(not_before) FROM tasks WHERE state = 'Waiting' AND not_before > 0 AND not_before > :now) AS next_at,
-       EXISTS (
-         SELECT 1 FROM lanes l
-           JOIN pipelines p ON p.id = l.pipeline_id AND p.status = 'Active'
-           JOIN tenants n
-             ON n.id = l.tenant_id AND n.suspended_at IS NULL AND (n.max_running IS NULL OR n.running < n.max_running)
-            AND (n.running = 0 OR NOT n.is_doubted)
-           LEFT JOIN user_quotas u ON u.user_id = l.user_id
-          WHERE l.waiting > 0 AND (u.max_running IS NULL OR u.running < u.max_running)) AS may_go
+       EXISTS (SELECT 1 FROM contenders) AS may_go
 
 -- name: held_by_node
 -- A row for each task that the node holds, or one without; none when it must not get work, or not at this boot.
@@ -748,12 +760,12 @@ SELECT COALESCE(SUM(queued), 0) AS queued, COALESCE(SUM(running), 0) AS running,
        COALESCE(SUM(CASE WHEN is_doubted THEN 1 ELSE 0 END), 0) AS doubted FROM tenants
 
 -- name: oldest_in_lanes
--- The oldest task of every priority in every lane: each is found by an index, however many wait.
+-- The oldest task of every priority in each of some lanes: each is found by an index, however many wait.
 WITH RECURSIVE step (pipeline_id, need, user_id, priority) AS (
   SELECT l.pipeline_id, l.need, l.user_id,
          (SELECT MAX(t.priority) FROM tasks t
            WHERE t.pipeline_id = l.pipeline_id AND t.need = l.need AND t.user_id = l.user_id AND t.state = 'Waiting')
-    FROM lanes l WHERE l.waiting > 0
+    FROM lanes l WHERE l.waiting > 0 AND l.id > :after AND l.id <= :upto
   UNION ALL
   SELECT s.pipeline_id, s.need, s.user_id,
          (SELECT MAX(t.priority) FROM tasks t

@@ -205,7 +205,7 @@ class Dispatching(RuleBasedStateMachine):
         offers = [
             Offer(NodeId(name), self.boot_of(name), CLUSTER, {}, capacity, free_of(capacity)) for name in sorted(names)
         ]
-        granted = self.do(granting.grant_round(offers, now=self.now, accept_within=10_000))
+        granted = self.do(granting.grant_round(offers, now=self.now, number=0, accept_within=10_000))
         started = {grant.ref.task_id for grant in granted}
         for user_id, task_id in self.rows(
             """SELECT u.user_id, t.id FROM user_quotas u JOIN tasks t ON t.user_id = u.user_id

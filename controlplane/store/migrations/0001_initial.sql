@@ -251,7 +251,8 @@ CREATE INDEX tasks_publishing ON tasks (id) WHERE state = 'Publishing';
 CREATE INDEX tasks_by_month ON tasks (tenant_id, month) WHERE month IS NOT NULL;
 
 -- One row per line of equal tasks of one user: who waits is found without looking at the tasks of paused pipelines, or of
--- tenants and users that run all they may.
+-- tenants and users that run all they may. A tenant's lanes stand in a ring; their places are spread over it, whatever their
+-- numbers are.
 CREATE TABLE lanes (
   id {serial},
   pipeline_id TEXT NOT NULL,
@@ -259,9 +260,19 @@ CREATE TABLE lanes (
   user_id TEXT NOT NULL,
   tenant_id TEXT NOT NULL,
   waiting BIGINT NOT NULL CHECK (waiting >= 0),
+  place BIGINT NOT NULL GENERATED ALWAYS AS (id * 742938285 % 2147483647) STORED,
   UNIQUE (pipeline_id, need, user_id)
 );
-CREATE INDEX lanes_waiting ON lanes (pipeline_id, need, user_id) WHERE waiting > 0;
+CREATE INDEX lanes_in_ring ON lanes (tenant_id, place) WHERE waiting > 0;
+
+-- Tenants for whom somebody waits and who may run more: however many lanes they have, each takes one look at an index.
+CREATE VIEW contenders (tenant_id) AS
+WITH RECURSIVE whose (tenant_id) AS (
+  SELECT MIN(tenant_id) FROM lanes WHERE waiting > 0
+  UNION ALL
+  SELECT (SELECT MIN(l.tenant_id) FROM lanes l WHERE l.waiting > 0 AND l.tenant_id > h.tenant_id) FROM whose h WHERE h.tenant_id IS NOT NULL)
+SELECT n.id FROM whose h JOIN tenants n ON n.id = h.tenant_id
+ WHERE n.suspended_at IS NULL AND (n.max_running IS NULL OR n.running < n.max_running) AND (n.running = 0 OR NOT n.is_doubted);
 
 CREATE TABLE idempotency (
   name TEXT PRIMARY KEY,

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Final, NamedTuple
 
 from controlplane.store.operations.needs import need_from_json
 from controlplane.store.port import Op, call
 from shared.capacity import Demand
+from shared.ids import made_at
+
+LANES_TOGETHER: Final = 250
+"""Looked at before others have their turn."""
 
 
 @dataclass(frozen=True)
@@ -17,8 +22,6 @@ class Figures:
     running: int
     doubted: int
     """Tenants of whose jobs too many failed."""
-    oldest: Mapping[str, int]
-    """When the oldest waiting job was submitted, by what it says about hardware."""
     tasks: Mapping[str, int]
     """Tasks that nodes hold, by the kind of encoder they hold."""
     threads: int
@@ -33,22 +36,23 @@ class Figures:
     """When that happened which the oldest of them tells of."""
 
 
+class Oldest(NamedTuple):
+    """Times by hardware, and the last lane that was looked at: none when there was none any more."""
+
+    submitted_at: Mapping[str, int]
+    last: int | None
+
+
 def read() -> Op[Figures]:
     (counted,) = yield call("queue_figures")
-    heads = yield call("oldest_in_lanes")
     held = [Demand.model_validate_json(row["granted"]) for row in (yield call("held_demands"))]
     nodes = yield call("nodes_by_state")
     (unsealed,) = yield call("oldest_unsealed")
     (outbox,) = yield call("outbox_figures")
-    oldest: dict[str, int] = defaultdict(lambda: 1 << 62)
-    for row in heads:
-        hardware = str(need_from_json(row["need"]).hardware)
-        oldest[hardware] = min(oldest[hardware], int(row["id"][:13]))
     return Figures(
         queued=int(counted["queued"]),
         running=int(counted["running"]),
         doubted=int(counted["doubted"]),
-        oldest=dict(oldest),
         tasks=Counter("nvenc" if demand.nvenc_sessions else "cpu" for demand in held),
         threads=sum(demand.cpu_threads for demand in held),
         sessions=sum(demand.nvenc_sessions for demand in held),
@@ -57,3 +61,15 @@ def read() -> Op[Figures]:
         undelivered=int(outbox["pending"]),
         undelivered_since=outbox["oldest"],
     )
+
+
+def oldest(after: int) -> Op[Oldest]:
+    """When the oldest waiting job of some lanes was submitted, by what it says about hardware: of those after some lane."""
+    (span,) = yield call("span_of_lanes", after=after, size=LANES_TOGETHER)
+    if span["last"] is None:
+        return Oldest({}, None)
+    found: dict[str, int] = {}
+    for row in (yield call("oldest_in_lanes", after=after, upto=span["last"])):
+        hardware, submitted_at = str(need_from_json(row["need"]).hardware), made_at(row["id"])
+        found[hardware] = min(submitted_at, found.get(hardware, submitted_at))
+    return Oldest(found, span["last"])

@@ -22,16 +22,21 @@ from shared.statuses import NodeTrust, TaskState
 
 LANES_OF_A_TENANT: Final = 100
 """Looked at in one round: whoever asks for something else in every job does not make the others' rounds long."""
+_RING: Final = 2_147_483_647
+"""Places in the ring of a tenant's lanes."""
+_STRIDE: Final = 1_327_217_884
+"""Between the starts of two rounds, the ring's golden section: however many there were, they lie evenly spread."""
 READ_AHEAD: Final = 16
 """Tasks of a lane that are read when its first has been given away."""
 
 
 @dataclass(frozen=True)
 class Round:
-    """What waiting nodes offer, at a moment."""
+    """What waiting nodes offer, at a moment. Rounds are numbered: each begins elsewhere with tenants of very many lanes."""
 
     offers: Sequence[Offer]
     now: int
+    number: int
     accept_within: int
     breaker: Breaker = RULES.breaker
 
@@ -61,7 +66,7 @@ class Outlook(NamedTuple):
 
 
 def grant_round(
-    offers: Sequence[Offer], *, now: int, accept_within: int, breaker: Breaker = RULES.breaker
+    offers: Sequence[Offer], *, now: int, number: int, accept_within: int, breaker: Breaker = RULES.breaker
 ) -> Op[list[Grant]]:
     """Gives the best waiting tasks to waiting nodes until no more fit; never one task to two nodes.
 
@@ -70,7 +75,7 @@ def grant_round(
     room = yield from _room(offers, now, breaker)
     if not room:
         return []
-    rows = yield call("heads", now=now, most=LANES_OF_A_TENANT)
+    rows = yield call("heads", now=now, start=start(number), most=LANES_OF_A_TENANT)
     lanes = {_lane(row): deque([_head(row, now)]) for row in rows}
     standings = {TenantId(row["tenant_id"]): _standing(row) for row in rows}
     may_run = {UserId(row["user_id"]): row["user_may_run"] for row in rows if row["user_may_run"] is not None}
@@ -100,12 +105,16 @@ def grant_round(
     return (yield from _granted(chosen, now=now, accept_by=now + accept_within))
 
 
+def start(number: int) -> int:
+    """Where in the ring of a tenant's lanes a round begins."""
+    return number * _STRIDE % _RING
+
+
 def rounds(asked: Sequence[Round]) -> Op[list[list[Grant]]]:
     """One after the other."""
     given = []
     for one in asked:
-        grants = yield from grant_round(one.offers, now=one.now, accept_within=one.accept_within, breaker=one.breaker)
-        given.append(grants)
+        given.append((yield from grant_round(**vars(one))))
     return given
 
 
@@ -125,6 +134,12 @@ def unheard(node_id: NodeId, boot_id: BootId, before: int) -> Op[Unheard]:
 def outlook(now: int) -> Op[Outlook]:
     (row,) = yield call("outlook", now=now)
     return Outlook(bool(row["may_go"]), row["next_at"])
+
+
+def is_crowded() -> Op[bool]:
+    """Whether one round does not look at all lanes."""
+    (row,) = yield call("crowded", most=LANES_OF_A_TENANT)
+    return bool(row["crowded"])
 
 
 class _Lane(NamedTuple):
@@ -184,7 +199,11 @@ def _choose(heads: Iterable[Head], offers: Mapping[NodeId, Offer]) -> tuple[Head
         if head.need in passed_over:
             continue  # room only shrinks: what had none before has none now
         need = need_from_json(head.need)
-        eligible = placement.elsewhere(need, room.values(), head.failed_on)
+        of_the_kind = placement.suiting(need, room.values())
+        if not of_the_kind:
+            passed_over.add(head.need)
+            continue
+        eligible = placement.elsewhere(need, of_the_kind, head.failed_on)
         found = placement.best(need, [offer for offer in eligible if offer.is_idle or not head.is_suspect])
         if found is not None:
             return head, *found

@@ -5,7 +5,10 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+import pytest
+
 from shared.failures import Cause
+from shared.jobspec import HardwarePreference
 from shared.protocol import AttemptProgress, Failed, ProgressRequest
 from tests.builders import a_failure, some_progress
 from tests.contract.api.service import Caller, Node, Service, a_document
@@ -47,6 +50,20 @@ async def test_the_life_of_jobs_is_counted(service: Service, tenant: Caller, pip
     assert grown('transcoder_http_requests_total{method="POST",route="/v1/jobs",status="201"}') == 1
     assert grown('transcoder_http_request_seconds_count{method="POST",route="/v1/jobs"}') == 1
     assert grown("transcoder_store_batch_seconds_count") >= 4
+
+
+async def test_the_oldest_is_found_among_very_many_lanes_a_few_at_a_time(
+    service: Service, tenant: Caller, pipeline: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("controlplane.store.operations.figures.LANES_TOGETHER", 2)
+    for number in range(5):
+        await tenant.submit(pipeline, placement={"labels": {"disk": str(number)}, "hardware": "avoid"})
+        service.clock.pass_seconds(1)
+    await tenant.submit(pipeline)
+    told = await figures(service)
+    ages = {name: told[f'transcoder_queue_age_by_hardware_seconds{{hardware="{name}"}}'] for name in HardwarePreference}
+    assert ages == {"avoid": 5, "prefer": 0, "require": 0}
+    assert told["transcoder_queue_age_seconds"] == 5
 
 
 async def test_refusals_are_counted_by_their_code(service: Service, tenant: Caller, pipeline: str) -> None:

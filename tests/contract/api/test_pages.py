@@ -170,6 +170,20 @@ class TestHealth:
         assert float(figures["transcoder_nodes"]) == 1
 
 
+async def test_a_poll_that_is_held_gets_what_no_earlier_round_looked_at(
+    service: Service, operator: Caller, tenant: Caller, pipeline: str, node: Node, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Though nothing happens meanwhile: each round looks at other lanes of a tenant that has very many."""
+    monkeypatch.setattr("controlplane.store.operations.granting.LANES_OF_A_TENANT", 2)
+    monkeypatch.setattr("controlplane.services.dispatch.REST_OF_LANES_SECONDS", 0.01)
+    for number in range(8):
+        await tenant.submit(pipeline, placement={"labels": {"disk": str(number)}})
+    fitting = await tenant.submit(pipeline)
+    for number in range(8, 16):
+        await tenant.submit(pipeline, placement={"labels": {"disk": str(number)}})
+    assert (await node.start(wait=20.0)).job_id == fitting
+
+
 async def test_a_moment_without_the_database_ends_neither_the_service_nor_its_polls(
     service: Service, tenant: Caller, pipeline: str, node: Node, monkeypatch: pytest.MonkeyPatch
 ) -> None:

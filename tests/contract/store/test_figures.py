@@ -12,7 +12,8 @@ from tests.contract.store.world import OTHER_TENANT, TENANT, World
 
 async def test_an_empty_service_has_nothing_to_tell(world: World) -> None:
     found = await world.store.read(figures.read())
-    assert (found.queued, found.running, found.oldest, found.tasks, found.nodes) == (0, 0, {}, {}, {})
+    assert (found.queued, found.running, found.tasks, found.nodes) == (0, 0, {}, {})
+    assert await world.store.read(figures.oldest(0)) == ({}, None)
     assert found.unsealed_since is None
 
 
@@ -26,9 +27,11 @@ async def test_the_oldest_waiting_job_is_found_whatever_its_priority_and_lane(wo
                 oldest[hardware] = int(job_id[:13])
             world.clock.pass_seconds(10)
     await world.submit(held=True)
-    found = await world.store.read(figures.read())
-    assert found.oldest == oldest
-    assert found.queued == 9
+    found, last = await world.store.read(figures.oldest(0))
+    assert found == oldest
+    assert last is not None
+    assert await world.store.read(figures.oldest(last)) == ({}, None)
+    assert (await world.store.read(figures.read())).queued == 9
 
 
 async def test_what_nodes_hold_is_added_up_by_what_encodes(world: World) -> None:

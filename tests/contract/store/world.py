@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
+from itertools import count
 from typing import Any
 
 import orjson
@@ -50,6 +51,7 @@ class World:
         self.pipelines: dict[TenantId, PipelineId] = {}
         self.offers: dict[NodeId, Offer] = {}
         self._ids = TranscoderIds()
+        self._rounds = count()
 
     @classmethod
     async def create(cls, store: Store, database: Database) -> World:
@@ -142,7 +144,9 @@ class World:
     async def grant(self, *node_ids: NodeId) -> list[Grant]:
         """One round, for these nodes or for all."""
         offers = [self.offers[node_id] for node_id in node_ids or self.offers]
-        return await self.store.write(granting.grant_round(offers, now=self.now, accept_within=ACCEPT_MS))
+        return await self.store.write(
+            granting.grant_round(offers, now=self.now, number=next(self._rounds), accept_within=ACCEPT_MS)
+        )
 
     async def accept(self, grant: Grant) -> JobId:
         acceptance = dispatch.Acceptance(grant.ref, grant.node_id, self.now, self.now + LEASE_MS)
