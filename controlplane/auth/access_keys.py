@@ -27,8 +27,9 @@ from shared.ids import KeyId, TenantId
 log = structlog.get_logger()
 
 PREFIX: Final = "AKIA"
-_CALLS: Final = (b"amz-sdk-invocation-id", b"aws-sdk-invocation-id")
-"""The second is that of the SDKs for PHP and Android."""
+_CALL: Final = b"amz-sdk-invocation-id"
+_CALL_OF_OTHERS: Final = b"aws-sdk-invocation-id"
+"""Of the SDKs for PHP and Android."""
 _REGION: Final = re.compile(r"[a-z]{2,3}(-[a-z]{1,16}){1,3}-[0-9]{1,2}", re.ASCII)
 _ID_LETTERS: Final = string.ascii_uppercase + "234567"
 _SECRET_LETTERS: Final = string.ascii_letters + string.digits
@@ -148,7 +149,7 @@ class AccessKeys:
         if self._mode is Mode.KEY_ONLY:
             return Signed(known.principal, sent, None, region)
         signed_at = sigv4.check(claimed, known.secret, head, sent, to_datetime(self._clock.now_ms()))
-        call = next((head.headers[name] for name in _CALLS if name in head.headers), b"").decode("latin-1")
+        call = (head.headers.get(_CALL) or head.headers.get(_CALL_OF_OTHERS, b"")).decode("latin-1")
         return Signed(known.principal, sent, Replay(f"{claimed.signature} {call}", int(signed_at.timestamp())), region)
 
     def _is_fresh(self, known: _Known) -> bool:
