@@ -67,11 +67,11 @@ class Buckets:
         home = next((allowed for allowed in self._roots if path.is_relative_to(allowed)), None)
         if home is None or not (path / "x").parts[len(home.parts) :][0] == tenant_id:
             raise InvalidField(f"A bucket's directory lies at <bucket root>/{tenant_id}/….", pointer="/root")
-        for other in await self._store.read(resources.all_buckets()):
-            if (other.tenant_id, other.name) == (tenant_id, name):
-                raise AlreadyExists(f"There is a bucket {name!r} already.", pointer="/name")
-            if path.is_relative_to(other.root) or Path(other.root).is_relative_to(path):
-                raise InvalidField("Another bucket lies in this directory.", pointer="/root")
+        with suppress(NotFound):
+            await self.get(tenant_id, name)
+            raise AlreadyExists(f"There is a bucket {name!r} already.", pointer="/name")
+        if await self._store.read(resources.is_taken(path)):
+            raise InvalidField("Another bucket lies in this directory.", pointer="/root")
         files = FileBucket(path)
         await asyncio.to_thread(files.create)
         try:

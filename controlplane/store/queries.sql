@@ -355,6 +355,13 @@ SELECT * FROM buckets WHERE tenant_id = :tenant_id AND name > :after ORDER BY na
 -- name: all_buckets
 SELECT * FROM buckets ORDER BY tenant_id, name
 
+-- name: bucket_at
+SELECT name FROM buckets WHERE root = :root LIMIT 1
+
+-- name: bucket_below
+-- `before` is `after` with the byte that follows the slash in its place.
+SELECT name FROM buckets WHERE root > :after AND root < :before LIMIT 1
+
 -- name: delete_bucket
 DELETE FROM buckets WHERE tenant_id = :tenant_id AND name = :name
    AND NOT EXISTS (SELECT 1 FROM pipelines

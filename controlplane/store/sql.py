@@ -20,10 +20,12 @@ class Dialect:
 
     name: str
     serial: str
+    by_bytes: str
+    """Sorts a column by its bytes, whatever the database's language."""
 
 
-SQLITE: Final = Dialect("sqlite", serial="INTEGER PRIMARY KEY")
-POSTGRES: Final = Dialect("postgres", serial="BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY")
+SQLITE: Final = Dialect("sqlite", serial="INTEGER PRIMARY KEY", by_bytes="COLLATE BINARY")
+POSTGRES: Final = Dialect("postgres", serial="BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY", by_bytes='COLLATE "C"')
 
 JOB_FILTERS: Final = ("status", "pipeline_id", "cluster_id")
 """What job lists can be narrowed by; every combination is a statement of its own, made at start."""
@@ -85,7 +87,7 @@ def migrations(dialect: Dialect) -> Mapping[int, list[str]]:
     """The statements of every migration by its number; forward only, never edited once released."""
     return {
         int(name.removeprefix("migrations/").split("_", 1)[0]): [
-            statement.replace("{serial}", dialect.serial).replace("{{}}", "{}")
+            statement.replace("{serial}", dialect.serial).replace("{by_bytes}", dialect.by_bytes).replace("{{}}", "{}")
             for statement in _bare(_source(name)).split(";")
             if statement.strip()
         ]

@@ -146,10 +146,11 @@ CREATE TABLE buckets (
   tenant_id TEXT NOT NULL REFERENCES tenants (id),
   name TEXT NOT NULL,
   kind TEXT NOT NULL,
-  root TEXT NOT NULL,
+  root TEXT {by_bytes} NOT NULL,
   created_at BIGINT NOT NULL,
   PRIMARY KEY (tenant_id, name)
 );
+CREATE INDEX buckets_by_root ON buckets (root);
 
 -- Directories of buckets that were forgotten: what lies there half-way is still to be swept away.
 CREATE TABLE forgotten_roots (

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from pathlib import Path
 
 from controlplane.domain.quota import Quota
 from controlplane.store.operations import quotas
 from controlplane.store.operations.tokens import Token, claim_one
-from controlplane.store.port import Op, call
+from controlplane.store.port import Calls, Op, call
 from controlplane.store.records import Bucket, Cluster, Pipeline, PipelineRoots, Preset, record, the_one
 from shared.errors import AlreadyExists, InUse, InvalidField, NotFound, TranscoderError
 from shared.errors import ErrorCode as Code
@@ -64,6 +65,13 @@ def bucket(tenant_id: TenantId, name: str) -> Op[Bucket]:
 def buckets(tenant_id: TenantId, after: str, size: int) -> Op[list[Bucket]]:
     rows = yield call("buckets", tenant_id=tenant_id, after=after, size=size)
     return [record(Bucket, row) for row in rows]
+
+
+def is_taken(root: Path) -> Op[bool]:
+    """Whether a bucket of anybody's lies in this directory, above or below it."""
+    if (yield Calls("bucket_at", [{"root": str(path)} for path in (root, *root.parents)])):
+        return True
+    return bool((yield call("bucket_below", after=f"{root}/", before=f"{root}0")))
 
 
 def all_buckets() -> Op[list[Bucket]]:

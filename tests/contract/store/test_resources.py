@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from pathlib import Path
 
 import pytest
 
@@ -115,3 +116,12 @@ async def _used(world: World, quota: Quota) -> int | None:
     lines = await world.store.read(quotas.read(TENANT, world.now))
     (used,) = (line.used for line in lines if line.quota is quota)
     return used
+
+
+async def test_no_bucket_lies_above_or_below_another(world: World) -> None:
+    await world.store.write(resources.add_bucket(OTHER_TENANT, "films", "file", "/roots/1/films", world.now))
+    beside = ("film", "films2", "films-old", "films.old", "films old/films", "Films", "filmsé")
+    for root in ("/roots/1/films", "/roots/1/films/old/er", "/roots/1", "/roots"):
+        assert await world.store.read(resources.is_taken(Path(root))), root
+    for root in (*(f"/roots/1/{name}" for name in beside), "/roots/2/films"):
+        assert not await world.store.read(resources.is_taken(Path(root))), root

@@ -34,6 +34,13 @@ def test_a_statement_reads_no_growing_table_without_an_index(name: str, database
     assert not [step for step in steps if (scan := re.fullmatch(r"SCAN (\w+)", step)) and scan[1] in names]
 
 
+@pytest.mark.parametrize("name", ["bucket_at", "bucket_below"])
+def test_a_new_bucket_s_neighbours_are_found_by_an_index(name: str, database: sqlite3.Connection) -> None:
+    statement = sql.queries(sql.SQLITE)[name]
+    explained = database.execute(f"EXPLAIN QUERY PLAN {statement.sql}", dict.fromkeys(statement.parameters, ""))
+    assert ["buckets_by_root" in row[3] for row in explained] == [True]
+
+
 def test_no_statement_is_prepared_anew_whenever_a_pattern_is_bound() -> None:
     """Alone behind LIKE, a parameter may turn the way through the indices: SQLite makes the statement anew for each."""
     assert [name for name, statement in sql.queries(sql.SQLITE).items() if re.search(r"LIKE :", statement.sql)] == []
