@@ -13,11 +13,11 @@ _PROFILE: Final = 12
 _AUDIO: Final = {"aac": "mp4a.40.2", "mp3": "mp4a.40.34", "opus": "opus"}
 
 
-def from_transport_stream(head: bytes) -> str | None:
-    """Of H.264 or HEVC whose first parameter set lies in `head`."""
-    if found := _SPS.search(head):
+def from_transport_stream(head: bytes, codec: str) -> str | None:
+    """Of H.264 or HEVC whose first parameter set lies in `head`; of what has none, packets may look as if they were one."""
+    if codec == "h264" and (found := _SPS.search(head)):
         return f"avc1.{found[1].hex().upper()}"
-    if found := _SPS_OF_HEVC.search(head):
+    if codec == "hevc" and (found := _SPS_OF_HEVC.search(head)):
         return _hevc(b"\1" + found[1].replace(b"\0\0\3", b"\0\0")[:_PROFILE], name="hev1")
     return None
 

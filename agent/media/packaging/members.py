@@ -148,15 +148,17 @@ class Member:
     @cached_property
     def codecs(self) -> tuple[str, ...]:
         """Of picture and sound; empty when one of them has no string."""
-        if self.output.is_segmented:
-            of_video = codecs.from_transport_stream(self._segment_head)
-        else:
-            of_video = codecs.from_movie_header(self.index.header)
-        strings = [of_video] if self.output.video is not None else []
+        strings = [self._codec_of(self.output.video.encoder.probed_as)] if self.output.video is not None else []
         audio = self.output.audio
         strings += [codecs.of_audio(audio.encoder.probed_as)] if audio is not None else []
         known = tuple(string for string in strings if string is not None)
         return known if len(known) == len(strings) else ()
+
+    def _codec_of(self, codec: str) -> str | None:
+        """Of its picture."""
+        if self.output.is_segmented:
+            return codecs.from_transport_stream(self._segment_head, codec)
+        return codecs.from_movie_header(self.index.header)
 
     @cached_property
     def _segment_head(self) -> bytes:

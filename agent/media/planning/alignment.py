@@ -53,9 +53,9 @@ def _every(member: PlannedOutput, members: Sequence[PlannedOutput], grid: Fracti
     if wanted is None or grid is None:
         return wanted
     together = _whole(wanted, grid)
-    if abs(together - wanted) <= wanted * TOLERANCE or member.picture is None:
+    if abs(together - wanted) <= wanted * TOLERANCE:
         return together
-    return _whole(wanted, member.picture.rate)
+    return wanted if member.picture is None else _whole(wanted, member.picture.rate)
 
 
 def _wanted(member: PlannedOutput, members: Sequence[PlannedOutput]) -> Fraction | None:

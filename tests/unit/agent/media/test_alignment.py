@@ -58,6 +58,11 @@ def test_rates_without_one_keep_their_own() -> None:
     assert [output.every for output in together(a_rendition(0, "25"), a_rendition(1, "29.97"))] == [6, 180 / NTSC]
 
 
+def test_sound_beside_them_is_cut_as_the_job_says() -> None:
+    sound = an_output(settings(container="ts", audio={"codec": "aac"}), 2, segment_duration=6.0)
+    assert together(a_rendition(0, "25"), a_rendition(1, "29.97"), sound)[2].every == 6
+
+
 def test_sound_alone_is_cut_where_the_pictures_are() -> None:
     sound = an_output(settings(container="ts", audio={"codec": "aac"}), 1, segment_duration=6.0)
     assert {output.every for output in together(a_rendition(0, "29.97"), sound)} == {180 / NTSC}

@@ -49,6 +49,9 @@ def test_a_file_without_index_is_told_apart(data: bytes) -> None:
 def test_the_codec_string_is_what_the_bytes_say() -> None:
     assert from_movie_header(box(b"moov", b"....avcC\x01\x4d\x40\x1f\xff")) == "avc1.4D401F"
     assert from_movie_header(box(b"moov", b"mp4a")) is None
-    assert from_transport_stream(b"G@\x00\x10\x00\x00\x01\x09\xf0\x00\x00\x00\x01\x67\x42\xc0\x1e\xd9") == "avc1.42C01E"
-    assert from_transport_stream(b"G@\x00\x10") is None
+    assert (
+        from_transport_stream(b"G@\x00\x10\x00\x00\x01\x09\xf0\x00\x00\x00\x01\x67\x42\xc0\x1e\xd9", "h264")
+        == "avc1.42C01E"
+    )
+    assert from_transport_stream(b"G@\x00\x10", "h264") is None
     assert (of_audio("aac"), of_audio("mp2")) == ("mp4a.40.2", None)

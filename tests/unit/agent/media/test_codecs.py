@@ -25,17 +25,19 @@ def test_pictures_are_named_by_their_configuration(box: bytes, content: str, str
 
 
 @pytest.mark.parametrize(
-    ("units", "string"),
+    ("codec", "units", "string"),
     [
-        ("000000016742c01eda02", "avc1.42C01E"),
-        ("00000001460150000000014201010160000003009000000300000300 3ca00a080f", "hev1.1.6.L60.90"),
-        ("0000000142010122200000030090000003000003005da00a080f16", "hev1.2.4.H93.90"),
-        ("000001b3016009", None),
-        ("0000000142010122", None),
+        ("h264", "000000016742c01eda02", "avc1.42C01E"),
+        ("hevc", "00000001460150000000014201010160000003009000000300000300 3ca00a080f", "hev1.1.6.L60.90"),
+        ("hevc", "0000000142010122200000030090000003000003005da00a080f16", "hev1.2.4.H93.90"),
+        ("hevc", "0000000142010122", None),
+        pytest.param("mpeg2video", "000001 47 01001c", None, id="a packet that ends as a unit would begin"),
     ],
 )
-def test_pictures_in_transport_streams_are_named_by_their_parameter_sets(units: str, string: str | None) -> None:
-    assert codecs.from_transport_stream(bytes.fromhex(units)) == string
+def test_pictures_in_transport_streams_are_named_by_their_parameter_sets(
+    codec: str, units: str, string: str | None
+) -> None:
+    assert codecs.from_transport_stream(bytes.fromhex(units), codec) == string
 
 
 @pytest.mark.parametrize(("codec", "string"), [("aac", "mp4a.40.2"), ("opus", "opus"), ("mp2", None)])
