@@ -175,8 +175,10 @@ async def _put_back(connection: asyncpg.Connection, schema: str, aside: str | No
 
 
 async def _move(connection: asyncpg.Connection, source: str, target: str) -> None:
-    """Tables with all that is theirs, and the functions of their triggers."""
+    """Tables with all that is theirs, views of them, and the functions of their triggers."""
     for table in await connection.fetch("SELECT tablename FROM pg_tables WHERE schemaname = $1", source):
         await connection.execute(f'ALTER TABLE "{source}"."{table["tablename"]}" SET SCHEMA "{target}"')
+    for view in await connection.fetch("SELECT viewname FROM pg_views WHERE schemaname = $1", source):
+        await connection.execute(f'ALTER VIEW "{source}"."{view["viewname"]}" SET SCHEMA "{target}"')
     for name in guards.FUNCTIONS:
         await connection.execute(f'ALTER FUNCTION "{source}"."{name}"() SET SCHEMA "{target}"')
