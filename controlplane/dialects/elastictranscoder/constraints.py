@@ -66,13 +66,17 @@ def _told(error: ErrorDetails) -> str:
 
 
 def common_rule(error: ErrorDetails, write: Callable[[Any], str]) -> str | None:
-    """What goes on after "Member must", for rules that models of vendors have as well; `write` is how its numbers are told."""
+    """What goes on after "Member must", for rules that the service had as well; `write` is how its numbers are told.
+
+    Its model has no enumerations, but patterns.
+    """
     context = error.get("ctx", {})
     match error["type"]:
         case "string_pattern_mismatch":
             return f"satisfy regular expression pattern: {context['pattern'].removeprefix('(?-u)')}"
         case "literal_error" | "enum":
-            return f"satisfy enum value set: [{', '.join(re.findall(_QUOTED, context['expected']))}]"
+            values = re.findall(_QUOTED, context["expected"])
+            return f"satisfy regular expression pattern: {'|'.join(f'(^{value}$)' for value in values)}"
         case "string_too_short" | "too_short":
             return f"have length greater than or equal to {context['min_length']}"
         case "string_too_long" | "too_long":

@@ -67,6 +67,7 @@ Digits = Annotated[str, Field(pattern=ASCII + r"^\d{1,9}$")]
 Rate = Annotated[str, Field(pattern=ASCII + r"^\d{1,6}$")]
 Length = Annotated[str, Field(pattern=ASCII + r"(^\d{1,3}(\.\d{0,5})?%$)|(^\d{1,4}?px$)")]
 PaddingPolicy = Literal["Pad", "NoPad"]
+VIDEO_CODEC = r"(^H\.264$)|(^vp8$)|(^vp9$)|(^mpeg2$)|(^gif$)"
 Container = Literal[
     "mp4", "ts", "webm", "mp3", "flac", "oga", "ogg", "fmp4", "mpg", "flv", "gif", "mxf", "wav", "mp2"
 ]  # fmt: skip
@@ -109,7 +110,7 @@ class PresetWatermark(Structure):
 
 
 class VideoParameters(Structure):
-    codec: Annotated[Literal["H.264", "vp8", "vp9", "mpeg2", "gif"], _named({"H.264": "h264"})] | None = None
+    codec: Annotated[str, Field(pattern=VIDEO_CODEC), _named({"H.264": "h264"})] | None = None
     codec_options: VideoCodecOptions | None = None
     keyframes_max_dist: (
         Annotated[
