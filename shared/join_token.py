@@ -19,6 +19,7 @@ import ssl
 from collections.abc import Iterator
 from typing import Final, NamedTuple, Self
 
+PREFIX: Final = "etj_"
 _CERTIFICATE: Final = re.compile(rb"-----BEGIN CERTIFICATE-----\s+([A-Za-z0-9+/=\s]+)-----END CERTIFICATE-----")
 
 

@@ -18,7 +18,7 @@ from agent.commands.group import agent, config_option, read_settings, refusal, s
 from agent.identity import Identity, is_joined, remember
 from agent.installation import InstallationError, install_agent, is_booted, require_installable
 from agent.settings import LabelKey, LabelValue, Settings
-from shared.join_token import JoinToken, vouched_for
+from shared.join_token import PREFIX, JoinToken, vouched_for
 from shared.protocol import EnrolRequest
 
 _LABELS: TypeAdapter[dict[str, str]] = TypeAdapter(dict[LabelKey, LabelValue])
@@ -55,6 +55,10 @@ def join(
     given = JoinToken.parse(token or (token_file.read() if token_file else ""))
     if not given.secret:
         raise click.UsageError("Give the join token with --token-file or --token.")
+    if not given.secret.startswith(PREFIX):
+        raise click.UsageError(
+            f"This is no join token: they begin with {PREFIX}. An operator makes one: transcoder nodes join-token CLUSTER."
+        )
     if is_joined(settings.state) and not again:
         raise refusal(f"{settings.state} already belongs to a node. With --again it becomes a new one.")
     is_service = not no_service and is_booted() and os.geteuid() == 0

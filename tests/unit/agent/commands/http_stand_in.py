@@ -7,7 +7,7 @@ import time
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from typing import Any, Final
 
-JOIN_TOKEN: Final = "join-once"
+JOIN_TOKEN: Final = "etj_once"
 CHECKED: Final = {
     "node_id": "nd_1",
     "cluster_id": "paris-1",

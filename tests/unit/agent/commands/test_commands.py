@@ -52,7 +52,7 @@ def test_a_join_keeps_what_the_token_bought(server: StandInServer, tmp_path: Pat
 
 
 def test_a_refused_token_leaves_nothing_behind(server: StandInServer, tmp_path: Path) -> None:
-    refused = join(server, tmp_path / "state", "spent")
+    refused = join(server, tmp_path / "state", "etj_spent")
     assert refused.exit_code == 77
     assert "refuses the join token" in refused.output
     assert not (tmp_path / "state").exists()
@@ -68,16 +68,23 @@ def test_a_join_without_a_token_is_a_mistake_of_use(tmp_path: Path) -> None:
     assert call("join", "http://127.0.0.1:1", "--state", tmp_path).exit_code == 2
 
 
+def test_what_is_no_join_token_is_never_sent(server: StandInServer, tmp_path: Path) -> None:
+    """A key, say, that was pasted in its place."""
+    refused = join(server, tmp_path, "etk_1_2_3")
+    assert (refused.exit_code, "they begin with etj_" in refused.output) == (2, True)
+    assert "etk_1_2_3" not in refused.output
+
+
 def test_a_control_plane_that_is_not_there_is_said_so(tmp_path: Path) -> None:
-    refused = call("join", "http://127.0.0.1:1", "--token", "t", "--state", tmp_path, "--no-service")
+    refused = call("join", "http://127.0.0.1:1", "--token", "etj_t", "--state", tmp_path, "--no-service")
     assert refused.exit_code == 1
     assert "cannot be reached" in refused.output
 
 
 def test_a_join_through_a_network_without_tls_is_warned_of(tmp_path: Path) -> None:
-    told = call("join", "http://nowhere.invalid", "--token", "t", "--state", tmp_path, "--no-service")
+    told = call("join", "http://nowhere.invalid", "--token", "etj_t", "--state", tmp_path, "--no-service")
     assert "is not encrypted" in told.output
-    told = call("join", "http://127.0.0.1:1", "--token", "t", "--state", tmp_path, "--no-service")
+    told = call("join", "http://127.0.0.1:1", "--token", "etj_t", "--state", tmp_path, "--no-service")
     assert "is not encrypted" not in told.output
 
 
