@@ -34,7 +34,7 @@ class Metered(Generic[T]):
         """For what the work waits for, and then for its turn; or until something is thrown at it."""
         try:
             yield from awaited
-            yield from self._share.turn().__await__()
+            yield from self._share.turn(is_first=not awaited).__await__()
         except GeneratorExit:
             self._work.close()
             raise

@@ -29,16 +29,17 @@ class Share:
 
     def __init__(self, later: Later) -> None:
         self.waiting = 0
+        """Looks that have not begun; streams of events that are open wait for a step now and then, and are counted elsewhere."""
         self._later = later
         self._lock = asyncio.Lock()
 
-    async def turn(self) -> None:
+    async def turn(self, *, is_first: bool) -> None:
         """Waits for it, behind those who came before. Whoever has it works at once, and says when that is done."""
-        self.waiting += 1
+        self.waiting += is_first
         try:
             await self._lock.acquire()
         finally:
-            self.waiting -= 1
+            self.waiting -= is_first
 
     def done(self, seconds: float) -> None:
         """After so much work. Never at once: what came for others meanwhile goes first."""

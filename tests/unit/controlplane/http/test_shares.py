@@ -139,6 +139,20 @@ async def test_a_look_that_is_broken_off_while_it_waits_for_something_holds_nobo
     assert looks.done == ["next"]
 
 
+async def test_looks_that_go_on_are_not_counted_among_those_that_wait_to_begin(share: Share, rests: Rests) -> None:
+    looks = Looks(share, LONG)
+    open_stream, first = looks.begin("stream", 2), looks.begin("first")
+    await eventually(lambda: looks.done == ["stream"])
+    assert share.waiting == 1
+    rests.end()
+    await first
+    assert share.waiting == 0
+    assert not open_stream.done()
+    rests.end()
+    await open_stream
+    assert looks.done == ["stream", "first", "stream"]
+
+
 async def test_tenants_have_shares_of_their_own_and_only_so_many_wait_for_one(rests: Rests) -> None:
     shares, many, others = Shares(rests.later), principal("1", 120), principal("2", 120)
     share = shares.of(many)
