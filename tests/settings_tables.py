@@ -62,6 +62,10 @@ def _kind(field: dict[str, Any], definitions: dict[str, Any]) -> str:
         return f"at most {field['maxItems']} slots"
     if field.get("type") == "boolean":
         return "`true`, `false`"
+    if field.get("type") == "object":
+        return "; ".join(f"`{name}`: {_kind(member, definitions)}" for name, member in field["properties"].items())
+    if field.get("type") == "string":
+        return "text"
     low, high = field.get("minimum"), field.get("maximum")
     step = f", a multiple of {field['multipleOf']}" if "multipleOf" in field else ""
     return f"{low} to {high}{step}"

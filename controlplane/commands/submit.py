@@ -108,8 +108,11 @@ async def find_pipeline(api: Api, pipeline_id: str | None) -> dict[str, Any]:
         found: dict[str, Any] = await api.call("GET", f"/v1/pipelines/{pipeline_id}")
         return found
     pipelines = [one async for one in api.pages("/v1/pipelines")]
-    if len(pipelines) != 1:
-        raise click.UsageError(f"There are {len(pipelines)} pipelines; name one with --pipeline.")
+    if not pipelines:
+        raise click.UsageError("There is no pipeline yet; make one with `transcoder pipelines create`.")
+    if len(pipelines) > 1:
+        named = ", ".join(f"{one['id']} ({one['name']})" for one in pipelines)
+        raise click.UsageError(f"There are {len(pipelines)} pipelines; choose one with --pipeline: {named}.")
     only: dict[str, Any] = pipelines[0]
     return only
 
