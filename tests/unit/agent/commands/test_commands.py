@@ -230,7 +230,8 @@ def test_what_ends_the_loops_of_an_agent_is_told_with_its_exit_code(
 
     join(server, tmp_path)
     monkeypatch.setattr(Agent, "run", run)
-    monkeypatch.setattr("agent.commands.run.log_to_stderr", lambda *_: None)  # for the rest of this process, else
+    running = sys.modules["agent.commands.run"]
+    monkeypatch.setattr(running, "log_to_stderr", lambda *_: None)  # all loggers would keep to it, in other tests too
     ended = call("run", "--state", tmp_path, "--insecure-unconfined")
     assert (ended.exit_code, ended.output.splitlines()[-1]) == (code, f"Error: {said}")
 

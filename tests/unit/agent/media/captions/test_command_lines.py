@@ -82,3 +82,10 @@ def test_captions_are_taken_out_of_inputs() -> None:
 
 def test_labels_come_by_a_file() -> None:
     assert writing("t0.mp4", 0, 2) == words(A_FILE_OF_TRACKS)
+
+
+def test_pictures_of_a_broadcast_are_read_with_their_sound() -> None:
+    """Without it, ffmpeg would count the times of captions from the first picture, though sound began before."""
+    taken = of_pictures(3, replace(MOVIE, format="mpegts"))
+    assert taken is not None
+    assert " ".join(taken.argv).endswith("file:out/s3.times -map 0:1 -f null -c copy -")
