@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from fractions import Fraction
 from typing import Any, Final
@@ -42,7 +42,15 @@ class AudioEncoder:
     sample_format: str | None = None
     packet_samples: int | None = None
     """Samples per packet, where every packet has the same number."""
+    layouts: Mapping[int, str] = field(default_factory=lambda: _LAYOUTS, hash=False)
+    """By their number, which channels they have to be; where it says nothing, those of the input."""
 
+
+_LAYOUTS: Final[Mapping[int, str]] = {1: "mono", 2: "stereo"}
+_XIPH_LAYOUTS: Final[Mapping[int, str]] = {
+    **_LAYOUTS, 3: "3.0", 4: "quad", 5: "5.0", 6: "5.1", 7: "6.1", 8: "7.1",
+}  # fmt: skip
+"""The only ones that Vorbis and Opus have."""
 
 X264_PRESET: Final = "veryfast"
 """Less than half of medium's processor time for 0.002 of SSIM at the same rate: edge nodes have few cores."""
@@ -287,8 +295,8 @@ AUDIO_ENCODERS: Final[Mapping[AudioCodec, AudioEncoder]] = {
     AudioCodec.FLAC: AudioEncoder("flac", "flac", "s16"),
     AudioCodec.MP2: AudioEncoder("mp2", "mp2", "s16", packet_samples=1152),
     AudioCodec.MP3: AudioEncoder("libmp3lame", "mp3", packet_samples=1152),
-    AudioCodec.OPUS: AudioEncoder("libopus", "opus", packet_samples=960),
-    AudioCodec.VORBIS: AudioEncoder("libvorbis", "vorbis"),
+    AudioCodec.OPUS: AudioEncoder("libopus", "opus", packet_samples=960, layouts=_XIPH_LAYOUTS),
+    AudioCodec.VORBIS: AudioEncoder("libvorbis", "vorbis", layouts=_XIPH_LAYOUTS),
 }
 _PCM: Final[Mapping[int, AudioEncoder]] = {
     8: AudioEncoder("pcm_u8", "pcm_u8", "u8"),

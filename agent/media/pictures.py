@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 from agent.media import argv
 from agent.media.sizing import Size
@@ -21,13 +22,16 @@ class Still:
     demuxer: str
 
 
+SHOWN: Final = "frame=width,height:frame_side_data=rotation"
+
+
 def demuxer_of(head: bytes) -> str | None:
     return next((demuxer for magic, demuxer in _DEMUXERS.items() if head.startswith(magic)), None)
 
 
 def still_probe_argv(path: str, demuxer: str) -> list[str]:
     """Decodes what is there, up to a second picture: a file that only begins well is refused."""
-    asked = ("-f", demuxer, "-err_detect", "explode", "-read_intervals", "%+#2", "-show_entries", "frame=width,height")
+    asked = ("-f", demuxer, "-err_detect", "explode", "-read_intervals", "%+#2", "-show_entries", SHOWN)
     return argv.ffprobe_argv(f"file:{path}", *asked, guards=argv.PICTURE_GUARDS)
 
 
@@ -36,10 +40,17 @@ def parse_still(output: bytes, demuxer: str, *, stderr: bytes = b"") -> Still | 
         return TOO_LARGE
     try:
         frames = json.loads(output.decode("utf-8", "replace")).get("frames") or []
-        [size] = [Size(int(frame["width"]), int(frame["height"])) for frame in frames]
+        [size] = [_upright(frame) for frame in frames]
     except (ValueError, KeyError):
         return UNREADABLE
     return TOO_LARGE if size.width * size.height > MAX_PIXELS else Still(size, demuxer)
+
+
+def _upright(frame: Mapping[str, Any]) -> Size:
+    """As it is seen: ffmpeg turns what cameras say is to be turned."""
+    size = Size(int(frame["width"]), int(frame["height"]))
+    turns = [round(float(data["rotation"]) / 90) for data in frame.get("side_data_list", ()) if "rotation" in data]
+    return size.lying if sum(turns) % 2 else size
 
 
 UNREADABLE: Final = Failure(

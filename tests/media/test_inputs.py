@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import random
+import subprocess
+import wave
 from pathlib import Path
 
 import pytest
@@ -123,6 +126,39 @@ def test_six_channels_become_two(bunny: Path, tmp_path: Path) -> None:
     [stereo] = ffprobe(made.file())["streams"]
     [_, kept] = ffprobe(made.file(1))["streams"]
     assert (stereo["channels"], kept["channels"]) == (2, 6)
+
+
+def sound_of(path: Path) -> list[bytes]:
+    """The samples of each channel, of 16 bits."""
+    channels = ffprobe(path)["streams"][0]["channels"]
+    read = ("ffmpeg", "-v", "error", "-i", str(path), "-f", "s16le", "-")
+    samples = memoryview(subprocess.run(read, capture_output=True, check=True).stdout).cast("h")
+    return [samples[channel::channels].tobytes() for channel in range(channels)]
+
+
+def test_of_more_channels_than_can_be_told_apart_the_first_eight_are_heard(tmp_path: Path) -> None:
+    many, sound = tmp_path / "many.wav", random.Random(1).randbytes(2 * 10 * 4800)
+    with wave.open(str(many), "wb") as file:
+        file.setparams((10, 2, 48000, 0, "NONE", ""))
+        file.writeframes(sound)
+    outputs = [
+        an_output(settings(container="wav", audio={"codec": "pcm"})),
+        an_output(settings(container="mp3", audio={"codec": "mp3", "channels": 2}), 1),
+        an_output(settings(container="webm", audio={"codec": "opus"}), 2),
+    ]
+    made = transcoded(tmp_path / "job", many, a_task(*outputs))
+    assert made.failures == {}
+    assert sound_of(made.file(0)) == sound_of(many)[:8]
+    assert [len(sound_of(made.file(index))) for index in (1, 2)] == [2, 8]
+
+
+@pytest.mark.parametrize("layout", ["2.1", "4.0", "5.1(side)"])
+def test_channels_become_those_that_opus_has(tmp_path: Path, layout: str) -> None:
+    source = tmp_path / "sound.wav"
+    ffmpeg("-f", "lavfi", "-i", f"anoisesrc=d=0.2,aformat=channel_layouts={layout}", str(source))
+    made = transcoded(tmp_path / "job", source, a_task(an_output(settings(container="webm", audio={"codec": "opus"}))))
+    assert made.failures == {}
+    assert len(sound_of(made.file())) == {"2.1": 3, "4.0": 4, "5.1(side)": 6}[layout]
 
 
 def test_tracks_that_are_missing_are_silent(short: Path, tmp_path: Path) -> None:

@@ -187,6 +187,16 @@ def test_a_jpg_keeps_its_colours(blue: Path, tmp_path: Path) -> None:
     assert image(made.file()).mean(Box(4, 4, 40, 40)) == pytest.approx((0xE0, 0x80, 0x20), abs=4)
 
 
+def test_a_jpg_that_a_camera_says_is_to_be_turned_keeps_its_shape(blue: Path, tmp_path: Path) -> None:
+    jpg = tmp_path / "lying.jpg"
+    ffmpeg("-f", "lavfi", "-i", "color=red:s=64x32", "-frames:v", "1", "-q:v", "1", str(jpg))
+    told = b"Exif\0\0MM\0*\0\0\0\x08\0\x01\x01\x12\0\x03\0\0\0\x01\0\x06" + bytes(6)  # a quarter clockwise
+    start, rest = jpg.read_bytes()[:2], jpg.read_bytes()[2:]
+    jpg.write_bytes(start + b"\xff\xe1" + (len(told) + 2).to_bytes(2, "big") + told + rest)
+    made = transcoded(tmp_path / "job", [blue, jpg], a_task(marked(0, a_mark(1, max_width="100%", max_height="100%"))))
+    assert box_in(made).is_near(Box(0, 0, 90, 180), slack=1)
+
+
 def test_a_mark_has_its_colours_in_high_definition_too(red: Path, tmp_path: Path) -> None:
     hd = tmp_path / "hd.mp4"
     tags = ("-colorspace", "bt709", "-color_primaries", "bt709", "-color_trc", "bt709")

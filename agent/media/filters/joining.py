@@ -12,7 +12,13 @@ from agent.media import argv
 from agent.media.argv import Stream
 
 LAYOUTS: Final = {1: "mono", 2: "stereo", 3: "2.1", 4: "4.0", 5: "5.0", 6: "5.1", 7: "6.1", 8: "7.1"}
+MOST_CHANNELS: Final = max(LAYOUTS)
 SAMPLES: Final = "fltp"
+
+
+def first_channels(stream: Stream) -> Stream:
+    """Of sound that has more: how these lie, nobody knows, and filters could not be told."""
+    return stream.filter("channelmap", "|".join(map(str, range(MOST_CHANNELS))), LAYOUTS[MOST_CHANNELS])
 
 
 def paced(stream: Stream, rate: Fraction) -> Stream:

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Final
-
 from agent.media.argv import Stream
 from agent.media.filters.forks import split
 from shared.jobspec.audio import Loudness
 
 
-def heard(stream: Stream, *, rate: int, channels: int, sample_format: str | None) -> Stream:
+def heard(stream: Stream, *, rate: int, layout: str | None, sample_format: str | None) -> Stream:
     """Sound that starts with the picture; gaps become silence."""
     stream = stream.filter("aresample", rate, **{"async": 1, "first_pts": 0})
-    wanted = {"sample_rates": rate, "sample_fmts": sample_format, "channel_layouts": _LAYOUTS.get(channels)}
+    wanted = {"sample_rates": rate, "sample_fmts": sample_format, "channel_layouts": layout}
     return stream.filter("aformat", **{name: value for name, value in wanted.items() if value is not None})
 
 
@@ -27,6 +25,3 @@ def single_channels(stream: Stream, count: int, *, tracks: int) -> list[Stream]:
     channels = [copy.filter("channelmap", index, "mono") for index, copy in enumerate(copies[:count])]
     silence = [copy.filter("channelmap", 0, "mono").filter("volume", 0) for copy in copies[count:]]
     return channels + silence
-
-
-_LAYOUTS: Final = {1: "mono", 2: "stereo"}

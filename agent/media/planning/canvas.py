@@ -14,11 +14,10 @@ from typing import Final
 
 from agent.media import argv
 from agent.media.facts import AudioFacts, VideoFacts
-from agent.media.filters import Matrix, high_dynamic_range, matrix_of
+from agent.media.filters import Matrix, high_dynamic_range, joining, matrix_of
 from agent.media.framerate import HIGHEST
 from agent.media.sizing import Size, natural
 
-MOST_CHANNELS: Final = 8
 _PLAIN: Final = "yuv420p"
 
 
@@ -70,7 +69,7 @@ def bed(sounds: Sequence[AudioFacts]) -> Bed | None:
         return None
     return Bed(
         sample_rate=max(sound.sample_rate for sound in sounds),
-        channels=min(MOST_CHANNELS, max(sound.channels for sound in sounds)),
+        channels=min(joining.MOST_CHANNELS, max(sound.channels for sound in sounds)),
     )
 
 

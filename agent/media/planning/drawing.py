@@ -211,7 +211,7 @@ def _sounds(stream: Stream, planned: PlannedAudio, loudness: Loudness | None) ->
     stream = filters.heard(
         stream,
         rate=planned.sample_rate,
-        channels=planned.source_channels,
+        layout=planned.encoder.layouts.get(planned.source_channels),
         sample_format=planned.encoder.sample_format,
     )
     if planned.filled is not None:

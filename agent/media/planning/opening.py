@@ -117,6 +117,8 @@ def _alone(part: Part, threads: int, decoding: dict[str, Any], again: int = 0) -
     video, audio = part.facts.video, part.facts.audio
     picture = file[str(video.index)] if video else None
     sound = file[str(audio.index)] if audio else None
+    if sound is not None and audio is not None and audio.channels > joining.MOST_CHANNELS:
+        sound = joining.first_channels(sound)
     if picture is not None and part.rate is not None:
         picture = joining.paced(picture, part.rate)
     if cut.is_left:
