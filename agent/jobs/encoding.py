@@ -13,7 +13,7 @@ from agent.jobs.passes import encode_time, encoders_of, failure_of, means_of, sh
 from agent.jobs.running import Running
 from agent.jobs.slots import Slots
 from agent.jobs.workspace import Workspace
-from agent.media import Pass, PlannedOutput, ProgressParser, Sample, evenly, instead, split
+from agent.media import UNEVEN, Pass, PlannedOutput, ProgressParser, Sample, evenly, instead, split
 from agent.sandbox import Exit
 from agent.vigil import Stage
 from shared.clock import Clock
@@ -68,11 +68,10 @@ class Encoding:
         Either way what other passes finished stays, and only the guilty output fails.
         """
         before = self._space.files()
-        ended, even = await self._encoded(encode, done=done, share=share)
-        if even is not None:
+        ended, is_uneven = await self._encoded(encode, done=done, share=share)
+        if is_uneven and not encode.programme.is_uneven:
             self._space.keep_only(before)
-            self._attempt.tail.remark("the input becomes another kind midway: made one kind before")
-            await self.run(even, done=done, share=share)
+            await self._even(encode, done=done, share=share)
             return
         if ended.is_success:
             for output in encode.outputs:
@@ -99,6 +98,15 @@ class Encoding:
         for number, part in enumerate(parts):
             await self.run(part, done=done + share * number / len(parts), share=share / len(parts))
 
+    async def _even(self, encode: Pass, *, done: float, share: float) -> None:
+        even = evenly(encode)
+        if even is None:
+            for output in encode.outputs:
+                self._fail(output.index, UNEVEN)
+            return
+        self._attempt.tail.remark("the input becomes another kind midway: made one kind before")
+        await self.run(even, done=done, share=share)
+
     def _by_other_means(self, encode: Pass, reason: FailureReason) -> Pass | None:
         """What the card is not asked for again; software gets what threads are idle."""
         if not encode.is_on_gpu:
@@ -111,8 +119,8 @@ class Encoding:
         threads = self._slots.widen(self._attempt.ref, THREADS_PER_RENDITION * len(encode.outputs))
         return instead(encode, reason, software_threads=threads)
 
-    async def _encoded(self, encode: Pass, *, done: float, share: float) -> tuple[Exit, Pass | None]:
-        """How it ended, and what is to be made instead of an uneven input."""
+    async def _encoded(self, encode: Pass, *, done: float, share: float) -> tuple[Exit, bool]:
+        """How it ended, and whether its input became another kind midway."""
         encoders = encoders_of(encode)
         self._attempt.reach(Phase.ENCODING, done, encoder=encoders)
         self._attempt.begin(output.index for output in encode.outputs)
@@ -121,10 +129,10 @@ class Encoding:
         part = share / len(encode.steps)
         for number, argv in enumerate(encode.steps):
             ended, last = await self._step(argv, encode, done=done + number * part, share=part)
-            even = None if last is None else evenly(encode, last.dropped)
-            if even is not None or not ended.is_success:
+            is_uneven = last is not None and last.began_anew
+            if is_uneven or not ended.is_success:
                 break
-        return ended, even
+        return ended, is_uneven
 
     async def _step(
         self, argv: Sequence[str], encode: Pass, *, done: float, share: float

@@ -19,7 +19,7 @@ below are relative to `out/`.
                    Pass.argv: list[str]; Pass.outputs: tuple[PlannedOutput, ...]; Pass.duration: float (0.0: unknown)
                    PlannedOutput.index: int; PlannedOutput.encoder: str
                split(p: Pass) -> tuple[Pass, ...]                           one per output: only the guilty one fails
-               evenly(p: Pass, dropped: int) -> Pass | None       of an input that became another kind midway
+               evenly(p: Pass) -> Pass | None                  where its input became another kind midway
                instead(p: Pass, reason: FailureReason, *, software_threads: int) -> Pass | None     what a card failed at
                lacked(outputs: Iterable[OutputSpec], card: Collection[str]) -> int      how many a card has no encoder for
     progress   ProgressParser(duration: float).feed(chunk: bytes) -> Sample | None
@@ -63,10 +63,10 @@ from agent.media.planning import (
 )
 from agent.media.probe import detected, ffprobe_argv, parse_probe
 from agent.media.progress import ProgressParser, Sample
-from agent.media.verify import Inspection, Read, Verified, inspections, judge, media_files
+from agent.media.verify import UNEVEN, Inspection, Read, Verified, inspections, judge, media_files
 
 __all__ = [
-    "OF_HARDWARE", "Device", "Encrypt", "Feeders", "Inspection", "Join", "Mark", "MediaFacts", "MediaRefused", "Package",
+    "OF_HARDWARE", "UNEVEN", "Device", "Encrypt", "Feeders", "Inspection", "Join", "Mark", "MediaFacts", "MediaRefused", "Package",
     "Pass", "Plan", "PlannedOutput", "ProgressParser", "Read", "Recipe", "Refragment", "Sample", "Still", "Verified",
     "demuxer_of", "detected", "diagnose", "evenly", "ffprobe_argv", "inspections", "instead", "judge", "lacked", "media_files",
     "of_clip", "package", "parse_probe", "parse_still", "plan", "reason_of", "refragment", "rewritten", "split",

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from typing import Final
 
 LONGEST_LINE: Final = 4096
+MOST_DROPPED: Final = 2
+"""Pictures: a filter keeps the rate, and none is dropped behind it but where the graph began anew."""
 
 
 @dataclass(frozen=True)
@@ -20,6 +22,11 @@ class Sample:
     """Seconds left at the present speed."""
     dropped: int = 0
     """Pictures that were made for a time that was over already."""
+
+    @property
+    def began_anew(self) -> bool:
+        """Whether the input became another kind midway, so that ffmpeg drew its graph anew."""
+        return self.dropped > MOST_DROPPED
 
 
 class ProgressParser:

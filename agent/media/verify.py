@@ -253,7 +253,7 @@ def _check_whole(counted: _Counted, declared: float) -> None:
     if declared - counted.seconds > _slack(declared):
         raise _unwritten()
     if declared and counted.seconds - declared > _slack(declared):
-        raise _Fault(_UNEVEN)
+        raise _Fault(UNEVEN)
 
 
 def _check_planned(output: PlannedOutput, counted: _Counted) -> None:
@@ -271,7 +271,7 @@ def _check_planned(output: PlannedOutput, counted: _Counted) -> None:
         _compare(counted.seconds, output.source_seconds, slack)
 
 
-_UNEVEN: Final = Failure(
+UNEVEN: Final = Failure(
     cause=Cause.INPUT,
     code=FailureCode.INPUT_UNHANDLED,
     message="Times in the input go back, or its sound or picture changes its kind midway. Remux or convert it first.",

@@ -53,9 +53,6 @@ from shared.protocol import TranscodeFile
 
 NO_TRACKS: Final[Mapping[int, int]] = {}
 ALL_ENCODERS: Final = frozenset(encoder.name for encoder in VIDEO_ENCODERS.values() if encoder.on_gpu)
-MOST_DROPPED: Final = 2
-"""Pictures of an even input: its rate is kept by a filter, behind which none is dropped."""
-
 __all__ = [
     "OUT",
     "Feeders",
@@ -137,11 +134,11 @@ def split(p: Pass) -> tuple[Pass, ...]:
     )
 
 
-def evenly(p: Pass, dropped: int) -> Pass | None:
-    """The same of an input that is made one kind before, where it turned out to become another midway: then pictures were
-    dropped, since others had been made for their times. None where it did not, or comes from several inputs.
+def evenly(p: Pass) -> Pass | None:
+    """The same of an input that is made one kind before, since it turned out to become another midway. None where it is made
+    so already, or is one of several.
     """
-    if dropped <= MOST_DROPPED or p.programme.is_uneven or p.programme.is_stitched:
+    if p.programme.is_uneven or p.programme.is_stitched:
         return None
     return drawn(p.outputs, replace(p.programme, is_uneven=True), p.device, p.threads, p.gpu, decode_on_gpu=False)
 

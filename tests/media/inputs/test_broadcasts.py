@@ -6,10 +6,11 @@ from pathlib import Path
 
 import pytest
 
+from shared.failures import FailureReason
 from tests.media.comparing import pictures, pitch, psnr, samples
 from tests.media.encoding import transcoded
 from tests.media.inputs.making import H264, PICTURE, SOUND, movie
-from tests.unit.agent.media.builders import a_task, an_output, settings
+from tests.unit.agent.media.builders import a_task, an_output, parts, settings
 
 pytestmark = pytest.mark.media
 
@@ -49,6 +50,12 @@ def test_a_picture_that_becomes_another_size_midway_is_shown_in_the_first(tmp_pa
     assert len(shown) == pytest.approx(60, abs=2)
     later = pictures(tmp_path / "second.ts", filters="scale=160:90")
     assert psnr(shown[45], later[45 - (len(shown) - len(later))]) > 30
+
+
+def test_of_several_inputs_one_that_becomes_another_kind_fails_by_that_name(tmp_path: Path) -> None:
+    sources = [changing(tmp_path, *SURROUND), movie(tmp_path / "other.mp4", 0.4)]
+    made = transcoded(tmp_path / "job", sources, a_task(an_output(PICTURE), parts=parts(2)))
+    assert made.failures[0].reason is FailureReason.UNEVEN
 
 
 def test_what_does_not_change_is_made_once(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -69,7 +70,8 @@ def test_any_bytes_are_survived(chunks: list[bytes]) -> None:
         parser.feed(chunk)
 
 
-def test_pictures_that_were_dropped_are_told() -> None:
-    sample = ProgressParser(55.0).feed(b"drop_frames=27\nprogress=end\n")
+@pytest.mark.parametrize(("dropped", "is_uneven"), [(b"0", False), (b"2", False), (b"3", True), (b"N/A", False)])
+def test_pictures_that_were_dropped_tell_of_a_graph_that_was_drawn_anew(dropped: bytes, is_uneven: bool) -> None:
+    sample = ProgressParser(55.0).feed(b"drop_frames=%b\nprogress=end\n" % dropped)
     assert sample is not None
-    assert sample.dropped == 27
+    assert sample.began_anew is is_uneven

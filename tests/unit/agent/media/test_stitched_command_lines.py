@@ -326,18 +326,17 @@ EVENING = f"""
 def test_an_input_that_becomes_another_kind_midway_is_made_one_kind_before() -> None:
     woven = replace_video(interlaced=True, parity="tff")
     [only] = plan(a_task(an_output("000010")), (woven,), device=Device.CPU, threads=2).passes
-    assert evenly(only, dropped=2) is None
-    even = evenly(only, dropped=3)
+    even = evenly(only)
     assert even is not None
     assert even.argv == words(EVENED)
     assert even.feeders is not None
     assert even.feeders.commands == (words(EVENING),)
-    assert evenly(even, dropped=100) is None
+    assert evenly(even) is None
 
 
 def test_of_several_inputs_none_is_made_even() -> None:
     [only] = plan(STITCHED, (MOVIE, SECOND, THIRD), device=Device.CPU, threads=2).passes
-    assert evenly(only, dropped=100) is None
+    assert evenly(only) is None
 
 
 def test_sound_alone_of_a_broadcast_is_made_even_at_once() -> None:
