@@ -154,8 +154,10 @@ def _own(stem: str, art: ArtworkSpec, still: Still) -> Picture:
     if sized.crops:
         stream = stream.filter("crop", sized.cropped.width, sized.cropped.height)
     stream = stream.filter("scale", sized.scaled.width, sized.scaled.height)
-    if sized.pads:
-        stream = stream.filter("pad", sized.frame.width, sized.frame.height, "(ow-iw)/2", "(oh-ih)/2", "white")
+    if sized.pads:  # before colours are coarser than pictures: bars may have any width
+        stream = stream.filter("format", "rgb24").filter(
+            "pad", sized.frame.width, sized.frame.height, "(ow-iw)/2", "(oh-ih)/2", "white"
+        )
     stream = stream.filter("setsar", 1).filter("format", "rgb24" if form == "png" else "yuvj420p")
     coding: dict[str, Any] = {"c:v": "png"} if form == "png" else {"c:v": "mjpeg", "q:v": 2}
     return Picture(f"{stem}.{form}", _single(stream, f"{stem}.{form}", coding), form, sized.frame, is_of_input=False)

@@ -134,6 +134,9 @@ class VideoSettings(Sent):
             raise mismatch("max_reference_frames", "Where no picture refers to another, every one is a key frame.")
         if self.chroma_subsampling == "yuv422p" and self.codec is not VideoCodec.MPEG2:
             raise mismatch("chroma_subsampling", "Only mpeg2 is made in yuv422p.")
+        for shape in ("display_aspect_ratio", "aspect_ratio"):
+            if self.codec is VideoCodec.MPEG2 and getattr(self, shape) in ("1:1", "3:2"):
+                raise mismatch(shape, "mpeg2 tells no shape but 4:3 and 16:9.")
         if self.codec is VideoCodec.MPEG2 and self.frame_rate in ("10", "15"):
             raise mismatch("frame_rate", "mpeg2 has no frame rate below 23.97.")
         if self.interlaced_mode is not InterlacedMode.PROGRESSIVE and self.codec not in (

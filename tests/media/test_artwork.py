@@ -143,6 +143,7 @@ def test_a_fallback_takes_the_place_of_what_is_not_there(album: list[Path], tmp_
         ({"sizing_policy": SizingPolicy.FIT}, (600, 300)),
         ({"max_width": 100, "max_height": 100, "sizing_policy": SizingPolicy.FILL}, (100, 100)),
         ({"max_width": 120, "max_height": 40, "sizing_policy": SizingPolicy.STRETCH}, (120, 40)),
+        ({"max_width": 101, "max_height": 33, "padding_policy": PaddingPolicy.PAD}, (101, 33)),
     ],
 )
 def test_a_cover_is_as_large_as_asked_for(

@@ -59,6 +59,8 @@ def field_at_fault(**settings: Any) -> str:
         ("video/bit_rate", {"container": "gif", "video": {"codec": "gif", "bit_rate": "auto"}}),
         ("video/frame_rate", {"container": "gif", "video": {"codec": "gif", "frame_rate": "60"}}),
         ("video/max_width", {"container": "mpg", "video": MPEG2 | {"max_width": 4096}}),
+        ("video/display_aspect_ratio", {"container": "mpg", "video": MPEG2 | {"display_aspect_ratio": "1:1"}}),
+        ("video/aspect_ratio", {"container": "mpg", "video": MPEG2 | {"aspect_ratio": "3:2"}}),
         ("video/resolution", {"container": "mpg", "video": MPEG2 | {"resolution": "640x4096"}}),
         ("video/max_height", MP4 | {"video": {"codec": "av1", "max_height": 62}}),
         ("video", {"container": "mxf", "audio": PCM}),
