@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
+from pydantic_core import PydanticCustomError
 
 from shared.jobspec.captions import InputCaptions
 from shared.jobspec.clips import Clip
@@ -20,7 +21,17 @@ InputContainer = Literal[
     "auto", "3gp", "aac", "asf", "avi", "divx", "flv", "m4a", "mkv", "mov", "mp2", "mp3", "mp4", "mpeg", "mpeg-ps",
     "mpeg-ts", "mxf", "ogg", "ts", "vob", "wav", "webm",
 ]  # fmt: skip
-Resolution = Annotated[str, Field(pattern=r"^(auto|[1-9]\d{0,3}x[1-9]\d{0,3})$")]
+MOST_PIXELS: Final = 7680 * 4320
+
+
+def _bounded(resolution: str) -> str:
+    width, _, height = resolution.partition("x")
+    if height and int(width) * int(height) > MOST_PIXELS:
+        raise PydanticCustomError("resolution", "A picture has at most as many pixels as one of 7680x4320.")
+    return resolution
+
+
+Resolution = Annotated[str, Field(pattern=r"^(auto|[1-9]\d{0,3}x[1-9]\d{0,3})$"), AfterValidator(_bounded)]
 
 
 class Input(Sent):

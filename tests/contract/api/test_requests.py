@@ -141,6 +141,11 @@ FAULTS: dict[str, tuple[dict[str, Any], str, str | None]] = {
         "/inputs/0/clip/duration",
     ),
     "a size without pixels": ({"inputs": [{"key": "a", "resolution": "0x0"}]}, "invalid_field", "/inputs/0/resolution"),
+    "a size of a hundred megapixels": (
+        {"inputs": [{"key": "a", "resolution": "9999x9999"}]},
+        "invalid_field",
+        "/inputs/0/resolution",
+    ),
     "a shape of no name": (
         {"inputs": [{"key": "a", "aspect_ratio": "5:4"}]},
         "invalid_field",
