@@ -212,7 +212,7 @@ class Settings(BaseSettings):
         if self.tls_certificate is not None and self.tls_key is not None:
             return TlsFiles(self.tls_certificate, self.tls_key, None)
         made = self.own_certificates / "server.pem"
-        return TlsFiles(made, made, self.own_certificates) if os.path.isfile(made) else None
+        return TlsFiles(made, made, self.own_certificates) if made.is_file() else None
 
     @property
     def own_certificates(self) -> Path:

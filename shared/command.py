@@ -25,7 +25,8 @@ class Programs(click.Group):
         try:
             return super().invoke(ctx)
         except PermissionError as error:
-            raise click.ClickException(f"{error.filename}: permission denied. Try again with sudo.") from error
+            what = f"{error.filename}: permission denied" if error.filename else error.strerror
+            raise click.ClickException(f"{what}. Try again with sudo.") from error
 
 
 @click.command(cls=Programs, context_settings={"help_option_names": ["-h", "--help"]})

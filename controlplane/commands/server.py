@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import datetime as dt
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import click
@@ -43,10 +44,8 @@ def run(config: Path | None, host: str | None, port: int | None, state: Path | N
     log_to_stderr(who_acts)
     chosen = load_settings(config, host=host, port=port, state=state, behind_proxy=behind_proxy)
     directory = os.environ.get("CREDENTIALS_DIRECTORY")
-    try:
+    with _told():
         uvloop.run(serve(chosen, credentials_directory=Path(directory) if directory else None))
-    except (TranscoderError, OSError) as error:
-        raise click.ClickException(str(error)) from error
 
 
 @server.command()
@@ -62,10 +61,8 @@ def init(config: Path | None, state: Path | None, names: tuple[str, ...]) -> Non
     """
     chosen = settings_before_tls(config, state)
     _become_owner(chosen.state)
-    try:
+    with _told():
         key = asyncio.run(_set_up(chosen, names))
-    except (TranscoderError, OSError) as error:
-        raise click.ClickException(str(error)) from error
     click.echo("The operator's key, shown this once:", err=True)
     click.echo(key)
 
@@ -93,10 +90,8 @@ def install() -> None:
 
     `transcoder server init` comes before it: that makes the first operator.
     """
-    try:
+    with _told():
         installation.install_controlplane()
-    except (installation.InstallationError, OSError) as error:
-        raise click.ClickException(str(error)) from error
     click.echo("transcoder-controlplane.service is installed and running.", err=True)
 
 
@@ -110,10 +105,8 @@ def backup(config: Path | None, state: Path | None, file: Path) -> None:
     The database and the service's secrets; media are not in it.
     """
     chosen = settings_before_tls(config, state)
-    try:
+    with _told():
         made = backups.back_up(chosen, config or settings.DEFAULT_FILE, file, dt.datetime.now(dt.UTC))
-    except (backups.BackupError, TranscoderError, OSError) as error:
-        raise click.ClickException(str(error)) from error
     click.echo(f"{file}: {', '.join(made.digests)}", err=True)
 
 
@@ -125,24 +118,37 @@ def backup(config: Path | None, state: Path | None, file: Path) -> None:
 def restore(config: Path | None, state: Path | None, replace: bool, file: Path) -> None:
     """Put the backup in FILE in place of the state. The service must be down."""
     chosen = settings_before_tls(config, state)
-    try:
+    with _told():
         made, aside = backups.restore(chosen, config or settings.DEFAULT_FILE, file, replace=replace)
         with backups.acting_as_owner(chosen.state):
             asyncio.run(backups.begin_anew(chosen))
-    except (backups.BackupError, TranscoderError, OSError) as error:
-        raise click.ClickException(str(error)) from error
     click.echo(f"Restored as of {made.made_at:%Y-%m-%d %H:%M:%S} UTC.", err=True)
     for kept in aside:
         click.echo(f"  what was there is in {kept}", err=True)
 
 
+@contextlib.contextmanager
+def _told() -> Iterator[None]:
+    """What goes wrong, in a sentence. What the caller may not read or write has one that is the same in all commands."""
+    try:
+        yield
+    except PermissionError:
+        raise
+    except (
+        backups.BackupError,
+        CertificateError,
+        installation.InstallationError,
+        TranscoderError,
+        OSError,
+    ) as error:
+        raise click.ClickException(str(error)) from error
+
+
 def _certify(chosen: settings.Settings, names: Sequence[str]) -> None:
     """Tells what was made on standard error: the output is the operator's key."""
     directory = chosen.own_certificates
-    try:
+    with _told():
         made = certificates.make(directory, names, dt.datetime.now(dt.UTC))
-    except (CertificateError, OSError) as error:
-        raise click.ClickException(str(error)) from error
     click.echo(f"Certificate for {', '.join(certificates.names_of(made))}", err=True)
     click.echo(
         f"  until {made.not_valid_after_utc:%Y-%m-%d}, renewed by the service while {directory}/ca.key is there",

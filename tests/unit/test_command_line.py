@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Iterator
+from pathlib import Path
 
 import click
 import pytest
@@ -62,3 +63,13 @@ def test_what_only_root_may_read_is_told_in_a_sentence(monkeypatch: pytest.Monke
         1,
         "Error: /var/lib/transcoder/agent/node.json: permission denied. Try again with sudo.\n",
     )
+
+
+def test_so_is_a_backup_of_what_others_own(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    def locked(*_: object) -> None:
+        raise PermissionError(13, "Permission denied", str(tmp_path / "state.db"))
+
+    monkeypatch.setattr("controlplane.commands.server.log_alarms", lambda: None)  # what it sets up is all tests' own
+    monkeypatch.setattr("controlplane.backup.back_up", locked)
+    result = CliRunner().invoke(main, ["server", "backup", "--state", str(tmp_path), str(tmp_path / "backup.tar")])
+    assert result.output == f"Error: {tmp_path / 'state.db'}: permission denied. Try again with sudo.\n"
