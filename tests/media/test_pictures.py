@@ -244,3 +244,12 @@ def test_a_display_aspect_ratio_is_that_of_the_frame_and_bends_nothing(tmp_path:
         oblong = Fraction(stream["sample_aspect_ratio"].replace(":", "/"))
         across, down = image(made.file(index)).box(is_content).size
         assert across * oblong / down == pytest.approx(float(width * pixel_aspect / height), rel=0.05)
+
+
+def test_a_gif_of_a_line_is_made(tmp_path: Path) -> None:
+    line = tmp_path / "line.mkv"
+    ffmpeg("-f", "lavfi", "-i", "testsrc2=s=4000x2:r=10:d=0.2", "-c:v", "ffv1", str(line))
+    gif = settings(container="gif", video={"codec": "gif"})
+    made = transcoded(tmp_path / "job", line, a_task(an_output(gif)))
+    assert made.failures == {}
+    assert ffprobe(made.file())["streams"][0]["width"] == 1920

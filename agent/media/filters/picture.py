@@ -108,11 +108,11 @@ PALETTE_WIDTH: Final = 320
 
 def palette(stream: Stream, picture: Picture) -> Stream:
     """A palette per frame: one for all frames would keep the whole movie in memory until its end is known."""
-    width = picture.sizing.frame.width
+    width, height = picture.sizing.frame.width, picture.sizing.frame.height
     stream = named(stream, picture.colours.matrix)
     pictures, colours = split(stream, 2)
     if width > PALETTE_WIDTH:
-        colours = colours.filter("scale", PALETTE_WIDTH, -1)
+        colours = colours.filter("scale", PALETTE_WIDTH, max(1, round(height * PALETTE_WIDTH / width)))
     colours = colours.filter("palettegen", stats_mode="single")
     return ffmpeg.filter([pictures, colours], "paletteuse", new=1, dither="bayer", bayer_scale=4)
 

@@ -132,7 +132,7 @@ A_GIF = f"""
     [s2]setsar=1/1[s3];
     [s3]setparams=colorspace=bt709[s4];
     [s4]split=2[s5][s6];
-    [s6]scale=320:-1[s7];
+    [s6]scale=320:180[s7];
     [s7]palettegen=stats_mode=single[s8];
     [s5][s8]paletteuse=bayer_scale=4:dither=bayer:new=1[s9]
 -map [s9] -f gif -c:v gif -loop 0 -map_chapters -1 -map_metadata -1 -threads 2 file:out/o0.gif
