@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.fields import shows
+from tests.media.comparing import samples
 from tests.media.encoding import ffmpeg, ffprobe, key_frame_times, transcoded
 from tests.unit.agent.media.builders import a_task, an_output, settings
 
@@ -99,6 +100,44 @@ def test_sound_is_brought_to_a_loudness(tmp_path: Path, target: float) -> None:
     [sound] = ffprobe(made.file())["streams"]
     assert sound["sample_rate"] == "44100"
     assert made.outputs[0].duration == pytest.approx(8, abs=0.05)
+
+
+def test_sound_is_as_loud_as_asked_for_in_the_channels_that_it_is_given(tmp_path: Path) -> None:
+    source = tmp_path / "around.wav"
+    six = ";".join(f"anoisesrc=color=pink:r=48000:d=5:a=0.3:seed={seed}[{seed}]" for seed in range(6))
+    ffmpeg("-f", "lavfi", "-i", f"{six};[0][1][2][3][4][5]join=inputs=6:channel_layout=5.1", str(source))
+    targets = {"auto": -23.0, 2: -16.0, 1: -20.0}
+    outputs = [
+        an_output(
+            settings(
+                container="flac", audio={"codec": "flac", "channels": channels, "loudness": {"integrated": target}}
+            ),
+            index,
+        )
+        for index, (channels, target) in enumerate(targets.items())
+    ]
+    made = transcoded(tmp_path / "job", source, a_task(*outputs))
+    assert made.failures == {}
+    files = [made.file(index) for index in range(3)]
+    assert [ffprobe(file)["streams"][0]["channels"] for file in files] == [6, 2, 1]
+    assert [measured_loudness(file)["input_i"] for file in files] == pytest.approx(list(targets.values()), abs=1)
+
+
+def test_gaps_in_sound_that_is_brought_to_a_loudness_stay_as_long_as_they_are(tmp_path: Path) -> None:
+    source = tmp_path / "gap.mkv"
+    sound = "sine=f=440:r=48000:d=6,aselect='not(between(t,2,3.5))'"
+    ffmpeg("-f", "lavfi", "-i", sound, "-c:a", "pcm_s16le", str(source))
+    audio = {"codec": "flac", "loudness": {}}
+    made = transcoded(tmp_path / "job", source, a_task(an_output(settings(container="flac", audio=audio))))
+    assert float(ffprobe(made.file())["format"]["duration"]) == pytest.approx(6, abs=0.05)
+
+
+def test_sound_that_is_too_short_to_have_a_loudness_stays_as_it_is(tmp_path: Path) -> None:
+    source = tmp_path / "blip.wav"
+    ffmpeg("-f", "lavfi", "-i", "sine=f=440:r=48000:d=0.2", "-c:a", "pcm_s16le", str(source))
+    audio = {"codec": "flac", "loudness": {"integrated": -12.0}}
+    made = transcoded(tmp_path / "job", source, a_task(an_output(settings(container="flac", audio=audio))))
+    assert samples(made.file()) == samples(source)
 
 
 @shows("settings.video.two_pass")

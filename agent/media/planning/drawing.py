@@ -206,13 +206,13 @@ def _picture(
 
 
 def _sounds(stream: Stream, planned: PlannedAudio, loudness: Loudness | None) -> list[Stream]:
-    if loudness is not None:
-        stream = filters.as_loud(stream, loudness)
+    is_measured = planned.seconds is None or planned.seconds >= filters.SHORTEST_MEASURED
     stream = filters.heard(
         stream,
         rate=planned.sample_rate,
         layout=planned.encoder.layouts.get(planned.source_channels),
         sample_format=planned.encoder.sample_format,
+        loudness=loudness if is_measured else None,
     )
     if planned.filled is not None:
         stream = filters.filled(stream, planned.filled)
