@@ -9,6 +9,7 @@ from pathlib import Path
 
 import hypothesis
 import pytest
+import structlog
 
 hypothesis.settings.register_profile("patient", deadline=None)
 hypothesis.settings.load_profile("patient")  # a machine that is busy elsewhere is no fault of an example
@@ -29,6 +30,14 @@ def _no_process_is_left_behind(tmp_path_factory: pytest.TempPathFactory) -> Iter
     while (left := _left_behind(directory)) and time.monotonic() < latest:
         time.sleep(0.1)
     assert left == []
+
+
+@pytest.fixture(autouse=True)
+def _logging_is_as_it_was() -> Iterator[None]:
+    """A command that runs within a test sets it up for the whole process."""
+    before = structlog.get_config()
+    yield
+    structlog.configure(**before)
 
 
 def _left_behind(directory: bytes) -> list[str]:

@@ -14,7 +14,7 @@ from typing import Any
 
 from controlplane.services import couriers, settling
 from controlplane.storage.files import FileBucket
-from controlplane.store import sql, sqlite
+from controlplane.store import batches, sql, sqlite
 from shared.command import main
 
 Pass = Callable[[], None]
@@ -59,7 +59,7 @@ def _in_migration(passes: Pass) -> None:
 POINTS: Mapping[str, Callable[[Pass], None]] = {
     "in a migration": _in_migration,
     "after an operation, before its commit": lambda passes: _before(sqlite.SqliteStore, "_commit", passes),
-    "after a commit, before its answer": lambda passes: _before(sqlite, "resolve", passes),
+    "after a commit, before its answer": lambda passes: _before(batches, "resolve", passes),
     "before results become visible": lambda passes: _before(settling, "settled_each", passes),
     "between two results that become visible": lambda passes: _after(FileBucket, "publish", passes),
     "after all results are visible, before that is written": lambda passes: _after(settling, "settled_each", passes),

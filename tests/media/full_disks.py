@@ -60,7 +60,7 @@ CASES: Final[dict[str, tuple[dict[str, Any], dict[str, Any]]]] = {
         {},
     ),
     "flv": (video("flv", "h264", "aac"), {}),
-    "gif": (video("gif", "gif", None), {}),
+    "gif": (video("gif", "gif", None, bit_rate=None), {}),
     "mp3": (sound("mp3", "mp3", bit_rate=320_000), {}),
     "mp2": (sound("mp2", "mp2", bit_rate=256_000), {}),
     "flac": (sound("flac", "flac"), {}),

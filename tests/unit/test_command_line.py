@@ -69,7 +69,6 @@ def test_so_is_a_backup_of_what_others_own(monkeypatch: pytest.MonkeyPatch, tmp_
     def locked(*_: object) -> None:
         raise PermissionError(13, "Permission denied", str(tmp_path / "state.db"))
 
-    monkeypatch.setattr("controlplane.commands.server.log_alarms", lambda: None)  # what it sets up is all tests' own
     monkeypatch.setattr("controlplane.backup.back_up", locked)
     result = CliRunner().invoke(main, ["server", "backup", "--state", str(tmp_path), str(tmp_path / "backup.tar")])
     assert result.output == f"Error: {tmp_path / 'state.db'}: permission denied. Try again with sudo.\n"

@@ -37,6 +37,12 @@ def server() -> Iterator[StandInServer]:
     server.server_close()
 
 
+@pytest.fixture(autouse=True)
+def _log_of_this_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not that of an agent: loggers that were used once keep to it."""
+    monkeypatch.setattr(sys.modules["agent.commands.run"], "log_to_stderr", lambda *_: None)
+
+
 def call(*argv: str | Path, given: str | None = None) -> Result:
     return CliRunner().invoke(agent, [*map(str, argv), "--config", "/nonexistent"], input=given)
 
@@ -230,8 +236,6 @@ def test_what_ends_the_loops_of_an_agent_is_told_with_its_exit_code(
 
     join(server, tmp_path)
     monkeypatch.setattr(Agent, "run", run)
-    running = sys.modules["agent.commands.run"]
-    monkeypatch.setattr(running, "log_to_stderr", lambda *_: None)  # all loggers would keep to it, in other tests too
     ended = call("run", "--state", tmp_path, "--insecure-unconfined")
     assert (ended.exit_code, ended.output.splitlines()[-1]) == (code, f"Error: {said}")
 

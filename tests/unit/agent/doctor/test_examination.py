@@ -9,12 +9,10 @@ import pkgutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
 import pytest
-import structlog
 from click.testing import CliRunner
 
 from agent import doctor
@@ -27,12 +25,6 @@ from tests.unit.agent.doctor.subjects import a_subject
 
 ROOT: Final = Path(__file__).parents[4]
 NOBODY: Final = 65534
-
-
-@pytest.fixture(autouse=True)
-def _logging_as_it_was() -> Iterator[None]:
-    yield
-    structlog.reset_defaults()
 
 
 def test_every_check_is_registered_and_has_its_planted_faults() -> None:
