@@ -31,6 +31,8 @@ class VideoEncoder:
     scene_cuts_off: int = 0
     least: int = 0
     """Pixels that a picture has at least, across and down."""
+    works_alone: bool = False
+    """Beside another one of its kind it would need more threads and memory than a process may have."""
     copies_captions: bool = False
     """Whether those in the input's pictures go into its own, unless it is told that they shall not."""
 
@@ -58,6 +60,8 @@ X264_PRESET: Final = "veryfast"
 X265_PRESET: Final = "superfast"
 SVT_PRESET: Final = 9
 """Both about as quick as x264 is with its own."""
+MOST_PIXELS_OF_MANY_THREADS: Final = 2560 * 1440
+"""Of AV1: beyond, what all of its threads reserve is more memory than a process may have."""
 
 MOST_REFERENCES: Final = 6
 """Of HEVC: with those that B frames need besides, it allows no more."""
@@ -173,7 +177,11 @@ def _hevc_nvenc(video: VideoSettings) -> Options:
 
 
 def _svt_av1(video: VideoSettings) -> Options:
+    """It stands still without a word when it cannot begin all of its two hundred threads."""
+    width, height = video.bounds
     options: Options = {"preset": SVT_PRESET}
+    if width * height > MOST_PIXELS_OF_MANY_THREADS:
+        options |= {"svtav1-params": "lp=1"}
     if video.bit_rate is not None:
         return options | {"b:v": video.bit_rate}
     return options | {"crf": round(video.quality * 63 / 51) if video.quality is not None else 35}
@@ -282,7 +290,7 @@ VIDEO_ENCODERS: Final[Mapping[tuple[Device, VideoCodec], VideoEncoder]] = {
     (Device.NVENC, VideoCodec.H264): VideoEncoder("h264_nvenc", "h264", _h264_nvenc, on_gpu=True, copies_captions=True),
     (Device.CPU, VideoCodec.HEVC): VideoEncoder("libx265", "hevc", _x265, least=16),
     (Device.NVENC, VideoCodec.HEVC): VideoEncoder("hevc_nvenc", "hevc", _hevc_nvenc, on_gpu=True, copies_captions=True),
-    (Device.CPU, VideoCodec.AV1): VideoEncoder("libsvtav1", "av1", _svt_av1, least=64),
+    (Device.CPU, VideoCodec.AV1): VideoEncoder("libsvtav1", "av1", _svt_av1, least=64, works_alone=True),
     (Device.CPU, VideoCodec.MPEG2): VideoEncoder(
         "mpeg2video", "mpeg2video", _mpeg2, scene_cuts_off=1_000_000_000, copies_captions=True
     ),

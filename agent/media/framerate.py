@@ -36,13 +36,14 @@ def constant_rate(*, average: Fraction | None, base: Fraction | None) -> Fractio
     """The rate a constant-rate copy should have.
 
     The average is true also for phones' variable rates; the base rate may count fields or clock ticks. An average within
-    half a percent of a common rate is that rate: containers round durations. A base rate that is common, and from which
+    half a percent of a common rate is that rate: containers round durations (and Matroska the base rate, in its last
+    digits). A base rate that is common, and from which
     pictures are missing here and there, is what a phone aimed at: at any other rate, those that are there would stutter.
     """
     if average is None:
         return base if base is not None and base <= 120 else _FALLBACK
     if base is not None and _is_near(average, base, 1000):
-        return base
+        return _nearest(base) if _is_near(base, _nearest(base), 100_000) else base
     aimed = base and _nearest(base)
     if base and aimed and _is_near(base, aimed, 200) and aimed * _LEAST_PRESENT < average < aimed:
         return aimed

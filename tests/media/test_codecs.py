@@ -48,6 +48,16 @@ def measured_loudness(path: Path) -> dict[str, float]:
     return {name: float(value) for name, value in found.items() if name.startswith("input_")}
 
 
+def test_many_renditions_of_av1_stay_within_what_a_process_may_have(plain: Path, tmp_path: Path) -> None:
+    pictures = SMALL | {"codec": "av1", "quality": 40}
+    outputs = [an_output(settings(container="webm", video=pictures), index) for index in range(4)]
+    made = transcoded(tmp_path / "job", plain, a_task(*outputs))
+    assert made.failures == {}
+    assert {ffprobe(made.file(index), "-count_packets")["streams"][0]["nb_read_packets"] for index in range(4)} == {
+        "50"
+    }
+
+
 @shows("settings.video.codec=hevc", "settings.video.codec=av1", "settings.audio.codec=opus")
 @pytest.mark.parametrize(
     ("container", "video", "audio", "tag"),

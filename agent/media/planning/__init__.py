@@ -120,9 +120,9 @@ def plan(
 
 
 def _together(outputs: tuple[PlannedOutput, ...]) -> list[tuple[PlannedOutput, ...]]:
-    """Which outputs share a decode: all but those that need to see everything twice."""
-    shared = tuple(output for output in outputs if not output.takes_two_passes)
-    alone = [(output,) for output in outputs if output.takes_two_passes]
+    """Which outputs share a decode: all but those that are made alone."""
+    shared = tuple(output for output in outputs if not output.is_made_alone)
+    alone = [(output,) for output in outputs if output.is_made_alone]
     return [shared, *alone] if shared else [*alone]
 
 

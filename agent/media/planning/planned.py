@@ -121,6 +121,11 @@ class PlannedOutput:
         return settings is not None and settings.two_pass and self.video is not None and not self.video.encoder.on_gpu
 
     @property
+    def is_made_alone(self) -> bool:
+        """It needs to see everything twice, or its encoder wants a process for itself."""
+        return self.takes_two_passes or (self.video is not None and self.video.encoder.works_alone)
+
+    @property
     def thumbnail_pattern(self) -> str:
         assert self.thumbnails is not None
         return f"t{self.index}_%05d.{self.thumbnails.spec.settings.format}"

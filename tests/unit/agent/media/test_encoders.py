@@ -64,6 +64,11 @@ def test_hevc_refers_to_no_more_frames_than_it_allows() -> None:
     assert "ref=2" in options(video("hevc", max_reference_frames=2))["x265-params"].split(":")
 
 
+def test_pictures_of_av1_that_are_very_large_are_made_by_few_threads() -> None:
+    assert "svtav1-params" not in options(video("av1"))
+    assert options(video("av1", max_width=3840, max_height=2160))["svtav1-params"] == "lp=1"
+
+
 def test_headers_tell_the_order_of_fields() -> None:
     assert options(video(interlaced_mode="BottomFirst"))["x264-params"] == "bff=1"
     both = video(interlaced_mode="BottomFirst", max_reference_frames=3)

@@ -22,6 +22,7 @@ def chosen(source: Fraction, **fields: Any) -> Fraction:
     [
         (Fraction(24), Fraction(24), Fraction(24)),
         (Fraction(2997, 100), NTSC, NTSC),
+        (Fraction(19001, 317), Fraction(19001, 317), Fraction(60000, 1001)),  # of Matroska
         (Fraction(25), Fraction(50), Fraction(25)),  # the base rate of interlaced video may count fields
         (Fraction(2968, 100), Fraction(90000), Fraction(742, 25)),  # a phone's
         (Fraction(369000, 13657), Fraction(90000, 2999), Fraction(30)),  # another phone's, with gaps

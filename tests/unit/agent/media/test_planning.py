@@ -27,6 +27,14 @@ def test_all_outputs_share_one_decode() -> None:
     assert only.argv.count("-i") == 1
 
 
+def test_each_output_of_av1_has_a_process_for_itself() -> None:
+    av1 = settings(container="webm", video={"codec": "av1"})
+    result = plan(
+        a_task(an_output(av1), an_output("100240", 1), an_output(av1, 2)), (MOVIE,), device=Device.CPU, threads=2
+    )
+    assert [[output.index for output in made.outputs] for made in result.passes] == [[1], [0], [2]]
+
+
 def test_a_split_pass_is_one_pass_per_output() -> None:
     task = a_task(an_output("000010"), an_output("100240", 1, thumbnails=thumbnails()))
     [only] = plan(task, (MOVIE,), device=Device.CPU, threads=2).passes
