@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import lru_cache
+from math import prod
 from typing import Final
 
 from controlplane.domain.planning.recipe import Recipe
@@ -15,8 +16,12 @@ IN_HARDWARE: Final = frozenset({VideoCodec.H264, VideoCodec.HEVC})
 """What cards encode; one session for each rendition."""
 HELD_OPEN: Final = 64
 """Inputs that a node reads in one process, when they are no larger than 1280x720."""
-OF_AN_INPUT: Final = 16
-"""Mebibytes."""
+OF_AN_INPUT: Final = 16 * MEBIBYTE
+OF_A_PROCESS: Final = 128 * MEBIBYTE
+OF_A_RENDITION: Final = 192 * MEBIBYTE
+OF_AN_AV1_RENDITION: Final = 256 * MEBIBYTE
+OF_AN_AV1_PIXEL: Final = 240
+"""Bytes. What SVT-AV1 holds grows with the picture: 760 MiB at 1920x1080, measured; one such rendition is made at a time."""
 _UNKNOWN_RATE: Final = 30.0
 
 
@@ -27,10 +32,10 @@ def demand(recipe: Recipe, inputs: int, input_size: int) -> Demand:
 
     Bytes and pixels are rounded up a little, so that jobs which hardly differ wait in one lane.
     """
-    renditions, hardware, pixel_rate = _load(recipe)
+    renditions, hardware, memory, pixel_rate = _load(recipe)
     return Demand(
         cpu_threads=max(1, 2 * renditions),
-        memory=(128 + 192 * renditions + OF_AN_INPUT * min(inputs - 1, HELD_OPEN - 1)) * MEBIBYTE,
+        memory=OF_A_PROCESS + memory + OF_AN_INPUT * min(inputs - 1, HELD_OPEN - 1),
         scratch=rounded_up(64 * MEBIBYTE + 2 * input_size),
         nvenc_sessions=hardware,
         feed_threads=1 + 2 * (renditions - hardware),
@@ -39,10 +44,18 @@ def demand(recipe: Recipe, inputs: int, input_size: int) -> Demand:
 
 
 @lru_cache(256)
-def _load(recipe: Recipe) -> tuple[int, int, int]:
-    """Renditions, how many of them cards encode, and the pixels per second of all."""
+def _load(recipe: Recipe) -> tuple[int, int, int, int]:
+    """Renditions, how many of them cards encode, the bytes of memory that they hold, and the pixels per second of all."""
     hardware = sum(video.codec in IN_HARDWARE for video in recipe.videos)
-    return len(recipe.videos), hardware, rounded_up(sum(_pixel_rate(video) for video in recipe.videos))
+    return len(recipe.videos), hardware, _held(recipe), rounded_up(sum(_pixel_rate(video) for video in recipe.videos))
+
+
+def _held(recipe: Recipe) -> int:
+    of_av1 = [prod(video.bounds) for video in recipe.videos if video.codec is VideoCodec.AV1]
+    together = OF_A_RENDITION * (len(recipe.videos) - len(of_av1))
+    if not of_av1:
+        return together
+    return max(together, rounded_up(OF_AN_AV1_RENDITION + OF_AN_AV1_PIXEL * max(of_av1)))
 
 
 def rounded_up(amount: int) -> int:

@@ -188,6 +188,24 @@ class TestDemand:
         assert 2 * ENCODER <= wanted.pixel_rate <= 2 * ENCODER * 5 / 4
         assert 2 << 30 < wanted.scratch < 3 << 30
 
+    def test_renditions_of_av1_hold_what_the_largest_of_them_needs(self) -> None:
+        def memory(*codecs_and_widths: tuple[str, int]) -> int:
+            outputs = [
+                {
+                    "key": f"{number}.mp4",
+                    "settings": {"container": "mp4", "video": {"codec": codec, "max_width": width}},
+                }
+                for number, (codec, width) in enumerate(codecs_and_widths)
+            ]
+            document = hls_document("1763740000000-q7w2e1") | {"outputs": outputs, "playlists": []}
+            asked = planning.check(JobDocument.model_validate_json(orjson.dumps(document)), {})
+            return demand(asked, 1, input_size=1).memory
+
+        assert memory(("h264", 1920), ("h264", 640)) == 512 << 20
+        assert 760 << 20 <= memory(("av1", 1920)) <= 1 << 30
+        assert memory(("av1", 1920), ("av1", 640), ("h264", 640)) == memory(("av1", 1920)) > memory(("av1", 640))
+        assert memory(*[("h264", 640)] * 9, ("av1", 640)) == memory(*[("h264", 640)] * 9)
+
 
 class TestTurns:
     def head(self, name: str, priority: int = 0, waited_ms: int = 0) -> Head:
